@@ -1,0 +1,106 @@
+/**
+ * What a host may tune. Cluster parameters are fixed when the cluster is founded and gossiped with the membership; the rest is each node's own.
+ */
+
+import type { Millis } from "./identifiers.ts";
+import { PARTITIONS_MAX } from "./identifiers.ts";
+
+/** Fixed at founding; every member has the same. */
+export interface ClusterParameters {
+  /** Replicas of each key (paper: N, usually 3). Capped by the number of members, not lowered by unreachable ones. */
+  readonly n: number;
+  /** Default number of replies that a get waits for (paper: R). */
+  readonly r: number;
+  /** Default number of durable acknowledgements that a put waits for (paper: W). */
+  readonly w: number;
+  /** Equal parts of the ring (paper, section 6.2: Q); a power of two, at most 4,096. */
+  readonly partitions: number;
+}
+
+export const defaultParameters: ClusterParameters = { n: 3, r: 2, w: 2, partitions: 256 };
+
+/** What is wrong with the parameters, in words; undefined when nothing is. */
+export function parametersFault(parameters: ClusterParameters): string | undefined {
+  const { n, r, w, partitions } = parameters;
+  if (!Number.isInteger(n) || n < 1 || n > 16) return `n is ${n}, but must be a whole number from 1 to 16`;
+  if (!Number.isInteger(r) || r < 1 || r > n) return `r is ${r}, but must be a whole number from 1 to n = ${n}`;
+  if (!Number.isInteger(w) || w < 1 || w > n) return `w is ${w}, but must be a whole number from 1 to n = ${n}`;
+  if (!Number.isInteger(Math.log2(partitions)) || partitions < 1 || partitions > PARTITIONS_MAX)
+    return `partitions is ${partitions}, but must be a power of two up to ${PARTITIONS_MAX}`;
+  return undefined;
+}
+
+/** Times and bounds of one node. */
+export interface Config {
+  /** Share of the tokens relative to others (paper: heterogeneity); 0 for a seed without data. */
+  readonly capacity: number;
+  /** Failure domain (paper: data centre): 1 to 64 characters; by default one browser profile. */
+  readonly zone: string;
+
+  /** A request that has no answer by then fails. */
+  readonly requestTimeoutMs: Millis;
+  /** An owner that has not answered by then is asked beside the next node on the list. */
+  readonly slowReplyMs: Millis;
+  /** How long a get lives on after its answer, to see who is behind. */
+  readonly readRepairMs: Millis;
+  /** A gossip round with one random peer (paper, section 4.8: every second). */
+  readonly gossipMs: Millis;
+  /** A ping to every linked peer. */
+  readonly pingMs: Millis;
+  /** Without a sign of life for this long, ask others; DESIGN section 8. */
+  readonly suspectAfterMs: Millis;
+  /** Without a sign of life for this long, the peer is down for us and the link is given up. */
+  readonly downAfterMs: Millis;
+  /** Others asked before a peer is called down (Lifeguard, SWIM: k). */
+  readonly indirectProbes: number;
+  /** A gap in our own time beyond which peers are greeted anew before they are answered. */
+  readonly clockJumpMs: Millis;
+  /** First wait before a lost link is dialled again; doubles up to `redialMaxMs`. */
+  readonly redialMs: Millis;
+  readonly redialMaxMs: Millis;
+  /** Hints owed are looked through this often, and when the link to their owner comes up. */
+  readonly hintScanMs: Millis;
+  /** Hints under way to one owner at a time. */
+  readonly hintsInFlightMax: number;
+  /** Hints kept for others; beyond it writes that would need one are refused. */
+  readonly hintsMax: number;
+  /** How long a transfer waits for one page before it asks again. */
+  readonly transferTimeoutMs: Millis;
+  readonly transferPageBytesMax: number;
+  /** Partitions copied at once. */
+  readonly transfersInFlightMax: number;
+  /** A view is left to settle this long before tokens are given away. */
+  readonly rebalanceAfterMs: Millis;
+  /** Links kept by wish of the node. */
+  readonly linksMax: number;
+  /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
+  readonly requestsMax: number;
+  /** Records kept in memory in front of the disk. */
+  readonly cachedRecordsMax: number;
+}
+
+export const defaultConfig: Config = {
+  capacity: 1,
+  zone: "default",
+  requestTimeoutMs: 5_000,
+  slowReplyMs: 400,
+  readRepairMs: 2_000,
+  gossipMs: 1_000,
+  pingMs: 1_000,
+  suspectAfterMs: 2_000,
+  downAfterMs: 3_500,
+  indirectProbes: 3,
+  clockJumpMs: 3_000,
+  redialMs: 1_000,
+  redialMaxMs: 30_000,
+  hintScanMs: 5_000,
+  hintsInFlightMax: 16,
+  hintsMax: 50_000,
+  transferTimeoutMs: 4_000,
+  transferPageBytesMax: 65_536,
+  transfersInFlightMax: 8,
+  rebalanceAfterMs: 5_000,
+  linksMax: 64,
+  requestsMax: 10_000,
+  cachedRecordsMax: 4_096,
+};

@@ -1,0 +1,109 @@
+/** What leaves a node. The host performs effects in their order; each storage effect is answered by one event with its ticket. */
+
+import type { DvvSet } from "./dvvset.ts";
+import type { Actor, Epoch, Key, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { View } from "./membership.ts";
+import type { ClientResult, Message, PutPurpose } from "./message.ts";
+
+/** Foreground: somebody waits for it. Background: repair, hints, transfers; may be held back. */
+export type Lane = "foreground" | "background";
+
+/** A record as it lies on disk. */
+export interface StoredRecord {
+  readonly set: DvvSet;
+  /** The actor under which this node last minted a dot in this record, and the start of the node in which it did; see `replica.ts`. */
+  readonly minted: { readonly actor: Actor; readonly start: string } | undefined;
+}
+
+export type RecordStore = "records" | "hints";
+
+export interface RecordRead {
+  readonly store: RecordStore;
+  /** See `address.ts`: ordered by ring position, so that a partition is one range. */
+  readonly address: string;
+}
+
+export type Write =
+  | /** null removes. */ { readonly store: RecordStore; readonly address: string; readonly record: StoredRecord | null }
+  | /** Replaces what the node must know at its next start. */ { readonly store: "meta"; readonly meta: NodeMeta };
+
+/** What a node keeps of itself between starts. The host reads it before it makes the node. */
+export interface NodeMeta {
+  readonly incarnation: number;
+  /** Undefined until the cluster was met or founded. */
+  readonly view: View | undefined;
+}
+
+export type Effect =
+  | {
+      readonly kind: "send";
+      readonly to: NodeId;
+      readonly epoch: Epoch;
+      readonly lane: Lane;
+      readonly message: Message;
+    }
+  | /** A link to this member is wanted; answered by `peer-connected`, or not at all. Idempotent. */ {
+      readonly kind: "connect";
+      readonly peer: NodeId;
+    }
+  | /** The link to this peer is dead or useless: drop it. */ { readonly kind: "disconnect"; readonly peer: NodeId }
+  | { readonly kind: "load"; readonly ticket: Ticket; readonly reads: readonly RecordRead[] }
+  | /** All or nothing, in the order of the effects. */ {
+      readonly kind: "store";
+      readonly ticket: Ticket;
+      readonly writes: readonly Write[];
+    } /** Entries behind `after`, up to but without `before`, in order; at least one if there is one, then until a bound is met. */
+  | {
+      readonly kind: "scan";
+      readonly ticket: Ticket;
+      readonly store: RecordStore;
+      readonly after: string;
+      readonly before: string;
+      readonly countMax: number;
+      readonly bytesMax: number;
+    }
+  | /** Answers `client-get` or `client-put`; exactly one for each, unless abandoned. */ {
+      readonly kind: "reply";
+      readonly request: RequestId;
+      readonly result: ClientResult;
+    }
+  | /** Something worth telling; changes nothing. */ { readonly kind: "note"; readonly note: Note };
+
+/** The trace: what the lab draws, transcripts print and `sometimes` points count. */
+export type Note =
+  | { readonly what: "phase"; readonly phase: NodePhase }
+  | { readonly what: "view"; readonly members: number }
+  | {
+      readonly what: "minted";
+      readonly key: Key;
+      readonly actor: Actor;
+      readonly counter: number;
+      readonly fresh: boolean;
+    }
+  | {
+      readonly what: "merged";
+      readonly key: Key;
+      readonly purpose: PutPurpose;
+      readonly siblings: number;
+      readonly changed: boolean;
+    }
+  | { readonly what: "read-repair"; readonly key: Key; readonly to: NodeId }
+  | { readonly what: "hint-kept"; readonly key: Key; readonly target: NodeId }
+  | { readonly what: "hint-delivered"; readonly key: Key; readonly target: NodeId }
+  | { readonly what: "hint-refused"; readonly key: Key; readonly target: NodeId }
+  | { readonly what: "forwarded"; readonly key: Key; readonly to: NodeId }
+  | { readonly what: "stand-in"; readonly key: Key }
+  | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
+  | { readonly what: "peer-up"; readonly peer: NodeId }
+  | { readonly what: "peer-suspect"; readonly peer: NodeId }
+  | { readonly what: "peer-gray"; readonly peer: NodeId }
+  | { readonly what: "peer-down"; readonly peer: NodeId }
+  | { readonly what: "late-dropped"; readonly from: NodeId; readonly message: Message["kind"] }
+  | { readonly what: "clock-jump"; readonly gapMs: number }
+  | { readonly what: "rings-differ"; readonly peer: NodeId }
+  | { readonly what: "partition-held"; readonly partition: number }
+  | { readonly what: "partition-dropped"; readonly partition: number }
+  | { readonly what: "storage-failed"; readonly reason: string };
+
+/** starting: looks through its hints. waiting: has met no member yet. member: answers. */
+export type NodePhase = "starting" | "waiting" | "joining" | "member";

@@ -1,0 +1,142 @@
+/**
+ * Every refusal has a name and a code, and says what happened, what is still safe and what to do. The classes are what a caller sees;
+ * between nodes only the code and the facts travel.
+ */
+
+/** The base of all errors that a caller can meet. `code` is stable; the text is for people. */
+export class TabringError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** A key is empty, over 1,024 bytes of UTF-8, or not text. Nothing was sent. */
+export class InvalidKeyError extends TabringError {
+  constructor(message: string) {
+    super("invalid-key", message);
+  }
+}
+
+/** A value is over 1 MiB. Nothing was sent. */
+export class ValueTooLargeError extends TabringError {
+  constructor(bytes: number, bytesMax: number) {
+    super(
+      "value-too-large",
+      `The value has ${bytes} bytes, over the limit of ${bytesMax}. Nothing was written. Split it over several keys, or store it elsewhere and keep its address here.`,
+    );
+  }
+}
+
+/** r or w is no whole number from 1 to n. Nothing was sent. */
+export class InvalidQuorumError extends TabringError {
+  constructor(name: string, given: unknown, n: number) {
+    super(
+      "invalid-quorum",
+      `${name} is ${String(given)}, but must be a whole number from 1 to n = ${n}. Nothing was sent. Leave it out for the cluster's default.`,
+    );
+  }
+}
+
+/** A context does not parse, or was read from another key. Nothing was sent. */
+export class InvalidContextError extends TabringError {
+  constructor(message: string) {
+    super("invalid-context", message);
+  }
+}
+
+/** Fewer replicas answered in time than were asked for. A put may still take effect. */
+export class QuorumError extends TabringError {
+  readonly operation: "get" | "put";
+  readonly needed: number;
+  readonly answered: readonly string[];
+  readonly silent: readonly string[];
+  constructor(operation: "get" | "put", needed: number, answered: readonly string[], silent: readonly string[]) {
+    const short = (ids: readonly string[]) => (ids.length === 0 ? "none" : ids.map((id) => id.slice(0, 6)).join(", "));
+    super(
+      "quorum",
+      `The ${operation} needed ${needed} replica${needed === 1 ? "" : "s"} but ${answered.length} answered in time (answered: ${short(answered)}; silent: ${short(silent)}). ` +
+        (operation === "put"
+          ? "The outcome is unknown: the write may still take effect, and what was acknowledged before is safe. Retry with the same operation id, lower w, or bring a node back."
+          : "Nothing was changed. Lower r, retry, or bring a node back."),
+    );
+    this.operation = operation;
+    this.needed = needed;
+    this.answered = answered;
+    this.silent = silent;
+  }
+}
+
+/** The key has as many siblings as it may. The write was refused; what is stored is safe. */
+export class TooManySiblingsError extends TabringError {
+  constructor(siblings: number) {
+    super(
+      "too-many-siblings",
+      `The key has ${siblings} siblings, the most that a write may leave behind. Nothing was written and nothing is lost. Read it, reconcile the siblings, and put the result with the context of that read.`,
+    );
+  }
+}
+
+/** The node has not met its cluster yet, or is closing. Nothing was sent. */
+export class NotReadyError extends TabringError {
+  constructor(message: string) {
+    super("not-ready", message);
+  }
+}
+
+/** Too many requests are under way at this node. Nothing was sent. */
+export class OverloadedError extends TabringError {
+  constructor(requestsMax: number) {
+    super(
+      "overloaded",
+      `This node already works on ${requestsMax} requests. Nothing was sent. Wait for some of them to end.`,
+    );
+  }
+}
+
+/** The local store refused: quota, a closed database, a damaged record. What was acknowledged before is safe. */
+export class StorageError extends TabringError {
+  constructor(message: string) {
+    super("storage", message);
+  }
+}
+
+/** Bytes from outside do not parse. They changed nothing. */
+export class MalformedMessageError extends TabringError {
+  constructor(message: string, code = "malformed-message") {
+    super(code, message);
+  }
+}
+
+/** A message kind that this build does not know: sent by a newer build, or rubbish. It changed nothing. */
+export class UnknownMessageError extends MalformedMessageError {
+  constructor(kind: number) {
+    super(`Message kind ${kind} is unknown to this build. It was dropped and changed nothing.`, "unknown-message");
+  }
+}
+
+/** The two ends have no protocol version in common. */
+export class ProtocolVersionError extends TabringError {
+  constructor(ours: string, theirs: string) {
+    super(
+      "protocol-version",
+      `The other side speaks protocol ${theirs}, this build ${ours}. The link was refused and nothing was exchanged. Reload both tabs to get the same build.`,
+    );
+  }
+}
+
+/** A frame or a message is larger than the protocol allows. It was dropped. */
+export class OversizedError extends MalformedMessageError {
+  constructor(message: string) {
+    super(message, "oversized");
+  }
+}
+
+/** The other side could not prove that it knows the cluster's secret, or this side could not. No data was exchanged. */
+export class WrongSecretError extends TabringError {
+  constructor(message: string) {
+    super("wrong-secret", message);
+  }
+}

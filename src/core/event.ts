@@ -1,0 +1,57 @@
+/** What enters a node. The host delivers events one at a time; `at` never goes back. */
+
+import type { ClusterParameters } from "./config.ts";
+import type { StoredRecord } from "./effect.ts";
+import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { ClientWrite, Message } from "./message.ts";
+
+export type NodeEvent = { readonly at: Millis } & (
+  | /** The first event. The node looks through its hints before it answers anybody. */ {
+      readonly kind: "started";
+    } /** The one explicit act that makes a cluster: this node alone, holding everything. Ignored by a node that has a view. */
+  | { readonly kind: "found-cluster"; readonly parameters: ClusterParameters }
+  | {
+      readonly kind: "client-get";
+      readonly request: RequestId;
+      readonly key: Key;
+      readonly r: number | undefined;
+      readonly timeoutMs: Millis | undefined;
+    } /** `prefer`: the node that answered the preceding read first coordinates, when it can (paper, section 5). */
+  | {
+      readonly kind: "client-put";
+      readonly request: RequestId;
+      readonly key: Key;
+      readonly write: ClientWrite;
+      readonly prefer: NodeId | undefined;
+      readonly timeoutMs: Millis | undefined;
+    }
+  | /** The caller is no longer interested; what was sent may still take effect. */ {
+      readonly kind: "client-abandoned";
+      readonly request: RequestId;
+    } /** `epoch`: the receiver's epoch that the sender addressed; 0 when it knew none. */
+  | { readonly kind: "message-received"; readonly from: NodeId; readonly epoch: Epoch; readonly message: Message }
+  | { readonly kind: "peer-connected"; readonly peer: NodeId }
+  | {
+      readonly kind: "peer-lost";
+      readonly peer: NodeId;
+    } /** One entry for each read of the effect, in its order. "failed": could not be read or is damaged, never "not there". */
+  | {
+      readonly kind: "loaded";
+      readonly ticket: Ticket;
+      readonly records: readonly (StoredRecord | undefined | "failed")[];
+    }
+  | /** The transaction is complete: durable. */ { readonly kind: "stored"; readonly ticket: Ticket }
+  | /** Whether anything of it is on disk is not known. */ {
+      readonly kind: "storage-failed";
+      readonly ticket: Ticket;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "scanned";
+      readonly ticket: Ticket;
+      readonly entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[];
+      readonly done: boolean;
+    }
+  | /** A deadline named by `wakeAt` has passed (or the host felt like it: harmless). */ { readonly kind: "wake" }
+  | /** The page went to the background or came back. */ { readonly kind: "visibility"; readonly hidden: boolean }
+);

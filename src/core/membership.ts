@@ -1,0 +1,113 @@
+/**
+ * Who belongs to the cluster and who claims which token: the gossiped view. A join-semilattice: merging views is commutative, associative and
+ * idempotent, so that any order of gossip ends in the same view (paper, section 4.8; TRAPS T19 to T21).
+ *
+ * A member's entry is written by that member alone; the higher (incarnation, version) wins. A token's claim is a versioned entry of its own; the
+ * higher (version, node id) wins. Unreachable is not departed: nothing here changes because somebody does not answer (section 4.8.1).
+ */
+
+import type { ClusterParameters } from "./config.ts";
+import type { NodeId, Partition } from "./identifiers.ts";
+
+export interface Member {
+  readonly node: NodeId;
+  /** Counted up, durably, at each start of the node and whenever it refutes what others say of it. From 1. */
+  readonly incarnation: number;
+  /** Counted up at each change within an incarnation. From 1. */
+  readonly version: number;
+  /** Share of the tokens; 0 for a seed without data. 0 to 1,000. */
+  readonly capacity: number;
+  /** Failure domain: 1 to 64 characters. */
+  readonly zone: string;
+  /** One bit per partition, lowest bit of byte 0 first: which ones this node holds completely. */
+  readonly holders: Uint8Array;
+  /** Protocol versions that the node reads. */
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+  /** The node's tab is in the background and may be slow. */
+  readonly hidden: boolean;
+}
+
+/** Who owns the token at the start of a partition, and how often that was decided. */
+export interface Claim {
+  readonly owner: NodeId;
+  readonly version: number;
+}
+
+export interface View {
+  readonly parameters: ClusterParameters;
+  /** Sorted by node id. */
+  readonly members: readonly Member[];
+  /** One claim for each partition. */
+  readonly claims: readonly Claim[];
+}
+
+export function newer(a: Member, b: Member): boolean {
+  return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.version > b.version);
+}
+
+export function claimWins(a: Claim, b: Claim): boolean {
+  return a.version > b.version || (a.version === b.version && a.owner > b.owner);
+}
+
+export function memberOf(view: View, node: NodeId): Member | undefined {
+  let low = 0;
+  let high = view.members.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const member = view.members[middle]!;
+    if (member.node === node) return member;
+    if (member.node < node) low = middle + 1;
+    else high = middle - 1;
+  }
+  return undefined;
+}
+
+export function holds(member: Member, partition: Partition): boolean {
+  return ((member.holders[partition >> 3] ?? 0) & (1 << (partition & 7))) !== 0;
+}
+
+export function noHolders(partitions: number): Uint8Array {
+  return new Uint8Array(Math.max(1, partitions >> 3));
+}
+
+export function allHolders(partitions: number): Uint8Array {
+  const holders = noHolders(partitions);
+  for (let p = 0; p < partitions; p++) holders[p >> 3]! |= 1 << (p & 7);
+  return holders;
+}
+
+/** A copy of `holders` with one bit changed. */
+export function withHolder(holders: Uint8Array, partition: Partition, held: boolean): Uint8Array {
+  const copy = holders.slice();
+  if (held) copy[partition >> 3]! |= 1 << (partition & 7);
+  else copy[partition >> 3]! &= ~(1 << (partition & 7));
+  return copy;
+}
+
+/** What of `members` and `claims` is news to `view`, merged in. The very same view when nothing is. */
+export function mergeView(view: View, members: readonly Member[], claims: readonly Claim[] | undefined): View {
+  let changed = false;
+  const merged = new Map(view.members.map((member) => [member.node, member]));
+  for (const member of members) {
+    const known = merged.get(member.node);
+    if (known !== undefined && !newer(member, known)) continue;
+    merged.set(member.node, member);
+    changed = true;
+  }
+  let mergedClaims = view.claims;
+  if (claims?.length === view.claims.length) {
+    claims.forEach((claim, partition) => {
+      if (!claimWins(claim, mergedClaims[partition]!)) return;
+      if (mergedClaims === view.claims) mergedClaims = view.claims.slice();
+      (mergedClaims as Claim[])[partition] = claim;
+      changed = true;
+    });
+  }
+  if (!changed) return view;
+  return {
+    parameters: view.parameters,
+    members: [...merged.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
+    claims: mergedClaims,
+  };
+}

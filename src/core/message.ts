@@ -1,0 +1,204 @@
+/**
+ * What nodes say to each other. `README.md` beside this file has the same as a grammar; `wire/codec.ts` has the bytes.
+ *
+ * Requests carry a request id, the digest of the sender's ring and the milliseconds that they have left; replies repeat the id. There is one
+ * write verb: client writes, read repair, hints and transfers all send `replica-put`, because merging is idempotent.
+ */
+
+import type { Clock, DvvSet } from "./dvvset.ts";
+import type { Claim, Member } from "./membership.ts";
+import type { ClusterParameters } from "./config.ts";
+import type { Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, RingDigest } from "./identifiers.ts";
+
+/** "Are you there?" Also the greeting of a new link: from now on, send to this epoch of mine. */
+export interface Ping {
+  readonly kind: "ping";
+  readonly sequence: number;
+  /** The sender drops what is addressed to an earlier epoch of it. */
+  readonly epoch: Epoch;
+}
+export interface Pong {
+  readonly kind: "pong";
+  readonly sequence: number;
+  readonly epoch: Epoch;
+}
+/** "I hear nothing of `target`; do you?" (Q: gray failures; SWIM's ping-req.) */
+export interface Probe {
+  readonly kind: "probe";
+  readonly sequence: number;
+  readonly target: NodeId;
+}
+export interface ProbeReply {
+  readonly kind: "probe-reply";
+  readonly sequence: number;
+  readonly target: NodeId;
+  /** True when the asked node heard from the target within its own `suspectAfterMs`. */
+  readonly alive: boolean;
+}
+
+/** Opens a gossip round: nothing follows when both see the same. `view` is undefined from a node that has met nobody yet. */
+export interface GossipDigest {
+  readonly kind: "gossip-digest";
+  readonly ring: RingDigest | undefined;
+}
+/** First of the three messages: the versions that the sender has. */
+export interface GossipVersions {
+  readonly kind: "gossip-versions";
+  readonly members: readonly { readonly node: NodeId; readonly incarnation: number; readonly version: number }[];
+  /** Digest of all claims; undefined from a node that has no view. */
+  readonly claims: number | undefined;
+}
+/** Second and third: what is newer at the sender, and what it wants in return. */
+export interface GossipNews {
+  readonly kind: "gossip-news";
+  readonly parameters: ClusterParameters;
+  readonly members: readonly Member[];
+  readonly claims: readonly Claim[] | undefined;
+  readonly wanted: readonly NodeId[];
+  readonly wantsClaims: boolean;
+}
+
+/** Why a record travels. Changes nothing in how it is merged; the trace and the statistics want it. */
+export type PutPurpose = "write" | "repair" | "hint" | "transfer";
+
+/** "Merge this into what you have, and say when it is durable." */
+export interface ReplicaPut {
+  readonly kind: "replica-put";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  readonly ttlMs: Millis;
+  readonly purpose: PutPurpose;
+  readonly key: Key;
+  readonly set: DvvSet;
+  /** Keep it as a hint for this node, in its place. */
+  readonly hintFor: NodeId | undefined;
+}
+export interface ReplicaPutReply {
+  readonly kind: "replica-put-reply";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  /** "stored" is sent only once the record is durable. */
+  readonly outcome: "stored" | "refused";
+}
+
+export interface ReplicaGet {
+  readonly kind: "replica-get";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  readonly ttlMs: Millis;
+  readonly key: Key;
+}
+export interface ReplicaGetReply {
+  readonly kind: "replica-get-reply";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  /** "failed": the disk did not answer. Never to be taken for "missing". */
+  readonly outcome: "found" | "missing" | "failed";
+  readonly set: DvvSet | undefined;
+}
+
+/** A node that is no owner hands a caller's request to one that is. */
+export interface CoordinateGet {
+  readonly kind: "coordinate-get";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  readonly ttlMs: Millis;
+  readonly key: Key;
+  readonly r: number | undefined;
+}
+export interface CoordinatePut {
+  readonly kind: "coordinate-put";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  readonly ttlMs: Millis;
+  readonly key: Key;
+  readonly write: ClientWrite;
+}
+export interface CoordinateReply {
+  readonly kind: "coordinate-reply";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  readonly result: ClientResult;
+}
+
+/** "Give me the next page of this partition, from behind the cursor on." */
+export interface TransferRequest {
+  readonly kind: "transfer-request";
+  readonly request: RequestId;
+  readonly partition: Partition;
+  /** The storage address after which to go on; empty at the start. */
+  readonly after: string;
+  readonly bytesMax: number;
+}
+export interface TransferPage {
+  readonly kind: "transfer-page";
+  readonly request: RequestId;
+  readonly partition: Partition;
+  /** "refused": the sender does not hold this partition, or could not read it. */
+  readonly outcome: "page" | "refused";
+  readonly records: readonly { readonly key: Key; readonly set: DvvSet }[];
+  /** Where the next page starts; undefined when this was the last. */
+  readonly next: string | undefined;
+}
+
+export type Message =
+  | Ping
+  | Pong
+  | Probe
+  | ProbeReply
+  | GossipDigest
+  | GossipVersions
+  | GossipNews
+  | ReplicaPut
+  | ReplicaPutReply
+  | ReplicaGet
+  | ReplicaGetReply
+  | CoordinateGet
+  | CoordinatePut
+  | CoordinateReply
+  | TransferRequest
+  | TransferPage;
+
+/** What a caller writes. */
+export interface ClientWrite {
+  /** null deletes. */
+  readonly value: Uint8Array | null;
+  /** The clock of the read that this write answers; empty for a blind write. */
+  readonly context: Clock;
+  readonly operation: OperationId;
+  /** Wall-clock time at the caller's node. */
+  readonly at: Millis;
+  /** Durable acknowledgements to wait for; undefined for the cluster's default. */
+  readonly w: number | undefined;
+  /** "last-write-wins": replaces whatever the coordinator knows, unless that is newer by wall clock (P 6, session store). */
+  readonly policy: "siblings" | "last-write-wins";
+}
+
+/** How a request went, for status lines, lessons and error texts. Node lists are in the order of the preference list. */
+export interface RequestReport {
+  readonly coordinator: NodeId;
+  /** Replies that were waited for, after capping by the nodes that count. */
+  readonly needed: number;
+  /** How many nodes counted for this key. */
+  readonly counted: number;
+  /** Who had answered when the caller was answered, the coordinator included. */
+  readonly answered: readonly NodeId[];
+  /** Those asked that had not. */
+  readonly silent: readonly NodeId[];
+  /** Owners for whom somebody else keeps a hint. */
+  readonly hintedFor: readonly NodeId[];
+  /** From the coordinator's start to its answer. */
+  readonly elapsedMs: Millis;
+}
+
+export type ClientResult =
+  | { readonly outcome: "got"; readonly set: DvvSet; readonly first: NodeId; readonly report: RequestReport }
+  | { readonly outcome: "put"; readonly clock: Clock; readonly siblings: number; readonly report: RequestReport }
+  | { readonly outcome: "failed"; readonly failure: RequestFailure; readonly report: RequestReport | undefined };
+
+export type RequestFailure =
+  | { readonly code: "quorum" }
+  | { readonly code: "too-many-siblings"; readonly siblings: number }
+  | { readonly code: "not-ready" }
+  | { readonly code: "overloaded" }
+  | { readonly code: "storage" };
