@@ -1,0 +1,196 @@
+/** The public surface of a store: what `openStore` gives. Types only, so that the shop, adapters and tests can be written against it. */
+
+import type { ClusterParameters } from "./core/config.ts";
+import type { Sibling } from "./core/dvvset.ts";
+import type { NodeId, Partition } from "./core/identifiers.ts";
+import type { RequestReport } from "./core/message.ts";
+import type { Note } from "./core/effect.ts";
+
+/** Opaque bytes that a read gives and the write that answers it takes: what had been seen. Bound to its key. */
+export type Context = Uint8Array;
+
+export interface GetOptions {
+  /** Replies to wait for, 1 to n. */
+  readonly r?: number;
+  /** Milliseconds, 5,000 by default. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface PutOptions {
+  /** From the read that this write answers. Without it the write is blind: it overwrites nothing and may become a sibling. */
+  readonly context?: Context | undefined;
+  /** Durable acknowledgements to wait for, 1 to n. */
+  readonly w?: number;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** 32 hexadecimal digits. Retry with the same one, and the retry makes no sibling. Drawn at random by default. */
+  readonly operation?: string;
+  readonly policy?: "siblings" | "last-write-wins";
+}
+
+export interface GetResult {
+  /** All values that nobody has overwritten; more than one when writes were concurrent. Deleted ones are left out. Empty: not found. */
+  readonly values: readonly Uint8Array[];
+  /** The same with their dots, times and tombstones. */
+  readonly siblings: readonly Sibling[];
+  readonly context: Context;
+  readonly report: RequestReport;
+}
+
+export interface PutResult {
+  /** What this write left behind: a following write with it replaces this one. */
+  readonly context: Context;
+  /** How many siblings the key has now, at the coordinator. */
+  readonly siblings: number;
+  readonly report: RequestReport;
+}
+
+export interface PreferenceEntry {
+  readonly node: NodeId;
+  /** owner: one of the first N. joining: an owner that does not hold the partition yet: written to, not counted. holder: a former owner that counts in its place. fallback: stands in when others are down. */
+  readonly role: "owner" | "joining" | "holder" | "fallback";
+  /** Whether this node thinks that it answers. */
+  readonly reachable: boolean;
+}
+
+export interface NodeInfo {
+  readonly node: NodeId;
+  readonly self: boolean;
+  readonly capacity: number;
+  readonly zone: string;
+  readonly hidden: boolean;
+  /** This node's own opinion of it. */
+  readonly reachability: "up" | "suspect" | "down";
+  /** How it is linked, if it is. */
+  readonly link: "webrtc" | "websocket" | "relayed" | "memory" | undefined;
+  /** Tokens claimed and partitions held completely, by the gossiped view. */
+  readonly tokens: number;
+  readonly partitionsHeld: number;
+  /** Hints that this node keeps for it. */
+  readonly hintsOwed: number;
+}
+
+export interface StoreStatus {
+  /**
+   * starting: opening its storage. waiting: has met no member of its cluster yet and does not answer for it. joining: a member, but does not
+   * hold all of its partitions yet. online: all members are reachable. degraded: some are not. alone: none is (not said of a cluster of one). closed.
+   */
+  readonly state: "starting" | "waiting" | "joining" | "online" | "degraded" | "alone" | "closed";
+  /** The same in a sentence for people. */
+  readonly reason: string;
+  readonly node: NodeId;
+  readonly cluster: string;
+  readonly parameters: ClusterParameters | undefined;
+  readonly members: number;
+  /** Members that answer, this one included. */
+  readonly reachable: number;
+  /** Hints kept for others. */
+  readonly hintsOwed: number;
+  readonly partitionsOwned: number;
+  readonly partitionsHeld: number;
+  /** Partitions still being copied to this node. */
+  readonly partitionsJoining: number;
+  readonly seed: "connected" | "connecting" | "none";
+  /** True when all members with data are in one zone: several tabs of one browser are one failure domain. */
+  readonly oneZone: boolean;
+}
+
+/** Cuts inside our own transport, for demonstrations and tests. A cut link loses everything, silently, both ways, until it heals. */
+export interface FaultControls {
+  /** Cuts this node off from everybody, the server included. */
+  cutOff(): void;
+  /** Cuts this node off from these nodes. */
+  cut(nodes: readonly NodeId[]): void;
+  /** Undoes every cut of this node. */
+  heal(): void;
+  /** What is cut now; "all" when cut off. */
+  readonly current: "none" | "all" | readonly NodeId[];
+}
+
+export interface Codec<Value> {
+  encode(value: Value): Uint8Array;
+  /** Throws on bytes that are not a value. */
+  decode(bytes: Uint8Array): Value;
+}
+
+export interface BucketOptions<Value> {
+  readonly codec: Codec<Value>;
+  /** One value from several siblings (two or more). */
+  readonly reconcile: (siblings: readonly Value[]) => Value;
+  readonly r?: number;
+  readonly w?: number;
+  readonly policy?: "siblings" | "last-write-wins";
+}
+
+export interface BucketGetResult<Value> extends Omit<GetResult, "values"> {
+  /** All siblings, decoded. */
+  readonly values: readonly Value[];
+  /** The one value, reconciled if there were several; undefined when there is none. */
+  readonly value: Value | undefined;
+}
+
+/** Keys under one name with one type, one way to reconcile and one set of defaults. */
+export interface Bucket<Value> {
+  get(key: string, options?: GetOptions): Promise<BucketGetResult<Value>>;
+  put(key: string, value: Value, options?: PutOptions): Promise<PutResult>;
+  delete(key: string, options?: PutOptions): Promise<PutResult>;
+  /** Reads, reconciles, changes, writes with the context of the read. */
+  update(
+    key: string,
+    change: (value: Value | undefined) => Value,
+    options?: PutOptions & GetOptions,
+  ): Promise<{ value: Value; result: PutResult }>;
+  /** The present state and then each change, found by reading again every `intervalMs` (1,000). Ends with the signal. */
+  watch(key: string, options?: GetOptions & { intervalMs?: number }): AsyncIterable<BucketGetResult<Value>>;
+}
+
+export interface StoreEvents {
+  status: StoreStatus;
+  membership: readonly NodeInfo[];
+  /** A get returned more than one sibling. */
+  siblings: { readonly key: string; readonly siblings: number };
+  /** A refusal at the edge: wrong secret, wrong protocol version, malformed frames from a peer. */
+  refused: { readonly error: Error; readonly peer: NodeId | undefined };
+  trace: { readonly atMs: number; readonly note: Note };
+}
+
+export interface Store extends AsyncDisposable {
+  readonly status: StoreStatus;
+  get(key: string | Uint8Array, options?: GetOptions): Promise<GetResult>;
+  put(key: string | Uint8Array, value: Uint8Array, options?: PutOptions): Promise<PutResult>;
+  /** Writes a tombstone. */
+  delete(key: string | Uint8Array, options?: PutOptions): Promise<PutResult>;
+  bucket<Value>(name: string, options: BucketOptions<Value>): Bucket<Value>;
+  nodes(): readonly NodeInfo[];
+  /** Who is asked for a key, in order; empty before the cluster is met. */
+  preferenceList(key: string | Uint8Array): readonly PreferenceEntry[];
+  /** Who owns each token, and which partitions a node holds: for the ring picture. */
+  ring(): { readonly owners: readonly NodeId[]; holds(node: NodeId, partition: Partition): boolean };
+  readonly faults: FaultControls;
+  on<Name extends keyof StoreEvents>(
+    name: Name,
+    listener: (event: StoreEvents[Name]) => void,
+    options?: { signal?: AbortSignal },
+  ): () => void;
+  /** Resolves when the node is a member that answers; rejects with the refusal if the cluster refuses it (wrong secret). */
+  ready(options?: { signal?: AbortSignal }): Promise<void>;
+  /** Stops this node. It stays a member, keeps its data and its identity, and is taken up again by the next `openStore` of this cluster. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface OpenStoreOptions {
+  /** The cluster's id, 1 to 64 characters of a-z, A-Z, 0-9, `-` and `_`: the name of its room at the seed, not a secret. */
+  readonly cluster: string;
+  /** The cluster's secret: 32 bytes in base64url, from the invite link. Never sent. */
+  readonly secret: string;
+  /** WebSocket addresses of seeds. */
+  readonly seeds: readonly string[];
+  /** True for the one explicit act that makes the cluster. Ignored when this identity already belongs to it. */
+  readonly found?: boolean;
+  readonly quorum?: Partial<ClusterParameters>;
+  readonly capacity?: number;
+  /** Failure domain; by default one browser profile. */
+  readonly zone?: string;
+  readonly durability?: "relaxed" | "strict";
+}
