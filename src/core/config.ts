@@ -77,6 +77,8 @@ export interface Config {
   readonly requestsMax: number;
   /** Records kept in memory in front of the disk. */
   readonly cachedRecordsMax: number;
+  /** Bytes of values kept in memory in front of the disk. */
+  readonly cachedBytesMax: number;
 }
 
 export const defaultConfig: Config = {
@@ -103,4 +105,5 @@ export const defaultConfig: Config = {
   linksMax: 64,
   requestsMax: 10_000,
   cachedRecordsMax: 4_096,
+  cachedBytesMax: 64 * 1_048_576,
 };

@@ -52,7 +52,7 @@ export type Effect =
       readonly kind: "store";
       readonly ticket: Ticket;
       readonly writes: readonly Write[];
-    } /** Entries behind `after`, up to but without `before`, in order; at least one if there is one, then until a bound is met. */
+    } /** Entries behind `after`, up to but without `before`, in order; at least one if there is one, then until a bound is met. Sees every store that was emitted before it. */
   | {
       readonly kind: "scan";
       readonly ticket: Ticket;

@@ -1,0 +1,150 @@
+/**
+ * A caller's request at a node that does not count for the key: handed to one that does (paper, section 4.2 and 5: any node takes any request).
+ * States of each request, in order:
+ *
+ *   forwarded   the best counted node that answers was asked to coordinate
+ *   retried     it was lost, slow or refused: the next one is asked, under the same operation id, so that no retry makes a false sibling
+ *   answered    by whichever coordinator came first
+ *
+ * When nobody who counts can be reached, the node coordinates as a stand-in ("always writable"); that is the owner's decision, told by
+ * `exhausted`. Limits: `requestsMax`; each ends after its time bound.
+ */
+
+import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import type { ClientResult, ClientWrite } from "./message.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+export type ForwardedRequest =
+  | { readonly kind: "get"; readonly key: Key; readonly r: number | undefined }
+  | { readonly kind: "put"; readonly key: Key; readonly write: ClientWrite };
+
+export interface ForwardingActions {
+  answer(request: RequestId, result: ClientResult): void;
+  /** Nobody who counts can be asked any more: stand in, within what is left of the time. */
+  exhausted(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void;
+}
+
+interface Forwarded {
+  readonly request: RequestId;
+  readonly what: ForwardedRequest;
+  readonly deadline: Millis;
+  readonly tried: Set<NodeId>;
+  readonly sent: Map<RequestId, NodeId>;
+}
+
+export class Forwarding {
+  readonly #in: Surroundings;
+  readonly #do: ForwardingActions;
+  readonly #requests = new Map<RequestId, Forwarded>();
+  readonly #bySent = new Map<RequestId, Forwarded>();
+
+  constructor(surroundings: Surroundings, actions: ForwardingActions) {
+    this.#in = surroundings;
+    this.#do = actions;
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** `prefer` is asked first, if it counts. `tried` are not asked again. */
+  start(
+    request: RequestId,
+    what: ForwardedRequest,
+    prefer: NodeId | undefined,
+    tried: readonly NodeId[],
+    timeoutMs: Millis,
+  ): void {
+    const forwarded: Forwarded = {
+      request,
+      what,
+      deadline: this.#in.now + timeoutMs,
+      tried: new Set([this.#in.self, ...tried]),
+      sent: new Map(),
+    };
+    this.#requests.set(request, forwarded);
+    this.#in.timers.set(`forward-timeout:${request}`, forwarded.deadline);
+    this.#next(forwarded, prefer);
+  }
+
+  onReply(from: NodeId, sent: RequestId, result: ClientResult): void {
+    const forwarded = this.#bySent.get(sent);
+    if (forwarded?.sent.get(sent) !== from) return;
+    forwarded.sent.delete(sent);
+    this.#bySent.delete(sent);
+    const retry =
+      result.outcome === "failed" &&
+      (result.failure.code === "not-ready" ||
+        result.failure.code === "storage" ||
+        result.failure.code === "overloaded");
+    if (retry) this.#next(forwarded, undefined);
+    else {
+      this.#end(forwarded);
+      this.#do.answer(forwarded.request, result);
+    }
+  }
+
+  onPeerDown(peer: NodeId): void {
+    for (const forwarded of [...this.#requests.values()])
+      for (const [sent, node] of forwarded.sent) {
+        if (node !== peer) continue;
+        forwarded.sent.delete(sent);
+        this.#bySent.delete(sent);
+        if (forwarded.sent.size === 0) this.#next(forwarded, undefined);
+      }
+  }
+
+  /** The one asked last is slow: ask another beside it. */
+  onSlow(request: RequestId): void {
+    const forwarded = this.#requests.get(request);
+    if (forwarded !== undefined) this.#next(forwarded, undefined);
+  }
+
+  onTimeout(request: RequestId): void {
+    const forwarded = this.#requests.get(request);
+    if (forwarded === undefined) return;
+    this.#end(forwarded);
+    this.#do.answer(request, { outcome: "failed", failure: { code: "quorum" }, report: undefined });
+  }
+
+  #next(forwarded: Forwarded, prefer: NodeId | undefined): void {
+    const { ring, now } = this.#in;
+    const counted = this.#in.listOf(forwarded.what.key)?.counted ?? [];
+    const inOrder = prefer !== undefined && counted.includes(prefer) ? [prefer, ...counted] : counted;
+    for (const node of inOrder) {
+      if (ring === undefined || forwarded.tried.has(node) || !this.#in.reachable(node)) continue;
+      forwarded.tried.add(node);
+      const request = this.#in.nextRequest();
+      const common = {
+        request,
+        ring: ring.digest,
+        ttlMs: Math.max(1, forwarded.deadline - now),
+        key: forwarded.what.key,
+      };
+      const sent = this.#in.send(
+        node,
+        forwarded.what.kind === "get"
+          ? { kind: "coordinate-get", ...common, r: forwarded.what.r }
+          : { kind: "coordinate-put", ...common, write: forwarded.what.write },
+        "foreground",
+      );
+      if (!sent) continue;
+      this.#in.note({ what: "forwarded", key: forwarded.what.key, to: node });
+      forwarded.sent.set(request, node);
+      this.#bySent.set(request, forwarded);
+      // Later than the coordinator's own patience with a slow replica, so that one slow replica does not double the work.
+      this.#in.timers.set(`forward-slow:${forwarded.request}`, now + 3 * this.#in.config.slowReplyMs);
+      return;
+    }
+    if (forwarded.sent.size > 0) return;
+    this.#end(forwarded);
+    this.#do.exhausted(forwarded.request, forwarded.what, Math.max(1, forwarded.deadline - now));
+  }
+
+  #end(forwarded: Forwarded): void {
+    for (const sent of forwarded.sent.keys()) this.#bySent.delete(sent);
+    this.#requests.delete(forwarded.request);
+    this.#in.timers.clear(`forward-timeout:${forwarded.request}`);
+    this.#in.timers.clear(`forward-slow:${forwarded.request}`);
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * One get, coordinated (paper, section 5, and read repair there). States of each get, in order:
+ *
+ *   collecting  the first N healthy nodes were asked, this one among them if it counts; replies are merged as they come
+ *   answered    R of them came, the caller has all causally unrelated versions and the context
+ *   repairing   everybody answered or `readRepairMs` are over: whoever counted and is behind gets the merged record
+ *   done
+ *
+ * A counted node that is down is replaced at once by the next on the walk, one that is slow after `slowReplyMs`; a stand-in answers from its hints
+ * too. A disk that did not answer is no reply: it is never taken for "missing". Repair merges at the receiver; it never overwrites.
+ *
+ * Limits: `requestsMax` gets under way; each ends after its time bound.
+ */
+
+import { type DvvSet, EMPTY, equal, sync } from "./dvvset.ts";
+import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import type { ClientResult, RequestFailure, RequestReport } from "./message.ts";
+import { Tally } from "./quorum.ts";
+import type { PreferenceList, Ring } from "./ring.ts";
+import type { Completion, Surroundings } from "./surroundings.ts";
+
+/** What the coordinator asks of the node that it runs in. */
+export interface GetActions {
+  read(key: Key, request: RequestId): void;
+  /** Read repair of this node's own record. */
+  repair(key: Key, set: DvvSet): void;
+  answer(request: RequestId, result: ClientResult): void;
+}
+
+interface Get {
+  readonly request: RequestId;
+  readonly key: Key;
+  readonly startedAt: Millis;
+  readonly deadline: Millis;
+  readonly tally: Tally;
+  readonly counted: Set<NodeId>;
+  readonly asked: Set<NodeId>;
+  readonly sent: Map<RequestId, NodeId>;
+  readonly replies: Map<NodeId, DvvSet>;
+  merged: DvvSet;
+  first: NodeId | undefined;
+  answered: boolean;
+}
+
+export class GetCoordinator {
+  readonly #in: Surroundings;
+  readonly #do: GetActions;
+  readonly #gets = new Map<RequestId, Get>();
+  readonly #bySent = new Map<RequestId, Get>();
+
+  constructor(surroundings: Surroundings, actions: GetActions) {
+    this.#in = surroundings;
+    this.#do = actions;
+  }
+
+  get size(): number {
+    return this.#gets.size;
+  }
+
+  /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
+  start(request: RequestId, key: Key, r: number, list: PreferenceList, timeoutMs: Millis): void {
+    const { self, now } = this.#in;
+    const get: Get = {
+      request,
+      key,
+      startedAt: now,
+      deadline: now + timeoutMs,
+      tally: new Tally(Math.min(r, list.counted.length)),
+      counted: new Set(list.counted),
+      asked: new Set(),
+      sent: new Map(),
+      replies: new Map(),
+      merged: EMPTY,
+      first: undefined,
+      answered: false,
+    };
+    this.#gets.set(request, get);
+    this.#in.timers.set(`get-timeout:${request}`, get.deadline);
+    this.#in.timers.set(`get-slow:${request}`, now + this.#in.config.slowReplyMs);
+    for (const node of list.counted) if (!this.#ask(get, node)) this.#askFallback(get, list);
+    // A stand-in that none of the walk led to still knows what its hints say.
+    if (!list.owners.includes(self) && !get.asked.has(self) && get.tally.outcome() === "unreachable")
+      this.#ask(get, self);
+    this.#judge(get);
+  }
+
+  onCompletion(completion: Completion): void {
+    const { origin } = completion;
+    const get = origin.kind === "get" ? this.#gets.get(origin.request) : undefined;
+    if (get === undefined || completion.kind !== "read") return;
+    this.#take(get, this.#in.self, completion.outcome, completion.set);
+  }
+
+  onReply(from: NodeId, request: RequestId, outcome: "found" | "missing" | "failed", set: DvvSet | undefined): void {
+    const get = this.#bySent.get(request);
+    if (get?.sent.get(request) !== from) return;
+    get.sent.delete(request);
+    this.#bySent.delete(request);
+    this.#take(get, from, outcome, set ?? EMPTY);
+  }
+
+  onPeerDown(peer: NodeId): void {
+    for (const get of [...this.#gets.values()]) {
+      if (get.tally.was(peer) !== "waiting") continue;
+      get.tally.refuse(peer);
+      this.#askFallback(get, this.#in.listOf(get.key));
+      this.#judge(get);
+    }
+  }
+
+  /** The ring changed under way: ask those who count now, too. */
+  onRing(ring: Ring, partitionOfKey: (key: Key) => number): void {
+    for (const get of this.#gets.values()) {
+      if (get.answered) continue;
+      for (const node of ring.preferenceList(partitionOfKey(get.key)).counted)
+        if (!get.asked.has(node)) this.#ask(get, node);
+    }
+  }
+
+  onSlow(request: RequestId): void {
+    const get = this.#gets.get(request);
+    if (get === undefined || get.answered) return;
+    for (const node of get.tally.in("waiting"))
+      if (get.counted.has(node)) this.#askFallback(get, this.#in.listOf(get.key));
+    this.#judge(get);
+  }
+
+  onTimeout(request: RequestId): void {
+    const get = this.#gets.get(request);
+    if (get === undefined) return;
+    if (!get.answered) this.#fail(get, { code: "quorum" });
+    else this.#repair(get);
+  }
+
+  #ask(get: Get, node: NodeId): boolean {
+    if (get.asked.has(node)) return false;
+    if (node === this.#in.self) {
+      get.asked.add(node);
+      get.tally.ask(node);
+      this.#do.read(get.key, get.request);
+      return true;
+    }
+    const { ring, now } = this.#in;
+    if (ring === undefined) return false;
+    const request = this.#in.nextRequest();
+    const ttlMs = Math.max(1, get.deadline - now);
+    if (!this.#in.send(node, { kind: "replica-get", request, ring: ring.digest, ttlMs, key: get.key }, "foreground"))
+      return false;
+    get.asked.add(node);
+    get.tally.ask(node);
+    get.sent.set(request, node);
+    this.#bySent.set(request, get);
+    return true;
+  }
+
+  #askFallback(get: Get, list: PreferenceList | undefined): void {
+    for (const node of list?.fallbacks ?? []) if (this.#ask(get, node)) return;
+  }
+
+  #take(get: Get, node: NodeId, outcome: "found" | "missing" | "failed", set: DvvSet): void {
+    if (outcome === "failed") {
+      get.tally.refuse(node);
+      this.#askFallback(get, this.#in.listOf(get.key));
+    } else {
+      get.first ??= node;
+      get.tally.answer(node);
+      get.replies.set(node, set);
+      get.merged = sync(get.merged, set);
+    }
+    this.#judge(get);
+  }
+
+  #judge(get: Get): void {
+    if (this.#gets.get(get.request) !== get) return;
+    const outcome = get.tally.outcome();
+    if (!get.answered) {
+      if (outcome === "met") {
+        get.answered = true;
+        this.#do.answer(get.request, {
+          outcome: "got",
+          set: get.merged,
+          first: get.first ?? this.#in.self,
+          report: this.#report(get),
+        });
+        this.#in.timers.set(
+          `get-timeout:${get.request}`,
+          Math.min(get.deadline, this.#in.now + this.#in.config.readRepairMs),
+        );
+      } else if (outcome === "unreachable") {
+        this.#fail(get, { code: "quorum" });
+        return;
+      }
+    }
+    if (get.answered && get.tally.complete()) this.#repair(get);
+  }
+
+  #repair(get: Get): void {
+    for (const [node, set] of get.replies) {
+      if (!get.counted.has(node) || equal(set, get.merged)) continue;
+      this.#in.note({ what: "read-repair", key: get.key, to: node });
+      if (node === this.#in.self) this.#do.repair(get.key, get.merged);
+      else if (this.#in.ring !== undefined) {
+        const request = this.#in.nextRequest();
+        const { digest } = this.#in.ring;
+        const ttlMs = this.#in.config.requestTimeoutMs;
+        this.#in.send(
+          node,
+          {
+            kind: "replica-put",
+            request,
+            ring: digest,
+            ttlMs,
+            purpose: "repair",
+            key: get.key,
+            set: get.merged,
+            hintFor: undefined,
+          },
+          "background",
+        );
+      }
+    }
+    this.#end(get);
+  }
+
+  #fail(get: Get, failure: RequestFailure): void {
+    get.answered = true;
+    this.#do.answer(get.request, { outcome: "failed", failure, report: this.#report(get) });
+    this.#end(get);
+  }
+
+  #end(get: Get): void {
+    for (const request of get.sent.keys()) this.#bySent.delete(request);
+    this.#gets.delete(get.request);
+    this.#in.timers.clear(`get-timeout:${get.request}`);
+    this.#in.timers.clear(`get-slow:${get.request}`);
+  }
+
+  #report(get: Get): RequestReport {
+    return {
+      coordinator: this.#in.self,
+      needed: get.tally.needed,
+      counted: get.counted.size,
+      answered: get.tally.in("answered"),
+      silent: [...get.counted].filter((node) => get.tally.was(node) !== "answered"),
+      hintedFor: [],
+      elapsedMs: this.#in.now - get.startedAt,
+    };
+  }
+}

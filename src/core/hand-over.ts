@@ -1,0 +1,187 @@
+/**
+ * Hand-over: how a former owner lets go of a partition (DESIGN section 3: only after every owner holds it and a last exchange with them). States of
+ * each partition, in order:
+ *
+ *   counted out   this node owns it no more and all owners hold it: its entry says so first, so that nobody counts on it
+ *   handing over  a page of its records is read; every record goes to every owner
+ *   dropped       a record that all owners have acknowledged as durable, and that has not changed since, is removed; then the next page
+ *   done          nothing is left
+ *
+ * A write that still reaches this node meanwhile becomes a hint for the owners (`node.ts`). If the node comes to own the partition again, it
+ * stops and takes part in a transfer as if it had nothing.
+ *
+ * Limits: one partition at a time, one page of `RECORDS_PER_PAGE`; an owner that is down is waited for. Travels in the background lane.
+ */
+
+import { keyOfRecord, partitionRange } from "./address.ts";
+import type { DvvSet } from "./dvvset.ts";
+import type { StoredRecord } from "./effect.ts";
+import type { Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import { holds, memberOf } from "./membership.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+const RECORDS_PER_PAGE = 64;
+/** How often what could not be done is tried again. */
+const RETRY_MS = 2_000;
+
+export interface HandOverActions {
+  /** This node is not to be counted for these partitions any more. */
+  countOut(partitions: readonly Partition[]): void;
+  dropRecord(key: Key, set: DvvSet): void;
+}
+
+interface Page {
+  readonly partition: Partition;
+  readonly ticket: Ticket;
+  readonly records: Map<Key, { readonly set: DvvSet; readonly missing: Set<NodeId> }>;
+  startedAt: number;
+}
+
+export class HandOver {
+  readonly #in: Surroundings;
+  readonly #do: HandOverActions;
+  /** Partitions that may still have records here. */
+  readonly #toClear = new Set<Partition>();
+  /** Owned when the ring was last looked at: a transfer that was broken off leaves records, too. */
+  #owned = new Set<Partition>();
+  #page: Page | undefined;
+  readonly #bySent = new Map<RequestId, { readonly key: Key; readonly to: NodeId }>();
+
+  constructor(surroundings: Surroundings, actions: HandOverActions) {
+    this.#in = surroundings;
+    this.#do = actions;
+  }
+
+  get size(): number {
+    return this.#bySent.size;
+  }
+
+  onRing(): void {
+    const { ring, self } = this.#in;
+    const own = ring === undefined ? undefined : memberOf(ring.view, self);
+    if (ring === undefined || own === undefined) return;
+    const out: Partition[] = [];
+    const owned = new Set<Partition>();
+    for (let p = 0; p < ring.view.claims.length; p++) {
+      if (ring.owns(self, p)) owned.add(p);
+      else if (this.#owned.has(p) && !holds(own, p)) this.#toClear.add(p);
+      if (!holds(own, p) || ring.owns(self, p)) continue;
+      const { owners } = ring.preferenceList(p);
+      if (owners.every((node) => holds(memberOf(ring.view, node)!, p))) out.push(p);
+    }
+    this.#owned = owned;
+    for (const p of this.#toClear) if (owned.has(p)) this.#toClear.delete(p);
+    if (this.#page !== undefined && owned.has(this.#page.partition)) this.#stop();
+    if (out.length > 0) {
+      for (const p of out) this.#toClear.add(p);
+      this.#do.countOut(out);
+    }
+    this.#arm();
+  }
+
+  /** At the start: partitions not held may have records left from before. */
+  onStarted(): void {
+    const { ring, self } = this.#in;
+    const own = ring === undefined ? undefined : memberOf(ring.view, self);
+    if (ring === undefined || own === undefined) return;
+    for (let p = 0; p < ring.view.claims.length; p++) if (!holds(own, p) && !ring.owns(self, p)) this.#toClear.add(p);
+    this.#arm();
+  }
+
+  onTimer(): void {
+    if (this.#page !== undefined && this.#in.now - this.#page.startedAt > this.#in.config.transferTimeoutMs)
+      this.#stop();
+    if (this.#page === undefined) this.#next();
+    this.#arm();
+  }
+
+  onScanned(
+    ticket: Ticket,
+    entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[],
+    done: boolean,
+  ): boolean {
+    const page = this.#page;
+    if (page?.ticket !== ticket) return false;
+    const { ring } = this.#in;
+    if (ring === undefined || (done && entries.length === 0)) {
+      this.#page = undefined;
+      this.#toClear.delete(page.partition);
+      this.#in.note({ what: "partition-dropped", partition: page.partition });
+      this.#next();
+      return true;
+    }
+    const { owners } = ring.preferenceList(page.partition);
+    for (const { address, record } of entries) {
+      if (record === "failed") continue;
+      const key = keyOfRecord(address);
+      page.records.set(key, { set: record.set, missing: new Set(owners) });
+      for (const owner of owners) {
+        const request = this.#in.nextRequest();
+        const ttlMs = this.#in.config.transferTimeoutMs;
+        const message = {
+          kind: "replica-put",
+          request,
+          ring: ring.digest,
+          ttlMs,
+          purpose: "transfer",
+          key,
+          set: record.set,
+          hintFor: undefined,
+        } as const;
+        if (this.#in.send(owner, message, "background")) this.#bySent.set(request, { key, to: owner });
+      }
+    }
+    if (page.records.size === 0) this.#stop();
+    return true;
+  }
+
+  onFailed(ticket: Ticket): boolean {
+    if (this.#page?.ticket !== ticket) return false;
+    this.#stop();
+    return true;
+  }
+
+  onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
+    const sent = this.#bySent.get(request);
+    if (sent?.to !== from) return;
+    this.#bySent.delete(request);
+    const page = this.#page;
+    const record = page?.records.get(sent.key);
+    if (page === undefined || record === undefined || outcome === "refused") return;
+    record.missing.delete(from);
+    if (record.missing.size > 0) return;
+    page.records.delete(sent.key);
+    this.#do.dropRecord(sent.key, record.set);
+    if (page.records.size > 0) return;
+    this.#stop();
+    this.#next();
+  }
+
+  #next(): void {
+    const { ring, self } = this.#in;
+    if (this.#page !== undefined || ring === undefined) return;
+    for (const partition of this.#toClear) {
+      const { owners } = ring.preferenceList(partition);
+      if (owners.includes(self)) continue;
+      const ready = owners.every((node) => this.#in.reachable(node) && holds(memberOf(ring.view, node)!, partition));
+      if (!ready) continue;
+      const ticket = this.#in.nextTicket();
+      this.#page = { partition, ticket, records: new Map(), startedAt: this.#in.now };
+      const { after, before } = partitionRange(partition, ring.view.claims.length);
+      const bytesMax = this.#in.config.transferPageBytesMax;
+      this.#in.emit({ kind: "scan", ticket, store: "records", after, before, countMax: RECORDS_PER_PAGE, bytesMax });
+      return;
+    }
+  }
+
+  /** What is not acknowledged stays here and is tried again. */
+  #stop(): void {
+    this.#page = undefined;
+    this.#bySent.clear();
+  }
+
+  #arm(): void {
+    if (this.#toClear.size > 0 && !this.#in.timers.has("hand-over"))
+      this.#in.timers.set("hand-over", this.#in.now + RETRY_MS);
+  }
+}

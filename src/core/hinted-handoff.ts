@@ -1,0 +1,203 @@
+/**
+ * Hinted handoff: what this node keeps for others goes to them when they are back (paper, section 4.6). States of each hint, in order:
+ *
+ *   kept        in the hint store (`replica.ts` writes it, `hint-index.ts` knows it)
+ *   reading     its target answers again: the hint is read
+ *   delivering  a `replica-put` is on its way
+ *   let go      acknowledged as durable, and unchanged since it was sent: removed; else it stays kept
+ *
+ * Looked through when a peer comes up and every `hintScanMs`. A target that is no owner of the key any more gets nothing: the hint goes to all
+ * present owners, and is let go only when W of them hold it durably (one acknowledgement and one lost disk would lose the write).
+ *
+ * Limits: `hintsInFlightMax` under way for each target; `hintsMax` kept; a delivery without an answer ends after `transferTimeoutMs` and is
+ * tried again with the next scan. Deliveries travel in the background lane.
+ */
+
+import type { DvvSet } from "./dvvset.ts";
+import type { HintIndex } from "./hint-index.ts";
+import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import { Tally } from "./quorum.ts";
+import type { Completion, Surroundings } from "./surroundings.ts";
+
+export interface HandoffActions {
+  readHint(key: Key, target: NodeId): void;
+  dropHint(key: Key, target: NodeId, set: DvvSet): void;
+  /** This node is itself one of those who should have it. Completes towards "handoff". */
+  mergeHere(key: Key, target: NodeId, set: DvvSet): void;
+}
+
+interface Delivery {
+  readonly key: Key;
+  readonly target: NodeId;
+  readonly startedAt: Millis;
+  set: DvvSet | undefined;
+  tally: Tally | undefined;
+  readonly sent: Map<RequestId, NodeId>;
+}
+
+export class HintedHandoff {
+  readonly #in: Surroundings;
+  readonly #index: HintIndex;
+  readonly #do: HandoffActions;
+  /** By target, then key. */
+  readonly #underWay = new Map<NodeId, Map<Key, Delivery>>();
+  readonly #bySent = new Map<RequestId, Delivery>();
+
+  constructor(surroundings: Surroundings, index: HintIndex, actions: HandoffActions) {
+    this.#in = surroundings;
+    this.#index = index;
+    this.#do = actions;
+  }
+
+  get size(): number {
+    return this.#bySent.size;
+  }
+
+  onPeerUp(peer: NodeId): void {
+    this.#scan(peer);
+  }
+
+  /** The link is gone and with it the answers; the next scan starts anew. */
+  onPeerDown(peer: NodeId): void {
+    for (const [sent, delivery] of [...this.#bySent]) {
+      if (delivery.sent.get(sent) !== peer) continue;
+      this.#refused(delivery, sent, peer);
+    }
+  }
+
+  onScanTimer(): void {
+    const { now, config } = this.#in;
+    for (const deliveries of this.#underWay.values())
+      for (const delivery of deliveries.values())
+        if (now - delivery.startedAt > config.transferTimeoutMs) this.#end(delivery);
+    for (const target of this.#index.targets()) this.#scan(target);
+    if (this.#index.size > 0) this.#in.timers.set("hint-scan", now + config.hintScanMs);
+  }
+
+  /** A hint was kept: see to it that it is looked at. */
+  onHintKept(): void {
+    if (!this.#in.timers.has("hint-scan")) this.#in.timers.set("hint-scan", this.#in.now + this.#in.config.hintScanMs);
+  }
+
+  onCompletion(completion: Completion): void {
+    const { origin } = completion;
+    if (origin.kind !== "handoff") return;
+    const delivery = this.#underWay.get(origin.target)?.get(origin.key);
+    if (delivery === undefined) return;
+    if (completion.kind === "read") {
+      if (completion.outcome === "found") this.#deliver(delivery, completion.set);
+      else this.#end(delivery);
+    } else if (completion.kind === "stored") this.#answered(delivery, this.#in.self);
+    else if (completion.kind === "refused") {
+      delivery.tally?.refuse(this.#in.self);
+      this.#judge(delivery);
+    }
+  }
+
+  onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
+    const delivery = this.#bySent.get(request);
+    if (delivery?.sent.get(request) !== from) return;
+    if (outcome === "refused") {
+      this.#refused(delivery, request, from);
+      return;
+    }
+    delivery.sent.delete(request);
+    this.#bySent.delete(request);
+    this.#answered(delivery, from);
+  }
+
+  /** Those who should have the hint: its target, or, when it owns the key no more, all who do. */
+  #recipients(key: Key, target: NodeId): { nodes: readonly NodeId[]; needed: number } {
+    const { ring } = this.#in;
+    const list = this.#in.listOf(key);
+    if (ring === undefined || list === undefined || list.owners.includes(target) || list.counted.includes(target))
+      return { nodes: [target], needed: 1 };
+    return { nodes: list.owners, needed: Math.min(ring.view.parameters.w, list.owners.length) };
+  }
+
+  #scan(target: NodeId): void {
+    const underWay = this.#underWay.get(target);
+    for (const key of this.#index.keysFor(target)) {
+      if ((this.#underWay.get(target)?.size ?? 0) >= this.#in.config.hintsInFlightMax) return;
+      if (underWay?.has(key) === true) continue;
+      const { nodes, needed } = this.#recipients(key, target);
+      if (nodes.filter((node) => this.#in.reachable(node)).length < needed) continue;
+      const delivery: Delivery = {
+        key,
+        target,
+        startedAt: this.#in.now,
+        set: undefined,
+        tally: undefined,
+        sent: new Map(),
+      };
+      (this.#underWay.get(target) ?? this.#underWay.set(target, new Map()).get(target)!).set(key, delivery);
+      this.#do.readHint(key, target);
+    }
+  }
+
+  #deliver(delivery: Delivery, set: DvvSet): void {
+    if (delivery.set !== undefined) return;
+    const { ring, config } = this.#in;
+    const { key, target } = delivery;
+    const { nodes, needed } = this.#recipients(key, target);
+    delivery.set = set;
+    delivery.tally = new Tally(needed);
+    for (const node of nodes) {
+      if (node === this.#in.self) {
+        delivery.tally.ask(node);
+        this.#do.mergeHere(key, target, set);
+        continue;
+      }
+      if (ring === undefined) continue;
+      const request = this.#in.nextRequest();
+      const ttlMs = config.transferTimeoutMs;
+      const message = {
+        kind: "replica-put",
+        request,
+        ring: ring.digest,
+        ttlMs,
+        purpose: "hint",
+        key,
+        set,
+        hintFor: undefined,
+      } as const;
+      if (!this.#in.send(node, message, "background")) continue;
+      delivery.tally.ask(node);
+      delivery.sent.set(request, node);
+      this.#bySent.set(request, delivery);
+    }
+    this.#judge(delivery);
+  }
+
+  #answered(delivery: Delivery, node: NodeId): void {
+    delivery.tally?.answer(node);
+    this.#judge(delivery);
+  }
+
+  #refused(delivery: Delivery, request: RequestId, node: NodeId): void {
+    delivery.sent.delete(request);
+    this.#bySent.delete(request);
+    delivery.tally?.refuse(node);
+    this.#judge(delivery);
+  }
+
+  #judge(delivery: Delivery): void {
+    const outcome = delivery.tally?.outcome();
+    if (delivery.set === undefined || outcome === undefined || outcome === "pending") return;
+    // Where it went to several, wait for all of them to answer; enough is enough only for letting go.
+    if (outcome === "met" && !(delivery.tally?.complete() ?? true)) return;
+    this.#end(delivery);
+    if (outcome === "unreachable") return;
+    this.#in.note({ what: "hint-delivered", key: delivery.key, target: delivery.target });
+    this.#do.dropHint(delivery.key, delivery.target, delivery.set);
+    this.#scan(delivery.target);
+  }
+
+  #end(delivery: Delivery): void {
+    for (const sent of delivery.sent.keys()) this.#bySent.delete(sent);
+    const deliveries = this.#underWay.get(delivery.target);
+    if (deliveries?.get(delivery.key) !== delivery) return;
+    deliveries.delete(delivery.key);
+    if (deliveries.size === 0) this.#underWay.delete(delivery.target);
+  }
+}

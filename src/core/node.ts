@@ -1,0 +1,848 @@
+/**
+ * A Dynamo node: routes events to mechanisms and completions back, and owns nothing of the protocol but who it is and what ring it sees.
+ *
+ * **Calling contract.** The host calls `step` with one event at a time, `started` first; `at` never goes back. It performs the effects in order,
+ * answers each storage effect with one event, persists every `meta` write with the rest, and calls `step` with `wake` when `wakeAt` is due. The
+ * node never throws for anything that comes from outside, and an acknowledgement leaves only after the write that it promises is durable.
+ *
+ * **Phases.** starting: counts up its incarnation durably and looks through its hints; answers nobody. waiting: has no view; an empty newcomer
+ * that took itself for the whole ring would turn absence into "not found". joining: a member, still copying partitions that it owns. member.
+ */
+
+import { crc32 } from "../base/crc32.ts";
+import { Prng, type Seed } from "../base/prng.ts";
+import { unreachable } from "../base/assert.ts";
+import { parseHintAddress, partitionOf, positionOf } from "./address.ts";
+import { type ClusterParameters, type Config, parametersFault } from "./config.ts";
+import type { Effect, Lane, NodeMeta, NodePhase, Note, StoredRecord, Write } from "./effect.ts";
+import type { NodeEvent } from "./event.ts";
+import { FailureDetector, type Reachability } from "./failure-detector.ts";
+import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
+import { GetCoordinator } from "./get-coordinator.ts";
+import { Gossip } from "./gossip.ts";
+import { HandOver } from "./hand-over.ts";
+import { HintIndex } from "./hint-index.ts";
+import { HintedHandoff } from "./hinted-handoff.ts";
+import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
+import {
+  type Claim,
+  type Member,
+  type View,
+  allHolders,
+  memberOf,
+  mergeView,
+  newer,
+  noHolders,
+  withHolder,
+} from "./membership.ts";
+import type { ClientResult, Message, ReplicaPut } from "./message.ts";
+import { PutCoordinator } from "./put-coordinator.ts";
+import { Replica } from "./replica.ts";
+import { type PreferenceList, Ring } from "./ring.ts";
+import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import { TimerTable } from "./timers.ts";
+import { claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
+import { Transfer } from "./transfer.ts";
+import { TransferSource } from "./transfer-source.ts";
+
+/** The protocol versions that this build reads. */
+export const PROTOCOL = { min: 1, max: 1 } as const;
+/** A peer whose ring differs is greeted at most this often. */
+const GREET_AGAIN_MS = 250;
+const HINTS_PER_SCAN = 512;
+const HINT_BYTES_PER_SCAN = 1_048_576;
+/** What could not be written at the start is tried again. */
+const START_AGAIN_MS = 1_000;
+
+export interface NodeOptions {
+  readonly id: NodeId;
+  readonly config: Config;
+  /** What an earlier start left; undefined at the first. */
+  readonly meta: NodeMeta | undefined;
+  /** Chance for this start, unlike that of any other. */
+  readonly seed: Seed;
+  /** Seeds known from outside. */
+  readonly seeds: readonly NodeId[];
+}
+
+/** What there is to look at: plain data, made anew at each call. */
+export interface NodeView {
+  readonly id: NodeId;
+  readonly phase: NodePhase;
+  readonly view: View | undefined;
+  readonly ringDigest: RingDigest | undefined;
+  readonly peers: readonly { readonly node: NodeId; readonly reachability: Reachability; readonly linked: boolean }[];
+  readonly hints: readonly { readonly target: NodeId; readonly count: number }[];
+  readonly hintsOwed: number;
+  /** Partitions that are being copied here. */
+  readonly transfers: readonly { readonly partition: Partition; readonly sources: number; readonly done: number }[];
+  /** Partitions owned and not held yet. */
+  readonly owed: number;
+  /** Requests under way here. */
+  readonly requests: number;
+  /** Sizes of every queue, map and table, for the bounds test. */
+  readonly sizes: Readonly<Record<string, number>>;
+}
+
+/** For whom a request is coordinated here. */
+type Caller =
+  | {
+      readonly kind: "client";
+      readonly request: RequestId;
+      readonly what: ForwardedRequest;
+      readonly deadline: Millis;
+      retried: boolean;
+    }
+  | { readonly kind: "peer"; readonly from: NodeId; readonly request: RequestId };
+
+export class DynamoNode {
+  readonly #id: NodeId;
+  readonly #config: Config;
+  readonly #seeds: readonly NodeId[];
+  readonly #random: Prng;
+  readonly #timers = new TimerTable();
+  readonly #hints = new HintIndex();
+  readonly #replica: Replica;
+  readonly #puts: PutCoordinator;
+  readonly #gets: GetCoordinator;
+  readonly #forwarding: Forwarding;
+  readonly #handoff: HintedHandoff;
+  readonly #gossip: Gossip;
+  readonly #detector: FailureDetector;
+  readonly #transfer: Transfer;
+  readonly #source: TransferSource;
+  readonly #handOver: HandOver;
+  readonly #callers = new Map<RequestId, Caller>();
+  readonly #greetedAt = new Map<NodeId, Millis>();
+
+  #now: Millis = 0;
+  #phase: NodePhase = "starting";
+  #incarnation: number;
+  #ring: Ring | undefined;
+  #effects: Effect[] = [];
+  #completions: Completion[] = [];
+  #requests = 0;
+  #tickets = 0;
+  #ringChanged = false;
+  #metaChanged = false;
+  /** The two things that must be over before the node answers anybody. */
+  #startStore: Ticket | undefined;
+  #startScan: Ticket | undefined;
+  #hidden = false;
+
+  constructor(options: NodeOptions) {
+    this.#id = options.id;
+    this.#config = options.config;
+    this.#seeds = options.seeds;
+    this.#random = new Prng(options.seed);
+    const view = options.meta?.view;
+    const before = view === undefined ? undefined : memberOf(view, options.id);
+    this.#incarnation = Math.max(options.meta?.incarnation ?? 0, before?.incarnation ?? 0) + 1;
+    if (view !== undefined) this.#ring = new Ring(view);
+
+    const surroundings = this.#surroundings();
+    this.#replica = new Replica(surroundings, this.#hints);
+    const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
+    this.#puts = new PutCoordinator(surroundings, {
+      mint: (key, write, place, request) =>
+        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request }),
+      keepHint: (key, target, set) => this.#keepHint(key, target, set, { kind: "nobody" }),
+      answer,
+    });
+    this.#gets = new GetCoordinator(surroundings, {
+      read: (key, request) => this.#replica.read(key, { kind: "get", request }),
+      repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
+      answer,
+    });
+    this.#forwarding = new Forwarding(surroundings, {
+      answer,
+      exhausted: (request, what, timeoutMs) => this.#coordinate(request, what, timeoutMs),
+    });
+    this.#handoff = new HintedHandoff(surroundings, this.#hints, {
+      readHint: (key, target) => this.#replica.readHint(key, target, { kind: "handoff", target, key }),
+      dropHint: (key, target, set) => this.#replica.dropHint(key, target, set),
+      mergeHere: (key, target, set) => this.#replica.merge(key, set, "hint", { kind: "handoff", target, key }),
+    });
+    this.#gossip = new Gossip(surroundings, {
+      peers: () => this.#detector.up(),
+      seeds: () => this.#reachableSeeds(),
+      learn: (news) => this.#learn(news.view, news.members, news.claims),
+    });
+    this.#detector = new FailureDetector(surroundings, this.#incarnation, {
+      up: (peer) => this.#peerUp(peer),
+      down: (peer) => this.#peerDown(peer),
+      wanted: () => (this.#ring?.view.members ?? []).map((member) => member.node).filter((node) => node !== this.#id),
+    });
+    this.#transfer = new Transfer(surroundings, {
+      merge: (key, set, request) => this.#replica.merge(key, set, "transfer", { kind: "transfer", request }),
+      held: (partitions) => this.#setHolders(partitions, true),
+    });
+    this.#source = new TransferSource(surroundings);
+    this.#handOver = new HandOver(surroundings, {
+      countOut: (partitions) => this.#setHolders(partitions, false),
+      dropRecord: (key, set) => this.#replica.dropRecord(key, set),
+    });
+  }
+
+  /** Takes in one event and returns what is to be done, in order. */
+  step(event: NodeEvent): Effect[] {
+    this.#beginStep(event.at);
+    this.#onEvent(event);
+    this.#settle();
+    for (let name = this.#timers.expire(this.#now); name !== undefined; name = this.#timers.expire(this.#now)) {
+      this.#onTimer(name);
+      this.#settle();
+    }
+    if (this.#metaChanged) this.#persist();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** When the host must call `step` at the latest; undefined before `started`. */
+  wakeAt(): Millis | undefined {
+    return this.#timers.earliest();
+  }
+
+  inspect(): NodeView {
+    const { keys, loads, stores } = this.#replica.sizes;
+    return {
+      id: this.#id,
+      phase: this.#phase,
+      view: this.#ring?.view,
+      ringDigest: this.#ring?.digest,
+      peers: this.#detector.peers(),
+      hints: this.#hints.targets().map((target) => ({ target, count: this.#hints.count(target) })),
+      hintsOwed: this.#hints.size,
+      transfers: this.#transfer.progress,
+      owed: this.#transfer.owed().length,
+      requests: this.#callers.size,
+      sizes: {
+        keys,
+        loads,
+        stores,
+        hints: this.#hints.size,
+        peers: this.#detector.size,
+        puts: this.#puts.size,
+        gets: this.#gets.size,
+        forwarded: this.#forwarding.size,
+        deliveries: this.#handoff.size,
+        pages: this.#source.size,
+        handOvers: this.#handOver.size,
+        timers: this.#timers.size,
+        greeted: this.#greetedAt.size,
+      },
+    };
+  }
+
+  #surroundings(): Surroundings {
+    // eslint-disable-next-line @typescript-eslint/no-this-alias
+    const node = this;
+    return {
+      self: node.#id,
+      config: node.#config,
+      random: node.#random,
+      timers: node.#timers,
+      get now() {
+        return node.#now;
+      },
+      get ring() {
+        return node.#ring;
+      },
+      reachable: (peer) => node.#detector.reachable(peer),
+      listOf: (key) => node.#listOf(key),
+      nextRequest: () => ++node.#requests,
+      nextTicket: () => ++node.#tickets,
+      send: (to, message, lane) => node.#send(to, message, lane),
+      emit: (effect) => node.#effects.push(effect),
+      store: (ticket, writes) => node.#effects.push({ kind: "store", ticket, writes }),
+      complete: (completion) => node.#completions.push(completion),
+      note: (note) => node.#note(note),
+    };
+  }
+
+  // Steps
+
+  #beginStep(at: Millis): void {
+    const due = this.#timers.earliest();
+    this.#now = Math.max(this.#now, at);
+    const gapMs = due === undefined ? 0 : this.#now - due;
+    if (gapMs <= this.#config.clockJumpMs) return;
+    this.#note({ what: "clock-jump", gapMs });
+    this.#detector.onClockJump();
+  }
+
+  #onEvent(event: NodeEvent): void {
+    switch (event.kind) {
+      case "started":
+        this.#start();
+        break;
+      case "found-cluster":
+        this.#found(event.parameters);
+        break;
+      case "client-get":
+        this.#onClient(event.request, { kind: "get", key: event.key, r: event.r }, undefined, event.timeoutMs);
+        break;
+      case "client-put":
+        this.#onClient(
+          event.request,
+          { kind: "put", key: event.key, write: event.write },
+          event.prefer,
+          event.timeoutMs,
+        );
+        break;
+      case "client-abandoned":
+        for (const [request, caller] of this.#callers)
+          if (caller.kind === "client" && caller.request === event.request) this.#callers.delete(request);
+        break;
+      case "message-received":
+        this.#onMessage(event.from, event.epoch, event.message);
+        break;
+      case "peer-connected":
+        if (event.peer !== this.#id) this.#detector.onConnected(event.peer);
+        break;
+      case "peer-lost":
+        this.#detector.onLost(event.peer);
+        break;
+      case "loaded":
+        this.#replica.onLoaded(event.ticket, event.records);
+        break;
+      case "stored":
+        if (event.ticket === this.#startStore) this.#startStore = undefined;
+        this.#replica.onStored(event.ticket);
+        this.#maybeReady();
+        break;
+      case "storage-failed":
+        this.#onStorageFailed(event.ticket, event.reason);
+        break;
+      case "scanned":
+        this.#onScanned(event.ticket, event.entries, event.done);
+        break;
+      case "wake":
+        break;
+      case "visibility":
+        this.#hidden = event.hidden;
+        if (this.#self() !== undefined) this.#updateSelf({ hidden: event.hidden });
+        break;
+      default:
+        unreachable(event);
+    }
+  }
+
+  #onTimer(name: string): void {
+    const colon = name.indexOf(":");
+    const request = colon < 0 ? 0 : Number(name.slice(colon + 1));
+    switch (colon < 0 ? name : name.slice(0, colon)) {
+      case "put-timeout":
+        return this.#puts.onTimeout(request);
+      case "put-slow":
+        return this.#puts.onSlow(request);
+      case "get-timeout":
+        return this.#gets.onTimeout(request);
+      case "get-slow":
+        return this.#gets.onSlow(request);
+      case "forward-timeout":
+        return this.#forwarding.onTimeout(request);
+      case "forward-slow":
+        return this.#forwarding.onSlow(request);
+      case "hint-scan":
+        return this.#handoff.onScanTimer();
+      case "gossip":
+        return this.#gossip.onTimer();
+      case "gossip-soon":
+        return this.#gossip.onSoonTimer();
+      case "detector":
+        return this.#detector.onTimer();
+      case "transfer":
+        return this.#transfer.onTimer();
+      case "announce":
+        return this.#transfer.onAnnounceTimer();
+      case "hand-over":
+        return this.#handOver.onTimer();
+      case "rebalance":
+        return this.#rebalance();
+      case "start":
+        return this.#start();
+    }
+  }
+
+  /** Carries completions to their mechanisms and a changed ring to everybody, until nothing is left to carry. */
+  #settle(): void {
+    for (;;) {
+      const completion = this.#completions.shift();
+      if (completion !== undefined) this.#onCompletion(completion);
+      else if (this.#ringChanged) this.#onRingChanged();
+      else return;
+    }
+  }
+
+  #onCompletion(completion: Completion): void {
+    const { origin } = completion;
+    switch (origin.kind) {
+      case "put":
+        this.#puts.onCompletion(completion);
+        break;
+      case "get":
+        this.#gets.onCompletion(completion);
+        break;
+      case "peer":
+        this.#replyToPeer(origin.from, origin.request, completion);
+        break;
+      case "handoff":
+        this.#handoff.onCompletion(completion);
+        break;
+      case "transfer":
+        this.#transfer.onCompletion(completion);
+        break;
+      case "nobody":
+        break;
+      default:
+        unreachable(origin);
+    }
+  }
+
+  // Starting, founding, joining
+
+  #start(): void {
+    if (this.#phase !== "starting") return;
+    this.#startStore = ++this.#tickets;
+    const view = this.#viewWithSelf(this.#ring?.view);
+    if (view !== undefined) this.#ring = new Ring(view);
+    this.#effects.push({ kind: "store", ticket: this.#startStore, writes: [{ store: "meta", meta: this.#meta() }] });
+    this.#scanHints("");
+  }
+
+  #scanHints(after: string): void {
+    this.#startScan = ++this.#tickets;
+    this.#effects.push({
+      kind: "scan",
+      ticket: this.#startScan,
+      store: "hints",
+      after,
+      before: "g",
+      countMax: HINTS_PER_SCAN,
+      bytesMax: HINT_BYTES_PER_SCAN,
+    });
+  }
+
+  #onScanned(
+    ticket: Ticket,
+    entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[],
+    done: boolean,
+  ): void {
+    if (ticket !== this.#startScan) {
+      if (!this.#source.onScanned(ticket, entries, done)) this.#handOver.onScanned(ticket, entries, done);
+      return;
+    }
+    for (const { address } of entries) {
+      const { key, target } = parseHintAddress(address);
+      this.#hints.add(key, target);
+    }
+    const last = entries.at(-1);
+    if (!done && last !== undefined) this.#scanHints(last.address);
+    else this.#startScan = undefined;
+    this.#maybeReady();
+  }
+
+  #onStorageFailed(ticket: Ticket, reason: string): void {
+    this.#note({ what: "storage-failed", reason });
+    if (ticket === this.#startStore || ticket === this.#startScan) {
+      this.#timers.set("start", this.#now + START_AGAIN_MS);
+      return;
+    }
+    if (this.#source.onFailed(ticket) || this.#handOver.onFailed(ticket)) return;
+    this.#replica.onStorageFailed(ticket);
+  }
+
+  #maybeReady(): void {
+    if (this.#phase !== "starting" || this.#startStore !== undefined || this.#startScan !== undefined) return;
+    this.#setPhase("waiting");
+    this.#timers.set("gossip", this.#now + this.#random.below(this.#config.gossipMs));
+    this.#timers.set("detector", this.#now);
+    if (this.#hints.size > 0) this.#handoff.onHintKept();
+    if (this.#ring !== undefined) {
+      this.#handOver.onStarted();
+      this.#ringChanged = true;
+    }
+  }
+
+  #found(parameters: ClusterParameters): void {
+    if (this.#ring !== undefined || parametersFault(parameters) !== undefined) return;
+    const { partitions } = parameters;
+    const claims = Array.from({ length: partitions }, () => ({ owner: this.#id, version: 1 }));
+    const self = { ...this.#newEntry(partitions), holders: allHolders(partitions) };
+    this.#setView({ parameters, members: [self], claims });
+  }
+
+  #newEntry(partitions: number): Member {
+    return {
+      node: this.#id,
+      incarnation: this.#incarnation,
+      version: 1,
+      capacity: this.#config.capacity,
+      zone: this.#config.zone,
+      holders: noHolders(partitions),
+      protocolMin: PROTOCOL.min,
+      protocolMax: PROTOCOL.max,
+      hidden: this.#hidden,
+    };
+  }
+
+  /** The view with this start's entry of ours, if we are a member. */
+  #viewWithSelf(view: View | undefined): View | undefined {
+    const before = view === undefined ? undefined : memberOf(view, this.#id);
+    if (view === undefined || before === undefined) return view;
+    const entry = { ...this.#newEntry(view.claims.length), holders: before.holders };
+    return mergeView(view, [entry], undefined);
+  }
+
+  #learn(whole: View | undefined, members: readonly Member[], claims: readonly Claim[] | undefined): void {
+    const view = this.#ring?.view;
+    if (view === undefined) {
+      if (whole !== undefined && this.#phase !== "starting") this.#join(whole);
+      return;
+    }
+    const own = memberOf(view, this.#id);
+    const rumour = members.find((member) => member.node === this.#id);
+    const merged = mergeView(
+      view,
+      members.filter((member) => member.node !== this.#id),
+      claims,
+    );
+    if (merged !== view) this.#setView(merged);
+    if (rumour === undefined || own === undefined || !newer(rumour, own)) return;
+    // Somebody has a later word on us than ours: only an earlier start of ours could have said it. Refute it.
+    this.#incarnation = rumour.incarnation + 1;
+    this.#updateSelf({ incarnation: this.#incarnation, version: 0 });
+  }
+
+  #join(view: View): void {
+    const entry = this.#newEntry(view.claims.length);
+    const before = memberOf(view, this.#id);
+    if (before !== undefined && before.incarnation >= this.#incarnation) this.#incarnation = before.incarnation + 1;
+    const joined = mergeView(view, [{ ...entry, incarnation: this.#incarnation }], undefined);
+    this.#setView({ ...joined, claims: claimsAfterJoin(joined, this.#id) });
+  }
+
+  // The view
+
+  #self(): Member | undefined {
+    return this.#ring === undefined ? undefined : memberOf(this.#ring.view, this.#id);
+  }
+
+  #updateSelf(change: Partial<Member>): void {
+    const view = this.#ring?.view;
+    const own = this.#self();
+    if (view === undefined || own === undefined) return;
+    const entry = { ...own, ...change };
+    this.#setView(mergeView(view, [{ ...entry, version: entry.version + 1 }], undefined));
+  }
+
+  #setHolders(partitions: readonly Partition[], held: boolean): void {
+    const own = this.#self();
+    if (own === undefined) return;
+    let { holders } = own;
+    for (const partition of partitions) {
+      holders = withHolder(holders, partition, held);
+      if (held) this.#note({ what: "partition-held", partition });
+    }
+    this.#updateSelf({ holders });
+  }
+
+  #setView(view: View): void {
+    if (view === this.#ring?.view) return;
+    this.#ring = new Ring(view);
+    this.#ringChanged = true;
+    this.#metaChanged = true;
+  }
+
+  #onRingChanged(): void {
+    this.#ringChanged = false;
+    const ring = this.#ring;
+    if (ring === undefined || this.#phase === "starting") return;
+    this.#note({ what: "view", members: ring.view.members.length });
+    this.#puts.onRing(ring, (key) => this.#partitionOf(key));
+    this.#gets.onRing(ring, (key) => this.#partitionOf(key));
+    this.#transfer.onRing();
+    this.#handOver.onRing();
+    this.#gossip.onChange();
+    this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
+    this.#setPhase(this.#self() === undefined ? "waiting" : this.#transfer.owed().length > 0 ? "joining" : "member");
+  }
+
+  #rebalance(): void {
+    const view = this.#ring?.view;
+    if (view === undefined || this.#self() === undefined) return;
+    const claims = claimsAfterGiving(view, this.#id);
+    if (claims !== view.claims) this.#setView({ ...view, claims });
+  }
+
+  #meta(): NodeMeta {
+    return { incarnation: this.#incarnation, view: this.#ring?.view };
+  }
+
+  #persist(): void {
+    this.#metaChanged = false;
+    this.#effects.push({
+      kind: "store",
+      ticket: ++this.#tickets,
+      writes: [{ store: "meta", meta: this.#meta() } satisfies Write],
+    });
+  }
+
+  #setPhase(phase: NodePhase): void {
+    if (phase === this.#phase) return;
+    this.#phase = phase;
+    this.#note({ what: "phase", phase });
+  }
+
+  // Callers
+
+  #onClient(
+    request: RequestId,
+    what: ForwardedRequest,
+    prefer: NodeId | undefined,
+    timeoutMs = this.#config.requestTimeoutMs,
+  ): void {
+    const refuse = (code: "not-ready" | "overloaded") =>
+      this.#effects.push({
+        kind: "reply",
+        request,
+        result: { outcome: "failed", failure: { code }, report: undefined },
+      });
+    const list = this.#listOf(what.key);
+    if (list === undefined || this.#self() === undefined || this.#phase === "starting") {
+      refuse("not-ready");
+      return;
+    }
+    if (this.#callers.size >= this.#config.requestsMax) {
+      refuse("overloaded");
+      return;
+    }
+    const own = ++this.#requests;
+    this.#callers.set(own, { kind: "client", request, what, deadline: this.#now + timeoutMs, retried: false });
+    if (list.counted.includes(this.#id)) this.#coordinate(own, what, timeoutMs);
+    else this.#forwarding.start(own, what, prefer, [], timeoutMs);
+  }
+
+  #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
+    const list = this.#listOf(what.key);
+    const parameters = this.#ring?.view.parameters;
+    if (list === undefined || parameters === undefined) {
+      this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
+      return;
+    }
+    if (what.kind === "get") this.#gets.start(request, what.key, what.r ?? parameters.r, list, timeoutMs);
+    else this.#puts.start(request, what.key, what.write, list, parameters, timeoutMs);
+  }
+
+  #answer(request: RequestId, result: ClientResult): void {
+    const caller = this.#callers.get(request);
+    if (caller === undefined) return;
+    if (caller.kind === "peer") {
+      this.#callers.delete(request);
+      const digest = this.#ring?.digest ?? 0;
+      this.#send(
+        caller.from,
+        { kind: "coordinate-reply", request: caller.request, ring: digest, result },
+        "foreground",
+      );
+      return;
+    }
+    const ownDisk = result.outcome === "failed" && result.failure.code === "storage";
+    if (ownDisk && !caller.retried && this.#now < caller.deadline) {
+      // Our own disk refused before anything was sent: somebody else may coordinate.
+      caller.retried = true;
+      this.#forwarding.start(request, caller.what, undefined, [this.#id], caller.deadline - this.#now);
+      return;
+    }
+    this.#callers.delete(request);
+    this.#effects.push({ kind: "reply", request: caller.request, result });
+  }
+
+  // Peers
+
+  #onMessage(from: NodeId, epoch: Epoch, message: Message): void {
+    if (this.#phase === "starting") return;
+    if (message.kind === "ping") {
+      this.#detector.onPing(from, message);
+      return;
+    }
+    if (message.kind === "pong") {
+      this.#detector.onPong(from, message);
+      return;
+    }
+    if (!this.#detector.accepts(from, epoch)) {
+      this.#note({ what: "late-dropped", from, message: message.kind });
+      return;
+    }
+    this.#detector.heard(from);
+    if ("ring" in message && message.kind !== "gossip-digest") this.#compareRings(from, message.ring);
+    switch (message.kind) {
+      case "probe":
+        this.#detector.onProbe(from, message);
+        break;
+      case "probe-reply":
+        this.#detector.onProbeReply(message);
+        break;
+      case "gossip-digest":
+        this.#gossip.onDigest(from, message);
+        break;
+      case "gossip-versions":
+        this.#gossip.onVersions(from, message);
+        break;
+      case "gossip-news":
+        this.#gossip.onNews(from, message);
+        break;
+      case "replica-put":
+        this.#onReplicaPut(from, message);
+        break;
+      case "replica-put-reply":
+        this.#puts.onReply(from, message.request, message.outcome);
+        this.#handoff.onReply(from, message.request, message.outcome);
+        this.#handOver.onReply(from, message.request, message.outcome);
+        break;
+      case "replica-get":
+        this.#replica.read(message.key, { kind: "peer", from, request: message.request });
+        break;
+      case "replica-get-reply":
+        this.#gets.onReply(from, message.request, message.outcome, message.set);
+        break;
+      case "coordinate-get":
+        this.#onCoordinate(from, message.request, { kind: "get", key: message.key, r: message.r }, message.ttlMs);
+        break;
+      case "coordinate-put":
+        this.#onCoordinate(
+          from,
+          message.request,
+          { kind: "put", key: message.key, write: message.write },
+          message.ttlMs,
+        );
+        break;
+      case "coordinate-reply":
+        this.#forwarding.onReply(from, message.request, message.result);
+        break;
+      case "transfer-request":
+        this.#source.onRequest(from, message);
+        break;
+      case "transfer-page":
+        this.#transfer.onPage(from, message);
+        break;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #onCoordinate(from: NodeId, request: RequestId, what: ForwardedRequest, ttlMs: Millis): void {
+    const own = ++this.#requests;
+    const full = this.#callers.size >= this.#config.requestsMax;
+    this.#callers.set(own, { kind: "peer", from, request });
+    if (full) this.#answer(own, { outcome: "failed", failure: { code: "overloaded" }, report: undefined });
+    else this.#coordinate(own, what, Math.min(ttlMs, this.#config.requestTimeoutMs));
+  }
+
+  #onReplicaPut(from: NodeId, message: ReplicaPut): void {
+    const { key, set, hintFor, request } = message;
+    const origin: Origin = { kind: "peer", from, request };
+    const list = this.#listOf(key);
+    if (list === undefined) {
+      this.#replyPut(from, request, "refused");
+      return;
+    }
+    if (hintFor !== undefined && hintFor !== this.#id) {
+      this.#keepHint(key, hintFor, set, origin);
+      return;
+    }
+    if (!list.owners.includes(this.#id) && !list.counted.includes(this.#id)) {
+      // Sent by somebody who sees an older ring: it is kept for those whose it is now.
+      list.owners.forEach((owner, i) => this.#keepHint(key, owner, set, i === 0 ? origin : { kind: "nobody" }));
+      return;
+    }
+    this.#replica.merge(key, set, message.purpose, origin);
+    // A writer that does not know of those who are joining would leave them out, and the page that they copied may be older than this write.
+    if (message.purpose === "write" && message.ring !== this.#ring?.digest)
+      for (const node of list.joining) if (node !== from && node !== this.#id) this.#pass(node, message);
+  }
+
+  #pass(to: NodeId, message: ReplicaPut): void {
+    const ring = this.#ring?.digest ?? 0;
+    this.#send(
+      to,
+      { ...message, request: ++this.#requests, ring, purpose: "transfer", hintFor: undefined },
+      "foreground",
+    );
+  }
+
+  #keepHint(key: Key, target: NodeId, set: ReplicaPut["set"], origin: Origin): void {
+    this.#replica.keepHint(key, target, set, origin);
+    this.#handoff.onHintKept();
+  }
+
+  #replyToPeer(to: NodeId, request: RequestId, completion: Completion): void {
+    if (completion.kind === "stored") this.#replyPut(to, request, "stored");
+    else if (completion.kind === "refused") this.#replyPut(to, request, "refused");
+    else if (completion.kind === "read") {
+      const { outcome } = completion;
+      const set = outcome === "found" ? completion.set : undefined;
+      const ring = this.#ring?.digest ?? 0;
+      this.#send(to, { kind: "replica-get-reply", request, ring, outcome, set }, "foreground");
+    }
+  }
+
+  #replyPut(to: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
+    this.#send(to, { kind: "replica-put-reply", request, ring: this.#ring?.digest ?? 0, outcome }, "foreground");
+  }
+
+  /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */
+  #compareRings(peer: NodeId, ring: RingDigest): void {
+    if (ring === this.#ring?.digest) return;
+    const last = this.#greetedAt.get(peer);
+    if (last !== undefined && this.#now - last < GREET_AGAIN_MS) return;
+    this.#greetedAt.set(peer, this.#now);
+    this.#note({ what: "rings-differ", peer });
+    this.#gossip.greet(peer);
+  }
+
+  #peerUp(peer: NodeId): void {
+    this.#gossip.greet(peer);
+    this.#handoff.onPeerUp(peer);
+    this.#transfer.onPeerUp(peer);
+  }
+
+  #peerDown(peer: NodeId): void {
+    this.#greetedAt.delete(peer);
+    this.#puts.onPeerDown(peer);
+    this.#gets.onPeerDown(peer);
+    this.#forwarding.onPeerDown(peer);
+    this.#handoff.onPeerDown(peer);
+    this.#transfer.onPeerDown(peer);
+  }
+
+  #reachableSeeds(): NodeId[] {
+    const tokenless = (this.#ring?.view.members ?? [])
+      .filter((member) => member.capacity === 0)
+      .map((member) => member.node);
+    return [...new Set([...this.#seeds, ...tokenless])].filter(
+      (node) => node !== this.#id && this.#detector.reachable(node),
+    );
+  }
+
+  #send(to: NodeId, message: Message, lane: Lane): boolean {
+    const epoch = this.#detector.epochOf(to);
+    if (epoch === undefined || !this.#detector.reachable(to)) return false;
+    this.#effects.push({ kind: "send", to, epoch, lane, message });
+    return true;
+  }
+
+  #partitionOf(key: Key): Partition {
+    return partitionOf(positionOf(key), this.#ring?.view.claims.length ?? 1);
+  }
+
+  #listOf(key: Key): PreferenceList | undefined {
+    return this.#ring?.preferenceList(this.#partitionOf(key));
+  }
+
+  #note(note: Note): void {
+    this.#effects.push({ kind: "note", note });
+  }
+}

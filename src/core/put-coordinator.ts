@@ -1,0 +1,278 @@
+/**
+ * One put, coordinated (paper, sections 4.5, 4.6 and 5). States of each put, in order:
+ *
+ *   minting     the replica loads the key, mints the dot and starts the local write
+ *   collecting  the whole sibling set is on its way to the other counted nodes; durable acknowledgements come in
+ *   answered    W of them came, the caller has its answer; the rest settle, and hints are kept for those who stay silent
+ *   done        everybody answered or the time is over
+ *
+ * An owner that is known to be down is replaced at once by the next node on the walk, one that is slow after `slowReplyMs`: the stand-in keeps the
+ * record as a hint for it (sloppy quorum). When no other node is left, the coordinator keeps the hint itself, which is no further replica and is
+ * not counted. When too few are left to ever reach W the put fails at once; it may still take effect.
+ *
+ * Limits: `requestsMax` puts under way; each ends after its time bound.
+ */
+
+import type { DvvSet } from "./dvvset.ts";
+import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import type { ClientResult, ClientWrite, RequestFailure, RequestReport } from "./message.ts";
+import { Tally } from "./quorum.ts";
+import type { PreferenceList, Ring } from "./ring.ts";
+import type { Completion, Surroundings } from "./surroundings.ts";
+
+/** What the coordinator asks of the node that it runs in. */
+export interface PutActions {
+  mint(key: Key, write: ClientWrite, place: "record" | NodeId, request: RequestId): void;
+  /** Keeps a hint here, beside the coordinator's own copy. */
+  keepHint(key: Key, target: NodeId, set: DvvSet): void;
+  answer(request: RequestId, result: ClientResult): void;
+}
+
+interface Put {
+  readonly request: RequestId;
+  readonly key: Key;
+  readonly write: ClientWrite;
+  readonly startedAt: Millis;
+  readonly deadline: Millis;
+  readonly tally: Tally;
+  readonly counted: Set<NodeId>;
+  /** Requests sent: who answers them. */
+  readonly sent: Map<RequestId, NodeId>;
+  /** Stand-ins, and for whom each keeps a hint; the coordinator itself may stand for several. */
+  readonly hintedFor: Map<NodeId, NodeId>;
+  /** Whom the write was sent to, in whatever role. */
+  readonly asked: Set<NodeId>;
+  set: DvvSet | undefined;
+  answered: boolean;
+}
+
+export class PutCoordinator {
+  readonly #in: Surroundings;
+  readonly #do: PutActions;
+  readonly #puts = new Map<RequestId, Put>();
+  /** Which put a request to a replica belongs to. */
+  readonly #bySent = new Map<RequestId, Put>();
+
+  constructor(surroundings: Surroundings, actions: PutActions) {
+    this.#in = surroundings;
+    this.#do = actions;
+  }
+
+  get size(): number {
+    return this.#puts.size;
+  }
+
+  /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
+  start(
+    request: RequestId,
+    key: Key,
+    write: ClientWrite,
+    list: PreferenceList,
+    parameters: { readonly w: number },
+    timeoutMs: Millis,
+  ): void {
+    const { self, now } = this.#in;
+    const needed = Math.min(write.w ?? parameters.w, list.counted.length);
+    const put: Put = {
+      request,
+      key,
+      write,
+      startedAt: now,
+      deadline: now + timeoutMs,
+      tally: new Tally(needed),
+      counted: new Set(list.counted),
+      sent: new Map(),
+      hintedFor: new Map(),
+      asked: new Set([self]),
+      set: undefined,
+      answered: false,
+    };
+    this.#puts.set(request, put);
+    this.#in.timers.set(`put-timeout:${request}`, put.deadline);
+    // The coordinator's own copy: its record where it belongs, else a hint for the first owner that is down, or for the first owner.
+    let place: "record" | NodeId = "record";
+    if (list.counted.includes(self)) put.tally.ask(self);
+    else if (!list.owners.includes(self)) {
+      place = list.counted.find((node) => !this.#in.reachable(node)) ?? list.counted[0]!;
+      put.tally.ask(self);
+      put.hintedFor.set(place, self);
+      this.#in.note({ what: "stand-in", key });
+    }
+    this.#do.mint(key, write, place, request);
+  }
+
+  onCompletion(completion: Completion): void {
+    const { origin } = completion;
+    const put = origin.kind === "put" ? this.#puts.get(origin.request) : undefined;
+    if (put === undefined) return;
+    switch (completion.kind) {
+      case "minted":
+        put.set = completion.set;
+        this.#replicate(put);
+        break;
+      case "stored":
+        put.tally.answer(this.#in.self);
+        this.#judge(put);
+        break;
+      case "refused":
+        put.tally.refuse(this.#in.self);
+        if (put.set === undefined) {
+          const failure: RequestFailure =
+            completion.refusal === "too-many-siblings"
+              ? { code: "too-many-siblings", siblings: completion.siblings }
+              : { code: "storage" };
+          this.#fail(put, failure);
+        } else this.#judge(put);
+        break;
+      case "read":
+        break;
+    }
+  }
+
+  onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
+    const put = this.#bySent.get(request);
+    if (put?.sent.get(request) !== from) return;
+    this.#forgetSent(put, request);
+    if (outcome === "stored") put.tally.answer(from);
+    else {
+      put.tally.refuse(from);
+      this.#standIn(put, from);
+    }
+    this.#judge(put);
+  }
+
+  /** The link to a peer is gone: what it was asked will not be answered. */
+  onPeerDown(peer: NodeId): void {
+    for (const put of [...this.#puts.values()]) {
+      if (put.set === undefined || put.tally.was(peer) !== "waiting") continue;
+      put.tally.refuse(peer);
+      this.#standIn(put, peer);
+      this.#judge(put);
+    }
+  }
+
+  /** The ring changed under way: serve by the union of both lists. */
+  onRing(ring: Ring, partitionOfKey: (key: Key) => number): void {
+    for (const put of this.#puts.values()) {
+      if (put.set === undefined) continue;
+      const list = ring.preferenceList(partitionOfKey(put.key));
+      for (const node of [...list.counted, ...list.joining]) {
+        if (put.asked.has(node) || !this.#in.reachable(node)) continue;
+        this.#send(put, node, undefined);
+      }
+    }
+  }
+
+  onSlow(request: RequestId): void {
+    const put = this.#puts.get(request);
+    if (put === undefined) return;
+    for (const node of put.tally.in("waiting")) if (put.counted.has(node)) this.#standIn(put, node);
+    this.#judge(put);
+  }
+
+  onTimeout(request: RequestId): void {
+    const put = this.#puts.get(request);
+    if (put === undefined) return;
+    if (!put.answered) this.#fail(put, { code: "quorum" });
+    else this.#end(put);
+  }
+
+  #replicate(put: Put): void {
+    const list = this.#in.listOf(put.key);
+    if (list === undefined) return;
+    for (const node of list.counted) {
+      if (node === this.#in.self) continue;
+      if (this.#send(put, node, undefined)) put.tally.ask(node);
+      else this.#standIn(put, node);
+    }
+    for (const node of list.joining) if (node !== this.#in.self) this.#send(put, node, undefined);
+    this.#in.timers.set(`put-slow:${put.request}`, this.#in.now + this.#in.config.slowReplyMs);
+    this.#judge(put);
+  }
+
+  /** Finds somebody to keep a hint for `owner`: the next fallback that answers, else this node. */
+  #standIn(put: Put, owner: NodeId): void {
+    if (put.set === undefined || !put.counted.has(owner) || put.hintedFor.has(owner)) return;
+    for (const node of this.#in.listOf(put.key)?.fallbacks ?? []) {
+      if (put.asked.has(node) || !this.#in.reachable(node)) continue;
+      if (!this.#send(put, node, owner)) continue;
+      put.tally.ask(node);
+      put.hintedFor.set(owner, node);
+      return;
+    }
+    put.hintedFor.set(owner, this.#in.self);
+    this.#do.keepHint(put.key, owner, put.set);
+  }
+
+  #send(put: Put, node: NodeId, hintFor: NodeId | undefined): boolean {
+    const { now, ring } = this.#in;
+    if (put.set === undefined || ring === undefined) return false;
+    const request = this.#in.nextRequest();
+    const ttlMs = Math.max(1, put.deadline - now);
+    const sent = this.#in.send(
+      node,
+      { kind: "replica-put", request, ring: ring.digest, ttlMs, purpose: "write", key: put.key, set: put.set, hintFor },
+      "foreground",
+    );
+    if (!sent) return false;
+    put.asked.add(node);
+    put.sent.set(request, node);
+    this.#bySent.set(request, put);
+    return true;
+  }
+
+  #judge(put: Put): void {
+    if (put.set === undefined || this.#puts.get(put.request) !== put) return;
+    const outcome = put.tally.outcome();
+    if (!put.answered) {
+      if (outcome === "met") {
+        put.answered = true;
+        const { clock, siblings } = put.set;
+        this.#do.answer(put.request, { outcome: "put", clock, siblings: siblings.length, report: this.#report(put) });
+      } else if (outcome === "unreachable") {
+        this.#fail(put, { code: "quorum" });
+        return;
+      }
+    }
+    if (put.answered && put.tally.complete()) this.#end(put);
+  }
+
+  #fail(put: Put, failure: RequestFailure): void {
+    if (!put.answered) {
+      put.answered = true;
+      this.#do.answer(put.request, { outcome: "failed", failure, report: this.#report(put) });
+    }
+    this.#end(put);
+  }
+
+  /** Whoever is still silent gets a hint, so that it hears of the write even if no read ever comes. */
+  #end(put: Put): void {
+    if (put.set !== undefined)
+      for (const node of put.counted) {
+        if (node === this.#in.self || put.tally.was(node) === "answered" || put.hintedFor.has(node)) continue;
+        put.hintedFor.set(node, this.#in.self);
+        this.#do.keepHint(put.key, node, put.set);
+      }
+    for (const request of [...put.sent.keys()]) this.#forgetSent(put, request);
+    this.#puts.delete(put.request);
+    this.#in.timers.clear(`put-timeout:${put.request}`);
+    this.#in.timers.clear(`put-slow:${put.request}`);
+  }
+
+  #forgetSent(put: Put, request: RequestId): void {
+    put.sent.delete(request);
+    this.#bySent.delete(request);
+  }
+
+  #report(put: Put): RequestReport {
+    return {
+      coordinator: this.#in.self,
+      needed: put.tally.needed,
+      counted: put.counted.size,
+      answered: put.tally.in("answered"),
+      silent: [...put.counted].filter((node) => put.tally.was(node) !== "answered"),
+      hintedFor: [...put.hintedFor.keys()],
+      elapsedMs: this.#in.now - put.startedAt,
+    };
+  }
+}

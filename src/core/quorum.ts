@@ -1,0 +1,55 @@
+/**
+ * Counts replies towards a quorum: who was asked, who answered, and whether enough still can. Knows nothing of what the replies say.
+ *
+ * pending: not enough yet, but enough may still come. met: enough. unreachable: those that may still answer are too few.
+ */
+
+import type { NodeId } from "./identifiers.ts";
+
+export type Outcome = "pending" | "met" | "unreachable";
+
+export class Tally {
+  readonly needed: number;
+  readonly #asked = new Map<NodeId, "waiting" | "answered" | "refused">();
+
+  constructor(needed: number) {
+    this.needed = needed;
+  }
+
+  /** Counts `node` among those that may answer. Asking it again after a refusal gives it another chance. */
+  ask(node: NodeId): void {
+    if (this.#asked.get(node) !== "answered") this.#asked.set(node, "waiting");
+  }
+
+  answer(node: NodeId): void {
+    if (this.#asked.has(node)) this.#asked.set(node, "answered");
+  }
+
+  refuse(node: NodeId): void {
+    if (this.#asked.get(node) === "waiting") this.#asked.set(node, "refused");
+  }
+
+  was(node: NodeId): "waiting" | "answered" | "refused" | undefined {
+    return this.#asked.get(node);
+  }
+
+  outcome(): Outcome {
+    let answered = 0;
+    let waiting = 0;
+    for (const state of this.#asked.values()) {
+      if (state === "answered") answered++;
+      else if (state === "waiting") waiting++;
+    }
+    return answered >= this.needed ? "met" : answered + waiting < this.needed ? "unreachable" : "pending";
+  }
+
+  /** True when nobody is left who may still answer. */
+  complete(): boolean {
+    for (const state of this.#asked.values()) if (state === "waiting") return false;
+    return true;
+  }
+
+  in(state: "waiting" | "answered" | "refused"): NodeId[] {
+    return [...this.#asked].filter(([, own]) => own === state).map(([node]) => node);
+  }
+}

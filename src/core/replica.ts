@@ -1,0 +1,420 @@
+/**
+ * The replica: this node's own records and the hints that it keeps for others. Everything that reads or changes them passes through here, one key
+ * at a time (paper, section 4.3 to 4.6: "its local store").
+ *
+ * A key's life in memory: loading (asked of the disk, work waits) -> ready (work is done at once; each change is a store effect) -> forgotten
+ * (least recently used first, never while a write is under way). Changes show in memory at once and are acknowledged when their store is durable;
+ * an operation that finds nothing to change waits for the stores under way before it, because what it relies on may not be durable yet.
+ *
+ * **Actors.** A clock entry (actor, n) claims all of that actor's first n dots of the key. An actor must therefore never outlive an unbroken
+ * memory of the key (basho/riak_kv issue 679: reuse makes new writes look old, and replicas delete them). So a dot is minted under a fresh actor,
+ * kept with the record, unless this record already has one that was made since the start of this node, no store failed since, and neither the
+ * context nor anything known of the key claims more of it than the record itself.
+ *
+ * What a node knows of a key is its record joined with its hints for it. A read that failed is never "missing".
+ *
+ * Limits: `cachedRecordsMax` and `cachedBytesMax` in memory, `hintsMax` hints, SIBLINGS_MAX siblings after a client write.
+ */
+
+import { assert } from "../base/assert.ts";
+import { hintAddress, positionOf, recordAddress } from "./address.ts";
+import { type Clock, type DvvSet, EMPTY, counterOf, equal, joinClocks, sync, update } from "./dvvset.ts";
+import type { RecordRead, StoredRecord } from "./effect.ts";
+import type { HintIndex } from "./hint-index.ts";
+import {
+  type Actor,
+  type Key,
+  type NodeId,
+  type Position,
+  SIBLINGS_MAX,
+  SIBLINGS_WARN,
+  type Ticket,
+} from "./identifiers.ts";
+import type { ClientWrite, PutPurpose } from "./message.ts";
+import type { Origin, Surroundings } from "./surroundings.ts";
+
+/** Where a write goes: into the record, or into the hint for a node. */
+type Place = "record" | NodeId;
+
+type Work =
+  | { readonly kind: "read"; readonly origin: Origin }
+  | { readonly kind: "read-hint"; readonly target: NodeId; readonly origin: Origin }
+  | {
+      readonly kind: "merge";
+      readonly place: Place;
+      readonly set: DvvSet;
+      readonly purpose: PutPurpose;
+      readonly origin: Origin;
+    }
+  | {
+      readonly kind: "mint";
+      readonly place: Place;
+      readonly write: ClientWrite;
+      readonly checksum: number;
+      readonly origin: Origin;
+    }
+  | { readonly kind: "drop"; readonly place: Place; readonly set: DvvSet };
+
+interface KeyState {
+  readonly key: Key;
+  readonly position: Position;
+  /** Work that waits for the disk; undefined once it has answered. */
+  waiting: Work[] | undefined;
+  record: StoredRecord | undefined;
+  readonly hints: Map<NodeId, StoredRecord>;
+  storesUnderWay: number;
+  /** The latest store of each place, under way or done. */
+  readonly lastStores: Map<Place, Ticket>;
+  /** A store failed and none after it replaced the place whole: memory and disk may differ. Work waits, then the disk is asked anew. */
+  doubtful: boolean;
+  bytes: number;
+}
+
+interface StoreUnderWay {
+  readonly state: KeyState;
+  readonly place: Place;
+  readonly waiters: { readonly origin: Origin }[];
+}
+
+function bytesOf(record: StoredRecord | undefined): number {
+  return record === undefined
+    ? 0
+    : record.set.siblings.reduce((sum, sibling) => sum + (sibling.value?.length ?? 0), 200);
+}
+
+export class Replica {
+  readonly #in: Surroundings;
+  readonly #hints: HintIndex;
+  /** Least recently used first. */
+  readonly #keys = new Map<Key, KeyState>();
+  readonly #loads = new Map<Ticket, { readonly state: KeyState; readonly reads: readonly ("record" | NodeId)[] }>();
+  readonly #stores = new Map<Ticket, StoreUnderWay>();
+  #bytes = 0;
+  /** Names this unbroken stretch of memory: drawn anew at each start and after each failed store. */
+  #start: string;
+
+  constructor(surroundings: Surroundings, hints: HintIndex) {
+    this.#in = surroundings;
+    this.#hints = hints;
+    this.#start = surroundings.random.hex(8);
+  }
+
+  /** Completes with "read": record and hints of the key, joined. */
+  read(key: Key, origin: Origin): void {
+    this.#enter(key, { kind: "read", origin });
+  }
+
+  /** Completes with "read": only the hint kept for `target`. */
+  readHint(key: Key, target: NodeId, origin: Origin): void {
+    this.#enter(key, { kind: "read-hint", target, origin });
+  }
+
+  /** Merges into the record. Completes with "stored" or "refused". */
+  merge(key: Key, set: DvvSet, purpose: PutPurpose, origin: Origin): void {
+    this.#enter(key, { kind: "merge", place: "record", set, purpose, origin });
+  }
+
+  /** Merges into the hint for `target`. Completes with "stored" or "refused". */
+  keepHint(key: Key, target: NodeId, set: DvvSet, origin: Origin): void {
+    this.#enter(key, { kind: "merge", place: target, set, purpose: "write", origin });
+  }
+
+  /**
+   * Coordinates a client's write: mints its dot into the record, or, for a stand-in, into the hint for `place`. Completes with "minted" and then
+   * with "stored" or "refused"; or with "refused" alone. `checksum` is the CRC-32 of the value.
+   */
+  mint(key: Key, write: ClientWrite, checksum: number, place: Place, origin: Origin): void {
+    this.#enter(key, { kind: "mint", place, write, checksum, origin });
+  }
+
+  /** Lets go of the hint for `target` if it is still the very record given. Completes with nothing. */
+  dropHint(key: Key, target: NodeId, set: DvvSet): void {
+    this.#enter(key, { kind: "drop", place: target, set });
+  }
+
+  /** Lets go of the record if it is still the very record given. Completes with nothing. */
+  dropRecord(key: Key, set: DvvSet): void {
+    this.#enter(key, { kind: "drop", place: "record", set });
+  }
+
+  onLoaded(ticket: Ticket, records: readonly (StoredRecord | undefined | "failed")[]): void {
+    const load = this.#loads.get(ticket);
+    if (load === undefined) return;
+    this.#loads.delete(ticket);
+    const { state } = load;
+    const work = state.waiting ?? [];
+    if (records.length !== load.reads.length || records.includes("failed")) {
+      this.#forget(state);
+      for (const item of work) this.#failed(state, item);
+      return;
+    }
+    load.reads.forEach((place, i) => {
+      const record = records[i] as StoredRecord | undefined;
+      if (place === "record") state.record = record;
+      else if (record !== undefined) state.hints.set(place, record);
+      else this.#hints.remove(state.key, place);
+    });
+    state.waiting = undefined;
+    this.#weigh(state);
+    for (const item of work) this.#perform(state, item);
+    this.#shrink();
+  }
+
+  onStored(ticket: Ticket): void {
+    const store = this.#stores.get(ticket);
+    if (store === undefined) return;
+    this.#stores.delete(ticket);
+    store.state.storesUnderWay--;
+    for (const { origin } of store.waiters) this.#in.complete({ kind: "stored", origin, key: store.state.key });
+    this.#settle(store.state);
+    this.#shrink();
+  }
+
+  /** Nobody knows what of the store is on disk: actors end, and the memory of the key is given up unless a later store replaces the place whole. */
+  onStorageFailed(ticket: Ticket): void {
+    const store = this.#stores.get(ticket);
+    if (store === undefined) {
+      const load = this.#loads.get(ticket);
+      if (load !== undefined) this.onLoaded(ticket, ["failed"]);
+      return;
+    }
+    this.#stores.delete(ticket);
+    this.#start = this.#in.random.hex(8);
+    const { state } = store;
+    state.storesUnderWay--;
+    if (state.lastStores.get(store.place) === ticket) {
+      state.doubtful = true;
+      state.waiting ??= [];
+    }
+    for (const { origin } of store.waiters) this.#refuse(state.key, origin, "storage");
+    this.#settle(state);
+  }
+
+  /** How much is under way and kept, for `inspect` and the bounds test. */
+  get sizes(): { readonly keys: number; readonly loads: number; readonly stores: number; readonly bytes: number } {
+    return { keys: this.#keys.size, loads: this.#loads.size, stores: this.#stores.size, bytes: this.#bytes };
+  }
+
+  #enter(key: Key, work: Work): void {
+    let state = this.#keys.get(key);
+    if (state === undefined) {
+      state = {
+        key,
+        position: positionOf(key),
+        waiting: [],
+        record: undefined,
+        hints: new Map(),
+        storesUnderWay: 0,
+        lastStores: new Map(),
+        doubtful: false,
+        bytes: 0,
+      };
+      this.#keys.set(key, state);
+      this.#load(state);
+    } else {
+      this.#keys.delete(key);
+      this.#keys.set(key, state);
+    }
+    if (state.waiting !== undefined) state.waiting.push(work);
+    else this.#perform(state, work);
+  }
+
+  /** The disk is asked anew only when no write of the key is under way, so that it cannot answer with what is about to change. */
+  #settle(state: KeyState): void {
+    if (!state.doubtful || state.storesUnderWay > 0) return;
+    if (state.waiting?.length === 0) {
+      this.#forget(state);
+      return;
+    }
+    state.doubtful = false;
+    state.record = undefined;
+    state.hints.clear();
+    state.lastStores.clear();
+    this.#load(state);
+  }
+
+  #load(state: KeyState): void {
+    const ticket = this.#in.nextTicket();
+    const targets = [...this.#hints.targetsOf(state.key)];
+    const reads: RecordRead[] = [
+      { store: "records", address: recordAddress(state.key, state.position) },
+      ...targets.map((target) => ({
+        store: "hints" as const,
+        address: hintAddress(state.key, state.position, target),
+      })),
+    ];
+    this.#loads.set(ticket, { state, reads: ["record", ...targets] });
+    this.#in.emit({ kind: "load", ticket, reads });
+  }
+
+  #perform(state: KeyState, work: Work): void {
+    switch (work.kind) {
+      case "read": {
+        const set = known(state);
+        this.#in.complete({
+          kind: "read",
+          origin: work.origin,
+          key: state.key,
+          outcome: set === EMPTY ? "missing" : "found",
+          set,
+        });
+        break;
+      }
+      case "read-hint": {
+        const set = state.hints.get(work.target)?.set;
+        const outcome = set === undefined ? "missing" : "found";
+        this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome, set: set ?? EMPTY });
+        break;
+      }
+      case "merge":
+        this.#merge(state, work);
+        break;
+      case "mint":
+        this.#mint(state, work);
+        break;
+      case "drop":
+        if (sameRecord(at(state, work.place), work.set)) this.#write(state, work.place, null, undefined);
+        break;
+    }
+  }
+
+  #merge(state: KeyState, work: Work & { kind: "merge" }): void {
+    const { place, set, origin, purpose } = work;
+    const before = at(state, place);
+    if (before === undefined && !this.#roomFor(state.key, place, origin)) return;
+    const merged = before === undefined ? set : sync(before.set, set);
+    const changed = before === undefined || !equal(merged, before.set);
+    this.#in.note({ what: "merged", key: state.key, purpose, siblings: merged.siblings.length, changed });
+    if (!changed) this.#whenDurable(state, place, origin);
+    else this.#write(state, place, { set: merged, minted: before?.minted }, origin);
+  }
+
+  #mint(state: KeyState, work: Work & { kind: "mint" }): void {
+    const { place, write, checksum, origin } = work;
+    const before = at(state, place);
+    const all = known(state);
+    if (all.siblings.some((sibling) => sibling.operation === write.operation)) {
+      this.#in.complete({ kind: "minted", origin, key: state.key, set: all, dot: undefined });
+      if (before !== undefined && equal(before.set, all)) this.#whenDurable(state, place, origin);
+      else if (before !== undefined || this.#roomFor(state.key, place, origin))
+        this.#write(state, place, { set: all, minted: before?.minted }, origin);
+      return;
+    }
+    const context = write.policy === "last-write-wins" ? joinClocks(all.clock, write.context) : write.context;
+    const { actor, fresh } = this.#actorFor(before, all, context);
+    const version = { operation: write.operation, at: write.at, value: write.value, checksum };
+    const { set: updated, dot } = update(all, context, actor, version);
+    const set = write.policy === "last-write-wins" ? latest(all, updated, write) : updated;
+    const siblings = set.siblings.length;
+    if (siblings > SIBLINGS_MAX) {
+      this.#refuse(state.key, origin, "too-many-siblings", all.siblings.length);
+      return;
+    }
+    if (before === undefined && !this.#roomFor(state.key, place, origin)) return;
+    if (siblings >= SIBLINGS_WARN) this.#in.note({ what: "many-siblings", key: state.key, siblings });
+    this.#in.note({ what: "minted", key: state.key, actor, counter: dot.counter, fresh });
+    this.#in.complete({ kind: "minted", origin, key: state.key, set, dot });
+    this.#write(state, place, { set, minted: { actor, start: this.#start } }, origin);
+  }
+
+  #actorFor(before: StoredRecord | undefined, all: DvvSet, context: Clock): { actor: Actor; fresh: boolean } {
+    const minted = before?.minted;
+    if (before !== undefined && minted?.start === this.#start) {
+      const own = counterOf(before.set.clock, minted.actor);
+      if (counterOf(all.clock, minted.actor) === own && counterOf(context, minted.actor) <= own)
+        return { actor: minted.actor, fresh: false };
+    }
+    return { actor: (this.#in.self + this.#in.random.hex(8)) as Actor, fresh: true };
+  }
+
+  #roomFor(key: Key, place: Place, origin: Origin): boolean {
+    if (place === "record" || this.#hints.has(key, place) || this.#hints.size < this.#in.config.hintsMax) return true;
+    this.#in.note({ what: "hint-refused", key, target: place });
+    this.#refuse(key, origin, "hints-full");
+    return false;
+  }
+
+  #write(state: KeyState, place: Place, record: StoredRecord | null, origin: Origin | undefined): void {
+    if (place === "record") state.record = record ?? undefined;
+    else if (record === null) {
+      state.hints.delete(place);
+      this.#hints.remove(state.key, place);
+    } else {
+      if (!state.hints.has(place)) this.#in.note({ what: "hint-kept", key: state.key, target: place });
+      state.hints.set(place, record);
+      this.#hints.add(state.key, place);
+    }
+    this.#weigh(state);
+    const ticket = this.#in.nextTicket();
+    state.storesUnderWay++;
+    state.lastStores.set(place, ticket);
+    this.#stores.set(ticket, { state, place, waiters: origin === undefined ? [] : [{ origin }] });
+    const address =
+      place === "record" ? recordAddress(state.key, state.position) : hintAddress(state.key, state.position, place);
+    this.#in.store(ticket, [{ store: place === "record" ? "records" : "hints", address, record }]);
+  }
+
+  /** Nothing to change, but what is in memory may still be on its way to the disk. */
+  #whenDurable(state: KeyState, place: Place, origin: Origin): void {
+    const ticket = state.lastStores.get(place);
+    const store = ticket === undefined ? undefined : this.#stores.get(ticket);
+    if (store === undefined) this.#in.complete({ kind: "stored", origin, key: state.key });
+    else store.waiters.push({ origin });
+  }
+
+  #failed(state: KeyState, work: Work): void {
+    if (work.kind === "drop") return;
+    if (work.kind === "read" || work.kind === "read-hint")
+      this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome: "failed", set: EMPTY });
+    else this.#refuse(state.key, work.origin, "storage");
+  }
+
+  #refuse(key: Key, origin: Origin, refusal: "storage" | "too-many-siblings" | "hints-full", siblings = 0): void {
+    this.#in.complete({ kind: "refused", origin, key, refusal, siblings });
+  }
+
+  #weigh(state: KeyState): void {
+    let bytes = bytesOf(state.record);
+    for (const hint of state.hints.values()) bytes += bytesOf(hint);
+    this.#bytes += bytes - state.bytes;
+    state.bytes = bytes;
+  }
+
+  #forget(state: KeyState): void {
+    if (this.#keys.get(state.key) !== state) return;
+    this.#keys.delete(state.key);
+    this.#bytes -= state.bytes;
+  }
+
+  #shrink(): void {
+    const { cachedRecordsMax, cachedBytesMax } = this.#in.config;
+    if (this.#keys.size <= cachedRecordsMax && this.#bytes <= cachedBytesMax) return;
+    for (const state of this.#keys.values()) {
+      if (this.#keys.size <= cachedRecordsMax && this.#bytes <= cachedBytesMax) return;
+      if (state.waiting === undefined && state.storesUnderWay === 0) this.#forget(state);
+    }
+  }
+}
+
+function at(state: KeyState, place: Place): StoredRecord | undefined {
+  return place === "record" ? state.record : state.hints.get(place);
+}
+
+function known(state: KeyState): DvvSet {
+  assert(state.waiting === undefined, "a key is used before it is loaded");
+  let set = state.record?.set ?? EMPTY;
+  for (const hint of state.hints.values()) set = set === EMPTY ? hint.set : sync(set, hint.set);
+  return set;
+}
+
+function sameRecord(record: StoredRecord | undefined, set: DvvSet): boolean {
+  return record !== undefined && equal(record.set, set);
+}
+
+/** Last write wins by wall clock: the new version stands unless one that was known is later. Its dot is known either way. */
+function latest(before: DvvSet, updated: DvvSet, write: ClientWrite): DvvSet {
+  let newest = updated.siblings.find((sibling) => sibling.operation === write.operation)!;
+  for (const sibling of before.siblings)
+    if (sibling.at > newest.at || (sibling.at === newest.at && sibling.operation > newest.operation)) newest = sibling;
+  return { clock: updated.clock, siblings: [newest] };
+}

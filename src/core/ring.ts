@@ -1,0 +1,119 @@
+/**
+ * The ring: from the gossiped view to the preference list of each partition (paper, sections 4.2, 4.3 and 6.2, placement 3). A pure function of
+ * the view, so that nodes which agree on the view agree on every list.
+ *
+ * The walk goes clockwise over the tokens from the partition's own and skips nodes that it has met. The first N of it are the owners, those in
+ * a new zone first. An owner that does not hold the partition completely yet is written to but not counted; the walk goes on to a node that does
+ * hold it, which counts in its place. So a join never makes a quorum of nodes that have not got the data.
+ */
+
+import type { NodeId, Partition, RingDigest } from "./identifiers.ts";
+import { crc32 } from "../base/crc32.ts";
+import { utf8Encode } from "../base/bytes.ts";
+import { type Claim, type Member, type View, holds, memberOf } from "./membership.ts";
+
+/** Who is asked for the keys of a partition. All lists are in the order of the walk; no node is in two of counted, joining and fallbacks. */
+export interface PreferenceList {
+  /** The first N nodes: where the partition belongs. */
+  readonly owners: readonly NodeId[];
+  /** Whose replies make a quorum: owners that hold the partition, then present holders in place of those that do not yet. */
+  readonly counted: readonly NodeId[];
+  /** Owners that do not hold the partition yet: written to, not counted, not asked. */
+  readonly joining: readonly NodeId[];
+  /** Who stands in, in this order, when one of the counted is down. */
+  readonly fallbacks: readonly NodeId[];
+}
+
+export class Ring {
+  readonly view: View;
+  readonly digest: RingDigest;
+  readonly #lists: (PreferenceList | undefined)[];
+
+  constructor(view: View) {
+    this.view = view;
+    this.digest = digestOf(view);
+    this.#lists = new Array<PreferenceList | undefined>(view.claims.length);
+  }
+
+  preferenceList(partition: Partition): PreferenceList {
+    return (this.#lists[partition] ??= listOf(this.view, partition));
+  }
+
+  /** True when the node is one of the partition's first N. */
+  owns(node: NodeId, partition: Partition): boolean {
+    return this.preferenceList(partition).owners.includes(node);
+  }
+}
+
+/** All nodes met on the walk from a partition's token, each once. Nodes without tokens are not on it. */
+function walk(view: View, partition: Partition): NodeId[] {
+  const met = new Set<NodeId>();
+  const most = view.members.length;
+  for (let step = 0; step < view.claims.length && met.size < most; step++) {
+    const { owner } = view.claims[(partition + step) % view.claims.length]!;
+    if (!met.has(owner) && memberOf(view, owner) !== undefined) met.add(owner);
+  }
+  return [...met];
+}
+
+function listOf(view: View, partition: Partition): PreferenceList {
+  const met = walk(view, partition);
+  const n = Math.min(view.parameters.n, met.length);
+  const owners: NodeId[] = [];
+  const zones = new Set<string>();
+  for (const node of met) {
+    const { zone } = memberOf(view, node)!;
+    if (owners.length >= n || zones.has(zone)) continue;
+    zones.add(zone);
+    owners.push(node);
+  }
+  for (const node of met) if (owners.length < n && !owners.includes(node)) owners.push(node);
+
+  const holding = (node: NodeId) => holds(memberOf(view, node)!, partition);
+  const others = met.filter((node) => !owners.includes(node));
+  const tokenless = view.members.filter((member) => !met.includes(member.node) && holds(member, partition));
+  const present = owners.filter(holding);
+  for (const node of [...others.filter(holding), ...tokenless.map((member) => member.node)])
+    if (present.length < n) present.push(node);
+  // Nobody claims to hold it: better the owners than nobody.
+  const counted = present.length > 0 ? present : owners;
+  const joining = owners.filter((node) => !counted.includes(node));
+  const fallbacks = others.filter((node) => !counted.includes(node));
+  return { owners, counted, joining, fallbacks };
+}
+
+const memberDigests = new WeakMap<Member, number>();
+const claimsDigests = new WeakMap<readonly Claim[], number>();
+
+function memberDigest(member: Member): number {
+  let digest = memberDigests.get(member);
+  if (digest === undefined) {
+    digest = crc32(utf8Encode(`${member.node} ${member.incarnation} ${member.version}`));
+    memberDigests.set(member, digest);
+  }
+  return digest;
+}
+
+/** 32 bits over all claims. */
+export function claimsDigest(claims: readonly Claim[]): number {
+  let digest = claimsDigests.get(claims);
+  if (digest === undefined) {
+    digest = crc32(utf8Encode(claims.map((claim) => `${claim.owner} ${claim.version}`).join("\n")));
+    claimsDigests.set(claims, digest);
+  }
+  return digest;
+}
+
+/** 32 bits over the versions of all members and claims: equal views have equal digests. */
+export function digestOf(view: View): RingDigest {
+  let sum = claimsDigest(view.claims);
+  for (const member of view.members) sum = (Math.imul(sum, 0x01000193) + memberDigest(member)) >>> 0;
+  return sum;
+}
+
+/** How many tokens each member claims; members without any are in it with 0. */
+export function tokenCounts(view: View): Map<NodeId, number> {
+  const counts = new Map<NodeId, number>(view.members.map((member) => [member.node, 0]));
+  for (const { owner } of view.claims) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  return counts;
+}

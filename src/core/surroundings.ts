@@ -1,0 +1,76 @@
+/**
+ * What every mechanism of a node has in common: who it is, what time it is, where effects go, and what finished. Mechanisms do not know each
+ * other; they leave effects and completions here, and `node.ts` carries each completion to the mechanism that its origin names.
+ */
+
+import type { Prng } from "../base/prng.ts";
+import type { Config } from "./config.ts";
+import type { Dot, DvvSet } from "./dvvset.ts";
+import type { Effect, Lane, Note, Write } from "./effect.ts";
+import type { Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { Message } from "./message.ts";
+import type { PreferenceList, Ring } from "./ring.ts";
+import type { TimerTable } from "./timers.ts";
+
+/** Who asked the replica for something, so that its completion finds the way back. */
+export type Origin =
+  | { readonly kind: "put"; readonly request: RequestId }
+  | { readonly kind: "get"; readonly request: RequestId }
+  | /** A `replica-put` or `replica-get` of a peer. */ {
+      readonly kind: "peer";
+      readonly from: NodeId;
+      readonly request: RequestId;
+    }
+  | { readonly kind: "handoff"; readonly target: NodeId; readonly key: Key }
+  | { readonly kind: "transfer"; readonly request: RequestId }
+  | /** Nobody waits for it. */ { readonly kind: "nobody" };
+
+export type Refusal = "storage" | "too-many-siblings" | "hints-full";
+
+/** What the replica has done. */
+export type Completion =
+  | {
+      readonly kind: "read";
+      readonly origin: Origin;
+      readonly key: Key;
+      readonly outcome: "found" | "missing" | "failed";
+      readonly set: DvvSet;
+    } /** The dot is minted, the write to the local disk is under way. `dot` is undefined when the operation was here already. */
+  | {
+      readonly kind: "minted";
+      readonly origin: Origin;
+      readonly key: Key;
+      readonly set: DvvSet;
+      readonly dot: Dot | undefined;
+    }
+  | /** Durable here. */ { readonly kind: "stored"; readonly origin: Origin; readonly key: Key }
+  | {
+      readonly kind: "refused";
+      readonly origin: Origin;
+      readonly key: Key;
+      readonly refusal: Refusal;
+      readonly siblings: number;
+    };
+
+export interface Surroundings {
+  readonly self: NodeId;
+  readonly config: Config;
+  readonly random: Prng;
+  readonly timers: TimerTable;
+  /** The time of the event that is being worked on. */
+  readonly now: Millis;
+  /** Undefined until the cluster was met. */
+  readonly ring: Ring | undefined;
+  /** Whether this node thinks that it can reach the peer now. Always true for itself. */
+  reachable(node: NodeId): boolean;
+  /** The key's preference list; undefined without a ring. */
+  listOf(key: Key): PreferenceList | undefined;
+  nextRequest(): RequestId;
+  nextTicket(): Ticket;
+  /** Sends to a peer that is linked and has greeted; otherwise drops it and returns false. */
+  send(to: NodeId, message: Message, lane: Lane): boolean;
+  emit(effect: Effect): void;
+  store(ticket: Ticket, writes: readonly Write[]): void;
+  complete(completion: Completion): void;
+  note(note: Note): void;
+}

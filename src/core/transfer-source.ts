@@ -1,0 +1,95 @@
+/**
+ * The giving side of a transfer: a holder reads pages of a partition for a node that owns it now. One state: a page is being read from the disk.
+ *
+ * It refuses unless it holds the partition and sees the asker among the owners itself: from that moment on every write that passes here goes to the
+ * asker as well, so that nothing falls between a page and the writes after it. A page with a record that cannot be read is refused, not shortened.
+ *
+ * Limits: `PAGES_MAX` pages at once; beyond it the asker is refused and comes again.
+ */
+
+import { keyOfRecord, partitionRange } from "./address.ts";
+import type { StoredRecord } from "./effect.ts";
+import type { NodeId, Ticket } from "./identifiers.ts";
+import { holds, memberOf } from "./membership.ts";
+import type { TransferPage, TransferRequest } from "./message.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+const PAGES_MAX = 64;
+const RECORDS_PER_PAGE_MAX = 256;
+
+export class TransferSource {
+  readonly #in: Surroundings;
+  readonly #scans = new Map<Ticket, { readonly to: NodeId; readonly asked: TransferRequest }>();
+
+  constructor(surroundings: Surroundings) {
+    this.#in = surroundings;
+  }
+
+  get size(): number {
+    return this.#scans.size;
+  }
+
+  onRequest(from: NodeId, asked: TransferRequest): void {
+    const { ring, self, config } = this.#in;
+    const own = ring === undefined ? undefined : memberOf(ring.view, self);
+    const partitions = ring?.view.claims.length ?? 0;
+    const willing =
+      ring !== undefined &&
+      own !== undefined &&
+      asked.partition < partitions &&
+      holds(own, asked.partition) &&
+      ring.owns(from, asked.partition) &&
+      this.#scans.size < PAGES_MAX;
+    if (!willing) {
+      this.#reply(from, asked, "refused", [], undefined);
+      return;
+    }
+    const range = partitionRange(asked.partition, partitions);
+    const ticket = this.#in.nextTicket();
+    this.#scans.set(ticket, { to: from, asked });
+    this.#in.emit({
+      kind: "scan",
+      ticket,
+      store: "records",
+      after: asked.after > range.after ? asked.after : range.after,
+      before: range.before,
+      countMax: RECORDS_PER_PAGE_MAX,
+      bytesMax: Math.min(asked.bytesMax, config.transferPageBytesMax),
+    });
+  }
+
+  /** True when the scan was one of this mechanism's. */
+  onScanned(
+    ticket: Ticket,
+    entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[],
+    done: boolean,
+  ): boolean {
+    const scan = this.#scans.get(ticket);
+    if (scan === undefined) return false;
+    this.#scans.delete(ticket);
+    const records = entries.flatMap(({ address, record }) =>
+      record === "failed" ? [] : [{ key: keyOfRecord(address), set: record.set }],
+    );
+    if (records.length < entries.length) this.#reply(scan.to, scan.asked, "refused", [], undefined);
+    else this.#reply(scan.to, scan.asked, "page", records, done ? undefined : entries.at(-1)?.address);
+    return true;
+  }
+
+  onFailed(ticket: Ticket): boolean {
+    const scan = this.#scans.get(ticket);
+    if (scan === undefined) return false;
+    this.#scans.delete(ticket);
+    this.#reply(scan.to, scan.asked, "refused", [], undefined);
+    return true;
+  }
+
+  #reply(
+    to: NodeId,
+    { request, partition }: TransferRequest,
+    outcome: TransferPage["outcome"],
+    records: TransferPage["records"],
+    next: string | undefined,
+  ): void {
+    this.#in.send(to, { kind: "transfer-page", request, partition, outcome, records, next }, "background");
+  }
+}
