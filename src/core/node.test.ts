@@ -1,0 +1,272 @@
+/** The node as its host sees it: a handful of nodes joined by lossless instant links, to see each mechanism do its part. The simulator does the rest. */
+
+import { describe, expect, test } from "vitest";
+import { defaultConfig, defaultParameters } from "./config.ts";
+import type { Effect, NodeMeta, Note, StoredRecord } from "./effect.ts";
+import type { NodeEvent } from "./event.ts";
+import type { Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
+import type { ClientResult } from "./message.ts";
+import { DynamoNode } from "./node.ts";
+
+const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+const text = (value: string) => new Uint8Array([...value].map((c) => c.charCodeAt(0)));
+const read = (value: Uint8Array | null) => (value === null ? "deleted" : String.fromCharCode(...value));
+
+/** Nodes with instant links and disks, on one clock that only the test moves. */
+class Bench {
+  now = 1_000;
+  readonly nodes = new Map<NodeId, DynamoNode>();
+  readonly disks = new Map<NodeId, { records: Map<string, StoredRecord>; hints: Map<string, StoredRecord>; meta: NodeMeta | undefined }>();
+  readonly results = new Map<RequestId, ClientResult>();
+  readonly notes: { node: NodeId; note: Note }[] = [];
+  readonly cut = new Set<string>();
+  #queue: { to: NodeId; event: Omit<NodeEvent, "at"> }[] = [];
+  #requests = 0;
+  #seed = 1;
+
+  start(node: NodeId, capacity = 1): void {
+    const disk = this.disks.get(node) ?? { records: new Map(), hints: new Map(), meta: undefined };
+    this.disks.set(node, disk);
+    const config = { ...defaultConfig, capacity };
+    this.nodes.set(node, new DynamoNode({ id: node, config, meta: disk.meta, seed: [this.#seed++, 2, 3, 4], seeds: [] }));
+    this.#step(node, { kind: "started" });
+    this.#drain();
+    for (const other of this.nodes.keys()) if (other !== node) this.link(node, other);
+  }
+
+  found(node: NodeId): void {
+    this.#step(node, { kind: "found-cluster", parameters: { ...defaultParameters, partitions: 16 } });
+    this.#drain();
+  }
+
+  link(a: NodeId, b: NodeId): void {
+    this.#queue.push({ to: a, event: { kind: "peer-connected", peer: b } as Omit<NodeEvent, "at"> });
+    this.#queue.push({ to: b, event: { kind: "peer-connected", peer: a } as Omit<NodeEvent, "at"> });
+    this.#drain();
+  }
+
+  stop(node: NodeId): void {
+    this.nodes.delete(node);
+    for (const other of this.nodes.keys()) this.#queue.push({ to: other, event: { kind: "peer-lost", peer: node } as Omit<NodeEvent, "at"> });
+    this.#drain();
+  }
+
+  run(ms: number): void {
+    const until = this.now + ms;
+    for (;;) {
+      let next = until;
+      for (const node of this.nodes.values()) next = Math.min(next, Math.max(this.now, node.wakeAt() ?? until));
+      this.now = next;
+      for (const [node, machine] of [...this.nodes]) if ((machine.wakeAt() ?? Infinity) <= this.now) this.#step(node, { kind: "wake" });
+      this.#drain();
+      if (this.now >= until) return;
+    }
+  }
+
+  put(node: NodeId, key: string, value: string, context: ClientResult | undefined = undefined, operation = ++this.#requests, w?: number): ClientResult {
+    const request = ++this.#requests;
+    const clock = context?.outcome === "got" ? context.set.clock : context?.outcome === "put" ? context.clock : [];
+    const write = { value: text(value), context: clock, operation: operation.toString(16).padStart(32, "f") as OperationId, at: this.now, w, policy: "siblings" as const };
+    this.#step(node, { kind: "client-put", request, key: key as Key, write, prefer: undefined, timeoutMs: undefined } as Omit<NodeEvent, "at">);
+    return this.#await(request);
+  }
+
+  get(node: NodeId, key: string, r?: number): ClientResult {
+    const request = ++this.#requests;
+    this.#step(node, { kind: "client-get", request, key: key as Key, r, timeoutMs: undefined } as Omit<NodeEvent, "at">);
+    return this.#await(request);
+  }
+
+  #await(request: RequestId): ClientResult {
+    this.#drain();
+    for (let i = 0; i < 100 && !this.results.has(request); i++) this.run(100);
+    return this.results.get(request)!;
+  }
+
+  #step(node: NodeId, event: Omit<NodeEvent, "at">): void {
+    const machine = this.nodes.get(node);
+    if (machine === undefined) return;
+    for (const effect of machine.step({ ...event, at: this.now } as NodeEvent)) this.#perform(node, effect);
+  }
+
+  #drain(): void {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next.to, next.event);
+  }
+
+  #later(to: NodeId, event: object): void {
+    this.#queue.push({ to, event: event as Omit<NodeEvent, "at"> });
+  }
+
+  #perform(node: NodeId, effect: Effect): void {
+    const disk = this.disks.get(node)!;
+    switch (effect.kind) {
+      case "send":
+        if (!this.cut.has(`${node} ${effect.to}`)) this.#later(effect.to, { kind: "message-received", from: node, epoch: effect.epoch, message: effect.message });
+        break;
+      case "connect":
+        if (this.nodes.has(effect.peer) && !this.cut.has(`${node} ${effect.peer}`)) {
+          this.#later(node, { kind: "peer-connected", peer: effect.peer });
+          this.#later(effect.peer, { kind: "peer-connected", peer: node });
+        }
+        break;
+      case "disconnect":
+        this.#later(effect.peer, { kind: "peer-lost", peer: node });
+        break;
+      case "load":
+        this.#later(node, { kind: "loaded", ticket: effect.ticket, records: effect.reads.map(({ store, address }) => disk[store].get(address)) });
+        break;
+      case "store":
+        for (const write of effect.writes) {
+          if (write.store === "meta") disk.meta = write.meta;
+          else if (write.record === null) disk[write.store].delete(write.address);
+          else disk[write.store].set(write.address, write.record);
+        }
+        this.#later(node, { kind: "stored", ticket: effect.ticket });
+        break;
+      case "scan": {
+        const found = [...disk[effect.store]].filter(([address]) => address > effect.after && address < effect.before).sort(([a], [b]) => (a < b ? -1 : 1));
+        const entries = found.slice(0, effect.countMax).map(([address, record]) => ({ address, record }));
+        this.#later(node, { kind: "scanned", ticket: effect.ticket, entries, done: found.length <= effect.countMax });
+        break;
+      }
+      case "reply":
+        this.results.set(effect.request, effect.result);
+        break;
+      case "note":
+        this.notes.push({ node, note: effect.note });
+        break;
+    }
+  }
+}
+
+function values(result: ClientResult): string[] {
+  if (result.outcome !== "got") throw new Error(JSON.stringify(result));
+  return result.set.siblings.map((sibling) => read(sibling.value)).sort();
+}
+
+function cluster(size: number): { bench: Bench; ids: NodeId[] } {
+  const bench = new Bench();
+  const ids = Array.from({ length: size }, (_, i) => id(i + 1));
+  bench.start(ids[0]!);
+  bench.found(ids[0]!);
+  for (const node of ids.slice(1)) {
+    bench.start(node);
+    bench.run(3_000);
+  }
+  bench.run(15_000);
+  return { bench, ids };
+}
+
+function phases(bench: Bench): string[] {
+  return [...bench.nodes.values()].map((node) => node.inspect().phase);
+}
+
+describe("a cluster of one", () => {
+  test("takes a put and gives it back", () => {
+    const bench = new Bench();
+    bench.start(id(1));
+    expect(bench.put(id(1), "a", "1")).toMatchObject({ outcome: "failed", failure: { code: "not-ready" } });
+    bench.found(id(1));
+    const put = bench.put(id(1), "a", "1");
+    expect(put.outcome).toBe("put");
+    expect(values(bench.get(id(1), "a"))).toEqual(["1"]);
+  });
+});
+
+describe("a cluster of five", () => {
+  test("joins, agrees on the ring, and every node serves every key", () => {
+    const { bench, ids } = cluster(5);
+    expect(phases(bench)).toEqual(ids.map(() => "member"));
+    expect(new Set([...bench.nodes.values()].map((node) => node.inspect().ringDigest)).size).toBe(1);
+    for (let i = 0; i < 20; i++) {
+      expect(bench.put(ids[i % 5]!, `k${i}`, `v${i}`).outcome).toBe("put");
+      expect(values(bench.get(ids[(i + 2) % 5]!, `k${i}`))).toEqual([`v${i}`]);
+    }
+  });
+
+  test("data written before the joins is held by all owners after them, and by nobody else", () => {
+    const bench = new Bench();
+    bench.start(id(1));
+    bench.found(id(1));
+    for (let i = 0; i < 40; i++) bench.put(id(1), `k${i}`, `v${i}`);
+    for (let n = 2; n <= 5; n++) {
+      bench.start(id(n));
+      bench.run(10_000);
+    }
+    bench.run(60_000);
+    for (let i = 0; i < 40; i++) {
+      const holders = [...bench.disks].filter(([, disk]) => [...disk.records.keys()].some((address) => address.slice(8) === `k${i}`));
+      expect(holders).toHaveLength(3);
+      for (let n = 1; n <= 5; n++) expect(values(bench.get(id(n), `k${i}`))).toEqual([`v${i}`]);
+    }
+  });
+
+  test("an owner that is away gets what it missed from hints, and they drain to 0", () => {
+    const { bench, ids } = cluster(5);
+    bench.stop(ids[2]!);
+    for (let i = 0; i < 30; i++) expect(bench.put(ids[0]!, `k${i}`, `v${i}`).outcome).toBe("put");
+    const owed = () => [...bench.nodes.values()].reduce((sum, node) => sum + node.inspect().hintsOwed, 0);
+    expect(owed()).toBeGreaterThan(5);
+    bench.start(ids[2]!);
+    bench.run(30_000);
+    expect(owed()).toBe(0);
+    for (let i = 0; i < 30; i++) {
+      const holders = [...bench.disks].filter(([, disk]) => [...disk.records.keys()].some((address) => address.slice(8) === `k${i}`));
+      expect(holders).toHaveLength(3);
+    }
+  });
+
+  test("a partition makes siblings, and a put with the joined context supersedes both", () => {
+    const { bench, ids } = cluster(5);
+    const before = bench.put(ids[0]!, "cart", "milk");
+    bench.run(1_000);
+    for (const a of ids.slice(0, 2)) for (const b of ids.slice(2)) for (const link of [`${a} ${b}`, `${b} ${a}`]) bench.cut.add(link);
+    bench.run(10_000);
+    expect(bench.put(ids[0]!, "cart", "milk eggs", before).outcome).toBe("put");
+    expect(bench.put(ids[4]!, "cart", "milk bread", before).outcome).toBe("put");
+    bench.cut.clear();
+    bench.run(60_000);
+    for (const node of ids) expect(values(bench.get(node, "cart"))).toEqual(["milk bread", "milk eggs"]);
+    const both = bench.get(ids[3]!, "cart");
+    expect(bench.put(ids[3]!, "cart", "milk eggs bread", both).outcome).toBe("put");
+    bench.run(5_000);
+    for (const node of ids) expect(values(bench.get(node, "cart"))).toEqual(["milk eggs bread"]);
+  });
+
+  test("a retry under the same operation id makes no sibling", () => {
+    const { bench, ids } = cluster(5);
+    expect(bench.put(ids[0]!, "cart", "milk", undefined, 77).outcome).toBe("put");
+    expect(bench.put(ids[3]!, "cart", "milk", undefined, 77).outcome).toBe("put");
+    bench.run(5_000);
+    expect(values(bench.get(ids[1]!, "cart"))).toEqual(["milk"]);
+  });
+
+  test("after a restart a node mints under a fresh actor", () => {
+    const { bench, ids } = cluster(1);
+    const first = bench.put(ids[0]!, "cart", "milk");
+    bench.stop(ids[0]!);
+    bench.start(ids[0]!);
+    bench.put(ids[0]!, "cart", "eggs", first);
+    const minted = bench.notes.flatMap(({ note }) => (note.what === "minted" ? [note] : []));
+    expect(minted.map((note) => note.fresh)).toEqual([true, true]);
+    expect(minted[0]!.actor).not.toBe(minted[1]!.actor);
+  });
+});
+
+describe("a founder without capacity", () => {
+  test("hands everything to the first node with capacity and keeps nothing", () => {
+    const bench = new Bench();
+    bench.start(id(9), 0);
+    bench.found(id(9));
+    for (const n of [1, 2, 3, 4]) bench.start(id(n));
+    bench.run(60_000);
+    expect(bench.put(id(1), "a", "1").outcome).toBe("put");
+    bench.run(10_000);
+    expect(values(bench.get(id(3), "a"))).toEqual(["1"]);
+    expect(bench.disks.get(id(9))!.records.size).toBe(0);
+    const view = bench.nodes.get(id(1))!.inspect().view!;
+    expect(view.claims.every((claim) => claim.owner !== id(9))).toBe(true);
+    const counts = [1, 2, 3, 4].map((n) => view.claims.filter((claim) => claim.owner === id(n)).length);
+    expect(counts).toEqual([4, 4, 4, 4]);
+  });
+});
