@@ -47,6 +47,16 @@ export class InvalidContextError extends TabringError {
   }
 }
 
+/** An operation id is not 32 lower-case hexadecimal digits. Nothing was sent. */
+export class InvalidOperationError extends TabringError {
+  constructor() {
+    super(
+      "invalid-operation",
+      "The operation id is not 32 lower-case hexadecimal digits. Nothing was sent. Leave it out to have one drawn, and repeat it only to retry the same put.",
+    );
+  }
+}
+
 /** Fewer replicas answered in time than were asked for. A put may still take effect. */
 export class QuorumError extends TabringError {
   readonly operation: "get" | "put";
@@ -88,10 +98,10 @@ export class NotReadyError extends TabringError {
 
 /** Too many requests are under way at this node. Nothing was sent. */
 export class OverloadedError extends TabringError {
-  constructor(requestsMax: number) {
+  constructor() {
     super(
       "overloaded",
-      `This node already works on ${requestsMax} requests. Nothing was sent. Wait for some of them to end.`,
+      "The node already works on as many requests as it may. Nothing was sent. Wait for some of them to end.",
     );
   }
 }

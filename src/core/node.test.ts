@@ -8,6 +8,9 @@ import type { Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
 import type { ClientResult } from "./message.ts";
 import { DynamoNode } from "./node.ts";
 
+type Bodies<Union> = Union extends unknown ? Omit<Union, "at"> : never;
+type EventBody = Bodies<NodeEvent>;
+
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const text = (value: string) => new Uint8Array([...value].map((c) => c.charCodeAt(0)));
 const read = (value: Uint8Array | null) => (value === null ? "deleted" : String.fromCharCode(...value));
@@ -16,11 +19,14 @@ const read = (value: Uint8Array | null) => (value === null ? "deleted" : String.
 class Bench {
   now = 1_000;
   readonly nodes = new Map<NodeId, DynamoNode>();
-  readonly disks = new Map<NodeId, { records: Map<string, StoredRecord>; hints: Map<string, StoredRecord>; meta: NodeMeta | undefined }>();
+  readonly disks = new Map<
+    NodeId,
+    { records: Map<string, StoredRecord>; hints: Map<string, StoredRecord>; meta: NodeMeta | undefined }
+  >();
   readonly results = new Map<RequestId, ClientResult>();
   readonly notes: { node: NodeId; note: Note }[] = [];
   readonly cut = new Set<string>();
-  #queue: { to: NodeId; event: Omit<NodeEvent, "at"> }[] = [];
+  #queue: { to: NodeId; event: EventBody }[] = [];
   #requests = 0;
   #seed = 1;
 
@@ -28,7 +34,10 @@ class Bench {
     const disk = this.disks.get(node) ?? { records: new Map(), hints: new Map(), meta: undefined };
     this.disks.set(node, disk);
     const config = { ...defaultConfig, capacity };
-    this.nodes.set(node, new DynamoNode({ id: node, config, meta: disk.meta, seed: [this.#seed++, 2, 3, 4], seeds: [] }));
+    this.nodes.set(
+      node,
+      new DynamoNode({ id: node, config, meta: disk.meta, seed: [this.#seed++, 2, 3, 4], seeds: [] }),
+    );
     this.#step(node, { kind: "started" });
     this.#drain();
     for (const other of this.nodes.keys()) if (other !== node) this.link(node, other);
@@ -40,14 +49,14 @@ class Bench {
   }
 
   link(a: NodeId, b: NodeId): void {
-    this.#queue.push({ to: a, event: { kind: "peer-connected", peer: b } as Omit<NodeEvent, "at"> });
-    this.#queue.push({ to: b, event: { kind: "peer-connected", peer: a } as Omit<NodeEvent, "at"> });
+    this.#queue.push({ to: a, event: { kind: "peer-connected", peer: b } });
+    this.#queue.push({ to: b, event: { kind: "peer-connected", peer: a } });
     this.#drain();
   }
 
   stop(node: NodeId): void {
     this.nodes.delete(node);
-    for (const other of this.nodes.keys()) this.#queue.push({ to: other, event: { kind: "peer-lost", peer: node } as Omit<NodeEvent, "at"> });
+    for (const other of this.nodes.keys()) this.#queue.push({ to: other, event: { kind: "peer-lost", peer: node } });
     this.#drain();
   }
 
@@ -57,23 +66,45 @@ class Bench {
       let next = until;
       for (const node of this.nodes.values()) next = Math.min(next, Math.max(this.now, node.wakeAt() ?? until));
       this.now = next;
-      for (const [node, machine] of [...this.nodes]) if ((machine.wakeAt() ?? Infinity) <= this.now) this.#step(node, { kind: "wake" });
+      for (const [node, machine] of [...this.nodes])
+        if ((machine.wakeAt() ?? Infinity) <= this.now) this.#step(node, { kind: "wake" });
       this.#drain();
       if (this.now >= until) return;
     }
   }
 
-  put(node: NodeId, key: string, value: string, context: ClientResult | undefined = undefined, operation = ++this.#requests, w?: number): ClientResult {
+  put(
+    node: NodeId,
+    key: string,
+    value: string,
+    context: ClientResult | undefined = undefined,
+    operation = ++this.#requests,
+    w?: number,
+  ): ClientResult {
     const request = ++this.#requests;
     const clock = context?.outcome === "got" ? context.set.clock : context?.outcome === "put" ? context.clock : [];
-    const write = { value: text(value), context: clock, operation: operation.toString(16).padStart(32, "f") as OperationId, at: this.now, w, policy: "siblings" as const };
-    this.#step(node, { kind: "client-put", request, key: key as Key, write, prefer: undefined, timeoutMs: undefined } as Omit<NodeEvent, "at">);
+    const write = {
+      value: text(value),
+      context: clock,
+      operation: operation.toString(16).padStart(32, "f") as OperationId,
+      at: this.now,
+      w,
+      policy: "siblings" as const,
+    };
+    this.#step(node, {
+      kind: "client-put",
+      request,
+      key: key as Key,
+      write,
+      prefer: undefined,
+      timeoutMs: undefined,
+    });
     return this.#await(request);
   }
 
   get(node: NodeId, key: string, r?: number): ClientResult {
     const request = ++this.#requests;
-    this.#step(node, { kind: "client-get", request, key: key as Key, r, timeoutMs: undefined } as Omit<NodeEvent, "at">);
+    this.#step(node, { kind: "client-get", request, key: key as Key, r, timeoutMs: undefined });
     return this.#await(request);
   }
 
@@ -83,25 +114,32 @@ class Bench {
     return this.results.get(request)!;
   }
 
-  #step(node: NodeId, event: Omit<NodeEvent, "at">): void {
+  #step(node: NodeId, event: EventBody): void {
     const machine = this.nodes.get(node);
     if (machine === undefined) return;
-    for (const effect of machine.step({ ...event, at: this.now } as NodeEvent)) this.#perform(node, effect);
+    for (const effect of machine.step({ ...event, at: this.now })) this.#perform(node, effect);
   }
 
   #drain(): void {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next.to, next.event);
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+      this.#step(next.to, next.event);
   }
 
-  #later(to: NodeId, event: object): void {
-    this.#queue.push({ to, event: event as Omit<NodeEvent, "at"> });
+  #later(to: NodeId, event: EventBody): void {
+    this.#queue.push({ to, event: event });
   }
 
   #perform(node: NodeId, effect: Effect): void {
     const disk = this.disks.get(node)!;
     switch (effect.kind) {
       case "send":
-        if (!this.cut.has(`${node} ${effect.to}`)) this.#later(effect.to, { kind: "message-received", from: node, epoch: effect.epoch, message: effect.message });
+        if (!this.cut.has(`${node} ${effect.to}`))
+          this.#later(effect.to, {
+            kind: "message-received",
+            from: node,
+            epoch: effect.epoch,
+            message: effect.message,
+          });
         break;
       case "connect":
         if (this.nodes.has(effect.peer) && !this.cut.has(`${node} ${effect.peer}`)) {
@@ -113,7 +151,11 @@ class Bench {
         this.#later(effect.peer, { kind: "peer-lost", peer: node });
         break;
       case "load":
-        this.#later(node, { kind: "loaded", ticket: effect.ticket, records: effect.reads.map(({ store, address }) => disk[store].get(address)) });
+        this.#later(node, {
+          kind: "loaded",
+          ticket: effect.ticket,
+          records: effect.reads.map(({ store, address }) => disk[store].get(address)),
+        });
         break;
       case "store":
         for (const write of effect.writes) {
@@ -124,7 +166,9 @@ class Bench {
         this.#later(node, { kind: "stored", ticket: effect.ticket });
         break;
       case "scan": {
-        const found = [...disk[effect.store]].filter(([address]) => address > effect.after && address < effect.before).sort(([a], [b]) => (a < b ? -1 : 1));
+        const found = [...disk[effect.store]]
+          .filter(([address]) => address > effect.after && address < effect.before)
+          .sort(([a], [b]) => (a < b ? -1 : 1));
         const entries = found.slice(0, effect.countMax).map(([address, record]) => ({ address, record }));
         this.#later(node, { kind: "scanned", ticket: effect.ticket, entries, done: found.length <= effect.countMax });
         break;
@@ -195,7 +239,9 @@ describe("a cluster of five", () => {
     }
     bench.run(60_000);
     for (let i = 0; i < 40; i++) {
-      const holders = [...bench.disks].filter(([, disk]) => [...disk.records.keys()].some((address) => address.slice(8) === `k${i}`));
+      const holders = [...bench.disks].filter(([, disk]) =>
+        [...disk.records.keys()].some((address) => address.slice(8) === `k${i}`),
+      );
       expect(holders).toHaveLength(3);
       for (let n = 1; n <= 5; n++) expect(values(bench.get(id(n), `k${i}`))).toEqual([`v${i}`]);
     }
@@ -211,7 +257,9 @@ describe("a cluster of five", () => {
     bench.run(30_000);
     expect(owed()).toBe(0);
     for (let i = 0; i < 30; i++) {
-      const holders = [...bench.disks].filter(([, disk]) => [...disk.records.keys()].some((address) => address.slice(8) === `k${i}`));
+      const holders = [...bench.disks].filter(([, disk]) =>
+        [...disk.records.keys()].some((address) => address.slice(8) === `k${i}`),
+      );
       expect(holders).toHaveLength(3);
     }
   });
@@ -220,7 +268,8 @@ describe("a cluster of five", () => {
     const { bench, ids } = cluster(5);
     const before = bench.put(ids[0]!, "cart", "milk");
     bench.run(1_000);
-    for (const a of ids.slice(0, 2)) for (const b of ids.slice(2)) for (const link of [`${a} ${b}`, `${b} ${a}`]) bench.cut.add(link);
+    for (const a of ids.slice(0, 2))
+      for (const b of ids.slice(2)) for (const link of [`${a} ${b}`, `${b} ${a}`]) bench.cut.add(link);
     bench.run(10_000);
     expect(bench.put(ids[0]!, "cart", "milk eggs", before).outcome).toBe("put");
     expect(bench.put(ids[4]!, "cart", "milk bread", before).outcome).toBe("put");

@@ -204,6 +204,11 @@ export class DynamoNode {
     return this.#timers.earliest();
   }
 
+  /** What this node sees of the cluster; undefined until it has met it. */
+  get view(): View | undefined {
+    return this.#ring?.view;
+  }
+
   inspect(): NodeView {
     const { keys, loads, stores } = this.#replica.sizes;
     return {

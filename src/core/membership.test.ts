@@ -1,0 +1,84 @@
+/** The gossiped view is a join-semilattice: any order of news ends in the same view. */
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { NodeId } from "./identifiers.ts";
+import {
+  type Claim,
+  type Member,
+  type View,
+  allHolders,
+  holds,
+  memberOf,
+  mergeView,
+  noHolders,
+  withHolder,
+} from "./membership.ts";
+import { digestOf } from "./ring.ts";
+
+const node = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+// Entries are written by one node alone, so incarnation and version determine the content.
+const entry = (n: number, incarnation: number, version: number): Member => ({
+  node: node(n),
+  incarnation,
+  version,
+  capacity: (incarnation * 7 + version) % 5,
+  zone: `zone ${version}`,
+  holders: noHolders(8),
+  protocolMin: 1,
+  protocolMax: 1,
+  hidden: version % 2 === 0,
+});
+const members = fc.array(
+  fc
+    .record({ n: fc.nat(4), i: fc.integer({ min: 1, max: 3 }), v: fc.integer({ min: 1, max: 3 }) })
+    .map(({ n, i, v }) => entry(n, i, v)),
+  { maxLength: 8 },
+);
+const claims = fc.array(fc.record({ owner: fc.nat(4).map(node), version: fc.integer({ min: 1, max: 4 }) }), {
+  minLength: 8,
+  maxLength: 8,
+}) as fc.Arbitrary<Claim[]>;
+const views: fc.Arbitrary<View> = fc
+  .tuple(members, claims)
+  .map(([entries, tokens]) =>
+    mergeView({ parameters: { n: 3, r: 2, w: 2, partitions: 8 }, members: [], claims: tokens }, entries, undefined),
+  );
+const merge = (a: View, b: View) => mergeView(a, b.members, b.claims);
+
+test("merging is commutative, associative and idempotent, and equal views have equal digests", () => {
+  fc.assert(
+    fc.property(views, views, views, (a, b, c) => {
+      expect(merge(a, b)).toEqual(merge(b, a));
+      expect(merge(merge(a, b), c)).toEqual(merge(a, merge(b, c)));
+      expect(merge(a, a)).toBe(a);
+      expect(digestOf(merge(a, b))).toBe(digestOf(merge(b, a)));
+    }),
+  );
+});
+
+test("nothing new leaves the very same view", () => {
+  fc.assert(
+    fc.property(views, views, (a, b) => {
+      const merged = merge(a, b);
+      expect(merge(merged, a)).toBe(merged);
+      expect(merge(merged, b)).toBe(merged);
+    }),
+  );
+});
+
+test("members are found by id, and by nothing else", () => {
+  fc.assert(
+    fc.property(views, fc.nat(6), (view, n) => {
+      expect(memberOf(view, node(n))).toBe(view.members.find((member) => member.node === node(n)));
+    }),
+  );
+});
+
+test("holder bits", () => {
+  const member = entry(1, 1, 1);
+  const some = { ...member, holders: withHolder(withHolder(noHolders(16), 3, true), 9, true) };
+  expect([...Array(16).keys()].filter((p) => holds(some, p))).toEqual([3, 9]);
+  expect(holds({ ...member, holders: withHolder(some.holders, 3, false) }, 3)).toBe(false);
+  expect([...Array(16).keys()].every((p) => holds({ ...member, holders: allHolders(16) }, p))).toBe(true);
+});

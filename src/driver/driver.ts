@@ -1,0 +1,359 @@
+/**
+ * Runs one node on real time: feeds it events, performs its effects through the ports, arms its one timer, and settles its callers' promises.
+ * It decides nothing of the protocol. States: new -> open -> closed.
+ *
+ * Storage: whatever the effects of some steps have to write goes through group commit; a scan waits for the stores that were emitted before it,
+ * because the node relies on seeing them. Bytes that do not parse change nothing: the sender's link is given up and it is named.
+ *
+ * Limits: the ports' own; a promise for each request under way (`requestsMax` of the node).
+ */
+
+import type { Seed } from "../base/prng.ts";
+import { unreachable } from "../base/assert.ts";
+import type { ClusterParameters, Config } from "../core/config.ts";
+import type { Effect, NodeMeta, Note, StoredRecord } from "../core/effect.ts";
+import {
+  NotReadyError,
+  OverloadedError,
+  QuorumError,
+  StorageError,
+  TabringError,
+  TooManySiblingsError,
+  UnknownMessageError,
+} from "../core/errors.ts";
+import type { NodeEvent } from "../core/event.ts";
+import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
+import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { View } from "../core/membership.ts";
+import { DynamoNode, type NodeView } from "../core/node.ts";
+import { decodeMessage, encodeMessage } from "../wire/codec.ts";
+import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
+import { GroupCommit } from "./group-commit.ts";
+import type { Clock, Durability, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
+
+const META_KEY = "node";
+
+export interface DriverOptions {
+  readonly id: NodeId;
+  readonly config: Config;
+  readonly storage: Storage;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  /** Random bytes from the host's best source. */
+  readonly random: (bytes: number) => Uint8Array;
+  /** Node ids of seeds, as far as they are known. */
+  readonly seeds?: readonly NodeId[];
+  readonly durability?: Durability;
+  readonly onNote?: (note: Note, atMs: Millis) => void;
+  /** A refusal at the edge: wrong secret, wrong version, malformed bytes from a peer. */
+  readonly onRefused?: (error: Error, peer: NodeId | undefined) => void;
+  /** A link came or went. */
+  readonly onLinks?: () => void;
+}
+
+type Got = Extract<ClientResult, { outcome: "got" }>;
+type Put = Extract<ClientResult, { outcome: "put" }>;
+
+interface Pending {
+  readonly operation: "get" | "put";
+  resolve(result: Got | Put): void;
+  reject(error: unknown): void;
+  readonly unwatch: () => void;
+}
+
+export class Driver {
+  readonly #options: DriverOptions;
+  readonly #storage: GroupCommit;
+  readonly #links = new Map<NodeId, LinkInfo["kind"]>();
+  readonly #pending = new Map<RequestId, Pending>();
+  readonly #commits = new Set<Promise<void>>();
+  #node: DynamoNode | undefined;
+  #closed = false;
+  #requests = 0;
+  #at: Millis = 0;
+  #cancelTimer: (() => void) | undefined;
+  #armedFor: Millis = Infinity;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    this.#storage = new GroupCommit(options.storage);
+  }
+
+  /** Opens the disk and the links and starts the node. Rejects with a named error if the disk cannot be opened or its memory of itself is damaged. */
+  async open(): Promise<void> {
+    const { transport, id, config, seeds } = this.#options;
+    await this.#storage.open();
+    const [bytes] = await this.#storage.read([{ store: "meta", key: META_KEY }]);
+    const meta: NodeMeta | undefined = bytes === undefined ? undefined : decodeMeta(bytes);
+    this.#node = new DynamoNode({ id, config, meta, seed: this.#seed(), seeds: seeds ?? [] });
+    this.#step({ kind: "started" });
+    await transport.open({
+      connected: (peer, link) => {
+        this.#links.set(peer, link.kind);
+        this.#step({ kind: "peer-connected", peer });
+        this.#options.onLinks?.();
+      },
+      lost: (peer) => {
+        this.#links.delete(peer);
+        this.#step({ kind: "peer-lost", peer });
+        this.#options.onLinks?.();
+      },
+      received: (peer, received) => this.#onReceived(peer, received),
+      refused: (error, peer) => this.#options.onRefused?.(error, peer),
+    });
+  }
+
+  /** Makes the cluster; see the event `found-cluster`. */
+  found(parameters: ClusterParameters): void {
+    this.#step({ kind: "found-cluster", parameters });
+  }
+
+  setHidden(hidden: boolean): void {
+    this.#step({ kind: "visibility", hidden });
+  }
+
+  get(key: Key, r: number | undefined, timeoutMs: Millis | undefined, signal?: AbortSignal): Promise<Got> {
+    return this.#request<Got>("get", signal, (request) => ({ kind: "client-get", request, key, r, timeoutMs }));
+  }
+
+  put(
+    key: Key,
+    write: ClientWrite,
+    prefer: NodeId | undefined,
+    timeoutMs: Millis | undefined,
+    signal?: AbortSignal,
+  ): Promise<Put> {
+    return this.#request<Put>("put", signal, (request) => ({
+      kind: "client-put",
+      request,
+      key,
+      write,
+      prefer,
+      timeoutMs,
+    }));
+  }
+
+  /** Plain data to look at; undefined before the disk is open. */
+  inspect(): NodeView | undefined {
+    return this.#node?.inspect();
+  }
+
+  /** What the node sees of the cluster; cheap, unlike `inspect`. */
+  get view(): View | undefined {
+    return this.#node?.view;
+  }
+
+  linkOf(peer: NodeId): LinkInfo["kind"] | undefined {
+    return this.#links.get(peer);
+  }
+
+  /** What grouping is worth: commits and reads asked, transactions made of them. */
+  get storageCounts(): GroupCommit["counts"] {
+    return this.#storage.counts;
+  }
+
+  /** Stops the node; what was acknowledged stays on the disk. Callers under way are told. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelTimer?.();
+    for (const pending of this.#pending.values()) {
+      pending.unwatch();
+      pending.reject(
+        new NotReadyError(
+          "This node was closed while the request was under way. A put may still take effect; what was acknowledged is safe.",
+        ),
+      );
+    }
+    this.#pending.clear();
+    await this.#options.transport.close();
+    await Promise.allSettled(this.#commits);
+    await this.#storage.close();
+  }
+
+  #seed(): Seed {
+    const words = new DataView(Uint8Array.from(this.#options.random(16)).buffer);
+    return [words.getUint32(0), words.getUint32(4), words.getUint32(8), words.getUint32(12)];
+  }
+
+  #request<Result extends Got | Put>(
+    operation: "get" | "put",
+    signal: AbortSignal | undefined,
+    event: (request: RequestId) => DistributedOmit<NodeEvent, "at">,
+  ): Promise<Result> {
+    if (this.#closed || this.#node === undefined)
+      return Promise.reject(
+        new NotReadyError("This node is closed or not open yet. Nothing was sent. Open the store first."),
+      );
+    if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
+    const request = ++this.#requests;
+    return new Promise<Result>((resolve, reject) => {
+      const onAbort = () => {
+        this.#pending.delete(request);
+        this.#step({ kind: "client-abandoned", request });
+        reject(asError(signal?.reason));
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const unwatch = () => signal?.removeEventListener("abort", onAbort);
+      this.#pending.set(request, { operation, resolve: resolve as Pending["resolve"], reject, unwatch });
+      this.#step(event(request));
+    });
+  }
+
+  #onReceived(peer: NodeId, bytes: Uint8Array): void {
+    let decoded: ReturnType<typeof decodeMessage>;
+    try {
+      decoded = decodeMessage(bytes);
+    } catch (error) {
+      if (!(error instanceof TabringError)) throw error;
+      this.#options.onRefused?.(error, peer);
+      // A newer build may say what this one does not know; anything else that does not parse ends the link.
+      if (!(error instanceof UnknownMessageError)) this.#options.transport.disconnect(peer);
+      return;
+    }
+    this.#step({ kind: "message-received", from: peer, ...decoded });
+  }
+
+  #step(event: DistributedOmit<NodeEvent, "at">): void {
+    const node = this.#node;
+    if (node === undefined || this.#closed) return;
+    this.#at = Math.max(this.#at, this.#options.clock.now());
+    for (const effect of node.step({ ...event, at: this.#at })) this.#perform(effect);
+    this.#arm(node.wakeAt());
+  }
+
+  #arm(wakeAt: Millis | undefined): void {
+    if (this.#closed || wakeAt === undefined || wakeAt >= this.#armedFor) return;
+    this.#cancelTimer?.();
+    this.#armedFor = wakeAt;
+    this.#cancelTimer = this.#options.clock.after(Math.max(0, wakeAt - this.#options.clock.now()), () => {
+      this.#armedFor = Infinity;
+      this.#cancelTimer = undefined;
+      this.#step({ kind: "wake" });
+    });
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case "send":
+        this.#options.transport.send(effect.to, encodeMessage(effect.message, effect.epoch), effect.lane);
+        break;
+      case "connect":
+        this.#options.transport.connect(effect.peer);
+        break;
+      case "disconnect":
+        this.#options.transport.disconnect(effect.peer);
+        break;
+      case "load":
+        void this.#load(effect);
+        break;
+      case "store":
+        void this.#store(effect);
+        break;
+      case "scan":
+        void this.#scan(effect);
+        break;
+      case "reply":
+        this.#reply(effect.request, effect.result);
+        break;
+      case "note":
+        this.#options.onNote?.(effect.note, this.#at);
+        break;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  async #load({ ticket, reads }: Effect & { kind: "load" }): Promise<void> {
+    let records: (StoredRecord | undefined | "failed")[];
+    try {
+      const values = await this.#storage.read(reads.map(({ store, address }) => ({ store, key: address })));
+      records = values.map((value) => (value === undefined ? undefined : this.#decode(value)));
+    } catch {
+      records = reads.map(() => "failed");
+    }
+    this.#step({ kind: "loaded", ticket, records });
+  }
+
+  async #store({ ticket, writes }: Effect & { kind: "store" }): Promise<void> {
+    const commit = this.#storage.commit(writes.map(asStorageWrite), this.#options.durability ?? "relaxed");
+    this.#commits.add(commit);
+    try {
+      await commit;
+      this.#step({ kind: "stored", ticket });
+    } catch (error) {
+      this.#step({ kind: "storage-failed", ticket, reason: asError(error).message });
+    } finally {
+      this.#commits.delete(commit);
+    }
+  }
+
+  async #scan({ ticket, store, after, before, countMax, bytesMax }: Effect & { kind: "scan" }): Promise<void> {
+    try {
+      await Promise.allSettled(this.#commits);
+      const page = await this.#storage.scan(store, { after, before, countMax, bytesMax });
+      const entries = page.entries.map(([address, bytes]) => ({ address, record: this.#decode(bytes) }));
+      this.#step({ kind: "scanned", ticket, entries, done: page.done });
+    } catch (error) {
+      this.#step({ kind: "storage-failed", ticket, reason: asError(error).message });
+    }
+  }
+
+  #decode(bytes: Uint8Array): StoredRecord | "failed" {
+    try {
+      return decodeRecord(bytes);
+    } catch (error) {
+      if (error instanceof TabringError) return "failed";
+      throw error;
+    }
+  }
+
+  #reply(request: RequestId, result: ClientResult): void {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return;
+    this.#pending.delete(request);
+    pending.unwatch();
+    if (result.outcome === "failed") pending.reject(failureOf(pending.operation, result));
+    else pending.resolve(result);
+  }
+}
+
+type DistributedOmit<Union, Field extends PropertyKey> = Union extends unknown ? Omit<Union, Field> : never;
+
+type WriteOf<E> = E extends { readonly kind: "store"; readonly writes: readonly (infer W)[] } ? W : never;
+
+function asStorageWrite(write: WriteOf<Effect>): StorageWrite {
+  if (write.store === "meta") return { store: "meta", key: META_KEY, value: encodeMeta(write.meta) };
+  return { store: write.store, key: write.address, value: write.record === null ? null : encodeRecord(write.record) };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** The error that a caller sees for a request that failed. */
+function failureOf(
+  operation: "get" | "put",
+  { failure, report }: Extract<ClientResult, { outcome: "failed" }>,
+): TabringError {
+  switch (failure.code) {
+    case "quorum":
+      return new QuorumError(operation, report?.needed ?? 1, report?.answered ?? [], report?.silent ?? []);
+    case "too-many-siblings":
+      return new TooManySiblingsError(failure.siblings);
+    case "not-ready":
+      return new NotReadyError(
+        "This node has not met its cluster yet. Nothing was sent. Wait until it is a member (`ready()`).",
+      );
+    case "overloaded":
+      return new OverloadedError();
+    case "storage":
+      return new StorageError(
+        operation === "get"
+          ? "The local disk did not answer and no other replica could be asked. Nothing was changed."
+          : "The local disk refused the write and no other replica took it. It may still take effect; what was acknowledged before is safe. Free some space and retry with the same operation id.",
+      );
+    default:
+      return unreachable(failure);
+  }
+}

@@ -1,0 +1,503 @@
+/**
+ * A store: one node of a cluster, run in this page, and what callers do with it. `openStore` puts the pieces together: the identity that this tab
+ * claims, its IndexedDB database, its links, and the driver that runs the node on them. See `api.ts` for what each method promises.
+ *
+ * States: open -> closed. A closed store says why; the next `openStore` takes the same node up again, with its data.
+ */
+
+import type {
+  Bucket,
+  BucketOptions,
+  FaultControls,
+  GetOptions,
+  GetResult,
+  NodeInfo,
+  OpenStoreOptions,
+  PreferenceEntry,
+  PutOptions,
+  PutResult,
+  Store,
+  StoreEvents,
+  StoreStatus,
+} from "./api.ts";
+import { partitionOf, positionOf } from "./core/address.ts";
+import { type ClusterParameters, defaultConfig, defaultParameters, parametersFault } from "./core/config.ts";
+import type { Note } from "./core/effect.ts";
+import { NotReadyError, TabringError, WrongSecretError } from "./core/errors.ts";
+import type { Millis, NodeId, OperationId } from "./core/identifiers.ts";
+import { holds, memberOf } from "./core/membership.ts";
+import type { NodeView } from "./core/node.ts";
+import { Ring, tokenCounts } from "./core/ring.ts";
+import { makeBucket } from "./bucket.ts";
+import { toHex } from "./base/bytes.ts";
+import { Driver } from "./driver/driver.ts";
+import type { Clock, Storage, Transport } from "./driver/ports.ts";
+import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
+import { decodeContext, encodeContext } from "./wire/context.ts";
+import { IndexedDbStorage } from "./browser/indexeddb-storage.ts";
+import { claimIdentity, profileZone } from "./browser/identity.ts";
+import { watchPage } from "./browser/page-lifecycle.ts";
+import { WebRtcTransport } from "./browser/webrtc-transport.ts";
+
+/** A cluster's parameters or secret cannot be used. Nothing was opened. */
+export class InvalidClusterOptionsError extends TabringError {
+  constructor(message: string) {
+    super("invalid-cluster-options", message);
+  }
+}
+
+/** Links that can be cut on purpose and know how the seed is doing. */
+export interface StoreTransport extends Transport {
+  setCut(cut: "all" | "none" | readonly NodeId[]): void;
+  readonly seedState: "connected" | "connecting" | "none";
+}
+
+/** What a store is made of; `openStore` fills it in for a page, tests for a process. */
+export interface StoreParts {
+  readonly node: NodeId;
+  readonly cluster: string;
+  readonly storage: Storage;
+  readonly transport: StoreTransport;
+  readonly clock: Clock;
+  readonly random: (bytes: number) => Uint8Array;
+  readonly zone: string;
+  readonly capacity?: number | undefined;
+  readonly durability?: "relaxed" | "strict" | undefined;
+  /** Runs once when the store is closed, last. */
+  readonly onClosed?: () => void | Promise<void>;
+}
+
+/** Changes of the status within this time are told together. */
+const STATUS_MS = 30;
+
+/** Notes after which the status may read otherwise. */
+const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
+  "phase",
+  "view",
+  "peer-up",
+  "peer-suspect",
+  "peer-gray",
+  "peer-down",
+  "hint-kept",
+  "hint-delivered",
+  "partition-held",
+  "partition-dropped",
+  "storage-failed",
+]);
+
+export class TabringStore implements Store {
+  readonly faults: FaultControls;
+  readonly #parts: StoreParts;
+  readonly #driver: Driver;
+  readonly #listeners = new Map<keyof StoreEvents, Set<(event: never) => void>>();
+  #closing: Promise<void> | undefined;
+  #closedWhy = "";
+  #refusal: Error | undefined;
+  #statusQueued = false;
+  #ring: Ring | undefined;
+  #cut: "all" | "none" | readonly NodeId[] = "none";
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+    const config = { ...defaultConfig, zone: parts.zone, capacity: parts.capacity ?? defaultConfig.capacity };
+    this.#driver = new Driver({
+      id: parts.node,
+      config,
+      storage: parts.storage,
+      transport: parts.transport,
+      clock: parts.clock,
+      random: parts.random,
+      durability: parts.durability ?? "relaxed",
+      onNote: (note, atMs) => {
+        this.#emit("trace", { atMs, note });
+        if (STATUS_NOTES.has(note.what)) this.#queueStatus();
+      },
+      onRefused: (error, peer) => {
+        if (error instanceof WrongSecretError) this.#refusal = error;
+        this.#emit("refused", { error, peer });
+        this.#queueStatus();
+      },
+      onLinks: () => this.#queueStatus(),
+    });
+    const setCut = (cut: "all" | "none" | readonly NodeId[]) => {
+      this.#cut = cut;
+      parts.transport.setCut(cut);
+      this.#queueStatus();
+    };
+    const current = () => this.#cut;
+    this.faults = {
+      cutOff: () => setCut("all"),
+      cut: (nodes) => setCut([...nodes]),
+      heal: () => setCut("none"),
+      get current() {
+        return current();
+      },
+    };
+  }
+
+  /** Opens disk and links. With `found`, makes the cluster, unless this node belongs to it already. */
+  async open(found: ClusterParameters | undefined): Promise<void> {
+    await this.#driver.open();
+    if (found !== undefined) this.#driver.found(found);
+  }
+
+  get status(): StoreStatus {
+    return statusOf(
+      this.#view(),
+      this.#parts,
+      this.#closing === undefined ? undefined : this.#closedWhy,
+      this.#refusal,
+    );
+  }
+
+  async get(key: string | Uint8Array, options: GetOptions = {}): Promise<GetResult> {
+    const parsed = parseKey(key);
+    const r = checkQuorum("r", options.r, this.#n());
+    this.#demandOpen();
+    const { set, first, report } = await this.#driver.get(parsed, r, options.timeoutMs, options.signal);
+    const context = encodeContext({ key: parsed, clock: set.clock, first });
+    if (set.siblings.length > 1) this.#emit("siblings", { key: parsed, siblings: set.siblings.length });
+    const values = set.siblings.flatMap(({ value }) => (value === null ? [] : [value]));
+    return { values, siblings: set.siblings, context, report };
+  }
+
+  put(key: string | Uint8Array, value: Uint8Array, options: PutOptions = {}): Promise<PutResult> {
+    return this.#put(key, value, options);
+  }
+
+  delete(key: string | Uint8Array, options: PutOptions = {}): Promise<PutResult> {
+    return this.#put(key, null, options);
+  }
+
+  bucket<Value>(name: string, options: BucketOptions<Value>): Bucket<Value> {
+    return makeBucket(this, name, options);
+  }
+
+  nodes(): readonly NodeInfo[] {
+    const node = this.#view();
+    return node === undefined ? [] : nodesOf(node, (peer) => this.#driver.linkOf(peer));
+  }
+
+  preferenceList(key: string | Uint8Array): readonly PreferenceEntry[] {
+    const parsed = parseKey(key);
+    const node = this.#view();
+    const ring = this.#ringOf(node);
+    if (node === undefined || ring === undefined) return [];
+    const list = ring.preferenceList(partitionOf(positionOf(parsed), ring.view.claims.length));
+    const up = new Set(node.peers.filter((peer) => peer.reachability === "up").map((peer) => peer.node)).add(node.id);
+    const entry = (role: PreferenceEntry["role"]) => (id: NodeId) => ({ node: id, role, reachable: up.has(id) });
+    return [
+      ...list.owners.map((id) => entry(list.joining.includes(id) ? "joining" : "owner")(id)),
+      ...list.counted.filter((id) => !list.owners.includes(id)).map(entry("holder")),
+      ...list.fallbacks.map(entry("fallback")),
+    ];
+  }
+
+  ring(): ReturnType<Store["ring"]> {
+    const { view } = this.#driver;
+    return {
+      owners: view?.claims.map((claim) => claim.owner) ?? [],
+      holds: (node, partition) => {
+        const member = view === undefined ? undefined : memberOf(view, node);
+        return member !== undefined && holds(member, partition);
+      },
+    };
+  }
+
+  on<Name extends keyof StoreEvents>(
+    name: Name,
+    listener: (event: StoreEvents[Name]) => void,
+    options: { signal?: AbortSignal } = {},
+  ): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    listeners.add(listener as (event: never) => void);
+    const off = () => {
+      listeners.delete(listener as (event: never) => void);
+    };
+    options.signal?.addEventListener("abort", off, { once: true });
+    return off;
+  }
+
+  ready(options: { signal?: AbortSignal } = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): boolean => {
+        const { state } = this.status;
+        if (state === "closed") reject(new NotReadyError(`This node is closed: ${this.#closedWhy}`));
+        else if (state !== "starting" && state !== "waiting") resolve();
+        else if (this.#refusal !== undefined) reject(this.#refusal);
+        else return false;
+        return true;
+      };
+      if (look()) return;
+      const off = this.on("status", () => {
+        if (look()) off();
+      });
+      options.signal?.addEventListener(
+        "abort",
+        () => {
+          off();
+          reject(
+            options.signal?.reason instanceof Error
+              ? options.signal.reason
+              : new NotReadyError("The wait was given up."),
+          );
+        },
+        { once: true },
+      );
+    });
+  }
+
+  close(): Promise<void> {
+    return this.closeBecause("it was closed by the page");
+  }
+
+  /** The same, with what is told to whoever asks later. */
+  closeBecause(why: string): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#closedWhy = why;
+      await this.#driver.close();
+      await this.#parts.onClosed?.();
+      this.#queueStatus();
+    })();
+    this.#queueStatus();
+    return this.#closing;
+  }
+
+  setHidden(hidden: boolean): void {
+    this.#driver.setHidden(hidden);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #put(key: string | Uint8Array, value: Uint8Array | null, options: PutOptions): Promise<PutResult> {
+    const parsed = parseKey(key);
+    checkValue(value);
+    const w = checkQuorum("w", options.w, this.#n());
+    const operation =
+      options.operation === undefined
+        ? (toHex(this.#parts.random(16)) as OperationId)
+        : parseOperation(options.operation);
+    const context = options.context === undefined ? undefined : decodeContext(parsed, options.context);
+    this.#demandOpen();
+    const { clock, siblings, report } = await this.#driver.put(
+      parsed,
+      // The caller may go on to change its bytes.
+      {
+        value: value?.slice() ?? null,
+        context: context?.clock ?? [],
+        operation,
+        at: this.#parts.clock.wall(),
+        w,
+        policy: options.policy ?? "siblings",
+      },
+      context?.first,
+      options.timeoutMs,
+      options.signal,
+    );
+    return { context: encodeContext({ key: parsed, clock, first: report.coordinator }), siblings, report };
+  }
+
+  #n(): number {
+    return this.#driver.view?.parameters.n ?? defaultParameters.n;
+  }
+
+  #demandOpen(): void {
+    if (this.#closing !== undefined)
+      throw new NotReadyError(`This node is closed: ${this.#closedWhy}. Nothing was sent. Open the store again.`);
+  }
+
+  #view(): NodeView | undefined {
+    return this.#driver.inspect();
+  }
+
+  #ringOf(node: NodeView | undefined): Ring | undefined {
+    if (node?.view === undefined) return undefined;
+    if (this.#ring?.view !== node.view) this.#ring = new Ring(node.view);
+    return this.#ring;
+  }
+
+  #queueStatus(): void {
+    if (this.#statusQueued) return;
+    this.#statusQueued = true;
+    this.#parts.clock.after(STATUS_MS, () => {
+      this.#statusQueued = false;
+      this.#emit("status", this.status);
+      this.#emit("membership", this.nodes());
+    });
+  }
+
+  #emit<Name extends keyof StoreEvents>(name: Name, event: StoreEvents[Name]): void {
+    for (const listener of this.#listeners.get(name) ?? []) (listener as (event: StoreEvents[Name]) => void)(event);
+  }
+}
+
+function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): NodeInfo[] {
+  const { view } = node;
+  if (view === undefined) return [];
+  const tokens = tokenCounts(view);
+  const peers = new Map(node.peers.map((peer) => [peer.node, peer.reachability]));
+  const hints = new Map(node.hints.map((hint) => [hint.target, hint.count]));
+  return view.members.map((member) => ({
+    node: member.node,
+    self: member.node === node.id,
+    capacity: member.capacity,
+    zone: member.zone,
+    hidden: member.hidden,
+    reachability: member.node === node.id ? "up" : (peers.get(member.node) ?? "down"),
+    link: linkOf(member.node),
+    tokens: tokens.get(member.node) ?? 0,
+    partitionsHeld: view.claims.reduce((sum, _, p) => sum + (holds(member, p) ? 1 : 0), 0),
+    hintsOwed: hints.get(member.node) ?? 0,
+  }));
+}
+
+function statusOf(
+  node: NodeView | undefined,
+  parts: StoreParts,
+  closedWhy: string | undefined,
+  refusal: Error | undefined,
+): StoreStatus {
+  const view = node?.view;
+  const nodes = node === undefined ? [] : nodesOf(node, () => undefined);
+  const keepers = nodes.filter((info) => info.capacity > 0);
+  const reachable = keepers.filter((info) => info.reachability === "up").length;
+  const self = nodes.find((info) => info.self);
+  const owed = node?.owed ?? 0;
+  const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
+  let state: StoreStatus["state"];
+  let reason: string;
+  if (closedWhy !== undefined) [state, reason] = ["closed", `This node is stopped: ${closedWhy}. Its data is kept.`];
+  else if (node === undefined || node.phase === "starting")
+    [state, reason] = ["starting", "Opening this node's storage."];
+  else if (self === undefined && refusal !== undefined) [state, reason] = ["waiting", refusal.message];
+  else if (self === undefined)
+    [state, reason] = ["waiting", "Has met no member of its cluster yet, and does not answer for it until it has."];
+  else if (owed > 0) [state, reason] = ["joining", `Copying ${count(owed, "partition")} to this node.`];
+  else if (keepers.length > 1 && reachable <= 1)
+    [state, reason] = ["alone", `None of the ${keepers.length - 1} other nodes answers.`];
+  else if (reachable < keepers.length)
+    [state, reason] = ["degraded", `${reachable} of ${count(keepers.length, "node")} answer.`];
+  else [state, reason] = ["online", keepers.length === 1 ? "A cluster of one." : `All ${keepers.length} nodes answer.`];
+
+  return {
+    state,
+    reason,
+    node: parts.node,
+    cluster: parts.cluster,
+    parameters: view?.parameters,
+    members: keepers.length,
+    reachable,
+    hintsOwed: node?.hintsOwed ?? 0,
+    partitionsOwned: self === undefined || view === undefined ? 0 : ownedBy(view, parts.node),
+    partitionsHeld: self?.partitionsHeld ?? 0,
+    partitionsJoining: owed,
+    seed: parts.transport.seedState,
+    oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
+  };
+}
+
+const ownedCounts = new WeakMap<NonNullable<NodeView["view"]>, number>();
+
+function ownedBy(view: NonNullable<NodeView["view"]>, node: NodeId): number {
+  let owned = ownedCounts.get(view);
+  if (owned === undefined) {
+    const ring = new Ring(view);
+    owned = view.claims.reduce((sum, _, partition) => sum + (ring.owns(node, partition) ? 1 : 0), 0);
+    ownedCounts.set(view, owned);
+  }
+  return owned;
+}
+
+/** The 32 bytes of a secret in base64url; undefined when it is not that. */
+export function parseSecret(text: string): Uint8Array | undefined {
+  if (!/^[A-Za-z0-9_-]{43}$/.test(text)) return undefined;
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+/** A fresh cluster: an id and a secret for its invite link. */
+export function newCluster(): { cluster: string; secret: string } {
+  const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
+  const secret = btoa(String.fromCharCode(...random(32)))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/=+$/, "");
+  return { cluster: toHex(random(8)), secret };
+}
+
+const pageClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after(delayMs: Millis, callback: () => void) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/**
+ * Opens this tab's node of a cluster. Resolves when its storage is open and its links are being made; `ready()` tells when it answers. Rejects with
+ * a named error when this page cannot be a node (no secure context, no storage) or the options cannot be used.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<TabringStore> {
+  const secret = parseSecret(options.secret);
+  if (secret === undefined)
+    throw new WrongSecretError(
+      "The cluster's secret is missing or is not 32 bytes in base64url. Nothing was opened or sent. Ask for the whole invite link again.",
+    );
+  const parameters = { ...defaultParameters, ...options.quorum };
+  const fault = parametersFault(parameters);
+  if (fault !== undefined)
+    throw new InvalidClusterOptionsError(`The cluster's parameters cannot be used: ${fault}. Nothing was opened.`);
+
+  const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
+  const identity = await claimIdentity({ cluster: options.cluster });
+  const stopping = new AbortController();
+  try {
+    const zone = options.zone ?? (await profileZone());
+    const storage = new IndexedDbStorage({
+      databaseName: identity.databaseName,
+      storeId: identity.storeId,
+      onClosed: (why) => void store.closeBecause(`another tab ${why} its database; reload this tab`),
+      onWiped: () =>
+        void store.closeBecause("the browser has deleted its database; reload this tab to start as a new node"),
+    });
+    const transport = new WebRtcTransport({
+      self: identity.node,
+      cluster: options.cluster,
+      secret,
+      seeds: [...options.seeds],
+      random,
+      clock: pageClock,
+    });
+    const store = new TabringStore({
+      node: identity.node,
+      cluster: options.cluster,
+      storage,
+      transport,
+      clock: pageClock,
+      random,
+      zone,
+      capacity: options.capacity,
+      durability: options.durability,
+      onClosed: async () => {
+        stopping.abort();
+        await identity.release();
+      },
+    });
+    await store.open(options.found === true ? parameters : undefined);
+    const unwatch = watchPage({
+      onHidden: (hidden) => store.setHidden(hidden),
+      onLeaving: () => void store.closeBecause("its page was left"),
+      onResumed: () => location.reload(),
+    });
+    stopping.signal.addEventListener("abort", unwatch);
+    return store;
+  } catch (error) {
+    await identity.release();
+    throw error;
+  }
+}
