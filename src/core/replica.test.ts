@@ -1,0 +1,329 @@
+/** The replica against a disk that answers late, fails and forgets: acknowledgements, the actor rule, hints. */
+
+import { describe, expect, test } from "vitest";
+import { Prng } from "../base/prng.ts";
+import { type Config, defaultConfig } from "./config.ts";
+import { type DvvSet, EMPTY, update } from "./dvvset.ts";
+import type { Effect, Note, StoredRecord } from "./effect.ts";
+import { HintIndex } from "./hint-index.ts";
+import type { Actor, Key, NodeId, OperationId, Ticket } from "./identifiers.ts";
+import type { ClientWrite } from "./message.ts";
+import { Replica } from "./replica.ts";
+import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import { TimerTable } from "./timers.ts";
+
+const self = "0".repeat(31) + "1";
+const other = ("0".repeat(31) + "2") as NodeId;
+const third = ("0".repeat(31) + "3") as NodeId;
+const key = "carts/ada" as Key;
+const origin = (request: number): Origin => ({ kind: "put", request });
+const operation = (n: number) => n.toString(16).padStart(32, "0") as OperationId;
+const write = (n: number, change: Partial<ClientWrite> = {}): ClientWrite => ({
+  value: new Uint8Array([n]),
+  context: [],
+  operation: operation(n),
+  at: n,
+  w: undefined,
+  policy: "siblings",
+  ...change,
+});
+const foreign = (n: number): DvvSet =>
+  update(EMPTY, [], "f".repeat(48) as Actor, {
+    operation: operation(n),
+    at: n,
+    value: new Uint8Array([n]),
+    checksum: 0,
+  }).set;
+
+/** A replica on a disk whose every answer the test gives. */
+class Fixture {
+  readonly index = new HintIndex();
+  readonly completions: Completion[] = [];
+  readonly notes: Note[] = [];
+  readonly pending: Effect[] = [];
+  readonly disk = new Map<string, StoredRecord>();
+  replica: Replica;
+  #tickets = 0;
+  readonly #seed: number;
+  readonly #config: Partial<Config>;
+
+  constructor(seed = 1, config: Partial<Config> = {}) {
+    this.#seed = seed;
+    this.#config = config;
+    this.replica = this.#make();
+  }
+
+  #make(): Replica {
+    const surroundings: Surroundings = {
+      self: self as NodeId,
+      config: { ...defaultConfig, ...this.#config },
+      random: Prng.fromNumber(this.#seed + this.#tickets),
+      timers: new TimerTable(),
+      now: 0,
+      ring: undefined,
+      reachable: () => true,
+      listOf: () => undefined,
+      nextRequest: () => 1,
+      nextTicket: () => ++this.#tickets,
+      send: () => false,
+      emit: (effect) => this.pending.push(effect),
+      store: (ticket, writes) => this.pending.push({ kind: "store", ticket, writes }),
+      complete: (completion) => this.completions.push(completion),
+      note: (note) => this.notes.push(note),
+    };
+    return new Replica(surroundings, this.index);
+  }
+
+  restart(): void {
+    this.pending.length = 0;
+    this.completions.length = 0;
+    this.replica = this.#make();
+  }
+
+  /** Answers the oldest effect: well, or not. */
+  answer(how: "well" | "lost" | "failed but written" = "well"): void {
+    const effect = this.pending.shift();
+    if (effect?.kind === "load") {
+      const records = effect.reads.map(({ store, address }) => this.disk.get(`${store} ${address}`));
+      this.replica.onLoaded(effect.ticket, how === "well" ? records : records.map(() => "failed"));
+    } else if (effect?.kind === "store") {
+      if (how !== "lost")
+        for (const item of effect.writes) {
+          if (item.store === "meta") continue;
+          if (item.record === null) this.disk.delete(`${item.store} ${item.address}`);
+          else this.disk.set(`${item.store} ${item.address}`, item.record);
+        }
+      if (how === "well") this.replica.onStored(effect.ticket as Ticket);
+      else this.replica.onStorageFailed(effect.ticket as Ticket);
+    } else throw new Error("nothing to answer");
+  }
+
+  settle(): void {
+    while (this.pending.length > 0) this.answer();
+  }
+
+  take(): string[] {
+    return this.completions
+      .splice(0)
+      .map((c) => `${c.kind}${c.kind === "read" ? `:${c.outcome}` : c.kind === "refused" ? `:${c.refusal}` : ""}`);
+  }
+
+  minted(): { actor: Actor; counter: number; fresh: boolean }[] {
+    return this.notes.flatMap((note) => (note.what === "minted" ? [note] : []));
+  }
+}
+
+describe("acknowledgements", () => {
+  test("a minted dot shows at once and is acknowledged only when its store is durable", () => {
+    const f = new Fixture();
+    f.replica.mint(key, write(1), 0, "record", origin(1));
+    expect(f.take()).toEqual([]);
+    f.answer();
+    expect(f.take()).toEqual(["minted"]);
+    f.replica.read(key, origin(2));
+    expect(f.take()).toEqual(["read:found"]);
+    f.answer();
+    expect(f.take()).toEqual(["stored"]);
+  });
+
+  test("a merge that changes nothing waits for what it relies on", () => {
+    const f = new Fixture();
+    f.replica.merge(key, foreign(1), "write", origin(1));
+    f.answer();
+    f.replica.merge(key, foreign(1), "repair", origin(2));
+    expect(f.take()).toEqual([]);
+    f.answer();
+    expect(f.take()).toEqual(["stored", "stored"]);
+    f.replica.merge(key, foreign(1), "repair", origin(3));
+    expect(f.take()).toEqual(["stored"]);
+  });
+
+  test("when the store fails, everybody who relied on it is refused, and the disk is asked anew", () => {
+    const f = new Fixture();
+    f.replica.merge(key, foreign(1), "write", origin(1));
+    f.answer();
+    f.replica.merge(key, foreign(1), "repair", origin(2));
+    f.answer("lost");
+    expect(f.take()).toEqual(["refused:storage", "refused:storage"]);
+    f.replica.read(key, origin(3));
+    expect(f.pending[0]).toMatchObject({ kind: "load" });
+    f.answer();
+    expect(f.take()).toEqual(["read:missing"]);
+  });
+
+  test("a failed store that a later one replaces whole costs only its own acknowledgement", () => {
+    const f = new Fixture();
+    f.replica.mint(key, write(1), 0, "record", origin(1));
+    f.answer();
+    f.replica.mint(key, write(2), 0, "record", origin(2));
+    f.take();
+    f.answer("lost");
+    expect(f.take()).toEqual(["refused:storage"]);
+    f.answer();
+    expect(f.take()).toEqual(["stored"]);
+    expect([...f.disk.values()][0]!.set.siblings).toHaveLength(2);
+  });
+
+  test("a failed store of the record is not made good by a later store of a hint of the same key", () => {
+    const f = new Fixture();
+    f.replica.merge(key, foreign(1), "write", origin(1));
+    f.answer();
+    f.replica.keepHint(key, other, foreign(2), origin(2));
+    f.answer("lost");
+    f.take();
+    f.replica.merge(key, foreign(1), "write", origin(3));
+    expect(f.take()).toEqual([]);
+    f.settle();
+    expect(f.take().sort()).toEqual(["stored", "stored"]);
+    expect([...f.disk.keys()].filter((address) => address.startsWith("records"))).toHaveLength(1);
+  });
+
+  test("a read that the disk does not answer is failed, never missing, and the next one asks again", () => {
+    const f = new Fixture();
+    f.replica.read(key, origin(1));
+    f.replica.merge(key, foreign(1), "write", origin(2));
+    f.answer("lost");
+    expect(f.take()).toEqual(["read:failed", "refused:storage"]);
+    f.replica.read(key, origin(3));
+    f.answer();
+    expect(f.take()).toEqual(["read:missing"]);
+  });
+});
+
+describe("actors", () => {
+  test("one actor counts on while the memory of the key is unbroken, whoever else writes meanwhile", () => {
+    const f = new Fixture();
+    for (const n of [1, 2]) f.replica.mint(key, write(n), 0, "record", origin(n));
+    f.settle();
+    f.replica.merge(key, foreign(9), "write", origin(3));
+    f.replica.mint(key, write(4), 0, "record", origin(4));
+    f.settle();
+    expect(f.minted().map(({ counter, fresh }) => `${counter} ${fresh}`)).toEqual(["1 true", "2 false", "3 false"]);
+  });
+
+  test("a fresh one after a restart", () => {
+    const f = new Fixture();
+    f.replica.mint(key, write(1), 0, "record", origin(1));
+    f.settle();
+    f.restart();
+    f.replica.mint(key, write(2), 0, "record", origin(2));
+    f.settle();
+    expect(f.minted().map(({ counter, fresh }) => `${counter} ${fresh}`)).toEqual(["1 true", "1 true"]);
+  });
+
+  test.each(["lost", "failed but written"] as const)("a fresh one for every key after a failed store (%s)", (how) => {
+    const f = new Fixture();
+    const second = "carts/bob" as Key;
+    for (const k of [key, second]) f.replica.mint(k, write(1), 0, "record", origin(1));
+    f.settle();
+    f.replica.mint(key, write(2), 0, "record", origin(2));
+    f.answer(how);
+    f.replica.mint(key, write(3), 0, "record", origin(3));
+    f.replica.mint(second, write(3), 0, "record", origin(4));
+    f.settle();
+    const actors = f.minted();
+    expect(actors.map(({ fresh }) => fresh)).toEqual([true, true, false, true, true].slice(0, actors.length));
+    expect(new Set(actors.map(({ actor, counter }) => `${actor} ${counter}`)).size).toBe(actors.length);
+  });
+
+  test("a fresh one when the record was dropped, when a context claims more than we know, and for each hint", () => {
+    const f = new Fixture();
+    f.replica.mint(key, write(1), 0, "record", origin(1));
+    f.settle();
+    const first = f.minted()[0]!;
+    f.replica.dropRecord(key, [...f.disk.values()][0]!.set);
+    f.settle();
+    expect(f.disk.size).toBe(0);
+    f.replica.mint(key, write(2), 0, "record", origin(2));
+    f.settle();
+    const mine = f.minted()[1]!;
+    expect(mine.actor).not.toBe(first.actor);
+    f.replica.mint(key, write(3, { context: [{ actor: mine.actor, counter: 7 }] }), 0, "record", origin(3));
+    f.settle();
+    expect(f.minted()[2]!.actor).not.toBe(mine.actor);
+    f.replica.mint(key, write(4), 0, other, origin(4));
+    f.settle();
+    f.replica.mint(key, write(5), 0, third, origin(5));
+    f.settle();
+    expect(new Set(f.minted().map(({ actor }) => actor)).size).toBe(5);
+  });
+});
+
+describe("client writes", () => {
+  test("an operation that is here already mints nothing", () => {
+    const f = new Fixture();
+    f.replica.mint(key, write(1), 0, "record", origin(1));
+    f.replica.mint(key, write(1), 0, "record", origin(2));
+    f.settle();
+    expect(f.take()).toEqual(["minted", "minted", "stored", "stored"]);
+    expect(f.minted()).toHaveLength(1);
+  });
+
+  test("the 101st sibling is refused, and repair is not", () => {
+    const f = new Fixture();
+    for (let n = 1; n <= 101; n++) f.replica.mint(key, write(n), 0, "record", origin(n));
+    f.settle();
+    expect(f.take().filter((kind) => kind.startsWith("refused"))).toEqual(["refused:too-many-siblings"]);
+    f.replica.merge(key, foreign(200), "repair", origin(200));
+    f.settle();
+    expect([...f.disk.values()][0]!.set.siblings).toHaveLength(101);
+  });
+
+  test("last write wins by wall clock, blind writes included", () => {
+    const f = new Fixture();
+    for (const at of [5, 9, 7]) f.replica.mint(key, write(at, { policy: "last-write-wins" }), 0, "record", origin(at));
+    f.settle();
+    expect([...f.disk.values()][0]!.set.siblings.map((sibling) => sibling.at)).toEqual([9]);
+  });
+});
+
+describe("hints", () => {
+  test("a key is its record joined with its hints, over a restart too", () => {
+    const f = new Fixture();
+    f.replica.keepHint(key, other, foreign(1), origin(1));
+    f.replica.mint(key, write(2), 0, "record", origin(2));
+    f.settle();
+    f.restart();
+    f.replica.read(key, origin(3));
+    f.settle();
+    const read = f.completions.find((completion) => completion.kind === "read");
+    expect(read?.kind === "read" ? read.set.siblings.map((sibling) => sibling.at) : []).toEqual([1, 2]);
+  });
+
+  test("a hint that changed since it was sent stays", () => {
+    const f = new Fixture();
+    f.replica.keepHint(key, other, foreign(1), origin(1));
+    f.replica.mint(key, write(2), 0, other, origin(2));
+    f.settle();
+    f.replica.dropHint(key, other, foreign(1));
+    f.settle();
+    expect(f.index.count(other)).toBe(1);
+    f.replica.dropHint(key, other, [...f.disk.values()][0]!.set);
+    f.settle();
+    expect(f.index.size).toBe(0);
+    expect(f.disk.size).toBe(0);
+  });
+
+  test("beyond hintsMax a hint is refused by name, and those kept may still grow", () => {
+    const f = new Fixture(1, { hintsMax: 1 });
+    f.replica.keepHint(key, other, foreign(1), origin(1));
+    f.replica.keepHint(key, third, foreign(1), origin(2));
+    f.replica.keepHint(key, other, foreign(2), origin(3));
+    f.settle();
+    expect(f.take()).toEqual(["refused:hints-full", "stored", "stored"]);
+  });
+});
+
+test("memory is bounded, and what was forgotten is read from the disk again", () => {
+  const f = new Fixture(1, { cachedRecordsMax: 10 });
+  for (let n = 0; n < 100; n++) {
+    f.replica.mint(`k${n}` as Key, write(n), 0, "record", origin(n));
+    f.settle();
+  }
+  expect(f.replica.sizes.keys).toBeLessThanOrEqual(10);
+  f.take();
+  f.replica.read("k3" as Key, origin(1));
+  expect(f.pending).toHaveLength(1);
+  f.settle();
+  expect(f.take()).toEqual(["read:found"]);
+});
