@@ -21,7 +21,13 @@ import type {
   StoreStatus,
 } from "./api.ts";
 import { partitionOf, positionOf } from "./core/address.ts";
-import { type ClusterParameters, defaultConfig, defaultParameters, parametersFault } from "./core/config.ts";
+import {
+  type ClusterParameters,
+  configFault,
+  defaultConfig,
+  defaultParameters,
+  parametersFault,
+} from "./core/config.ts";
 import type { Note } from "./core/effect.ts";
 import { NotReadyError, TabringError, WrongSecretError } from "./core/errors.ts";
 import type { Millis, NodeId, OperationId } from "./core/identifiers.ts";
@@ -449,9 +455,10 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       "The cluster's secret is missing or is not 32 bytes in base64url. Nothing was opened or sent. Ask for the whole invite link again.",
     );
   const parameters = { ...defaultParameters, ...options.quorum };
-  const fault = parametersFault(parameters);
+  const fault =
+    parametersFault(parameters) ?? configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" });
   if (fault !== undefined)
-    throw new InvalidClusterOptionsError(`The cluster's parameters cannot be used: ${fault}. Nothing was opened.`);
+    throw new InvalidClusterOptionsError(`The options cannot be used: ${fault}. Nothing was opened.`);
 
   const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
   const identity = await claimIdentity({ cluster: options.cluster });

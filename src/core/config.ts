@@ -81,6 +81,14 @@ export interface Config {
   readonly cachedBytesMax: number;
 }
 
+/** What is wrong with a node's own share and zone, in words; undefined when nothing is. */
+export function configFault({ capacity, zone }: Pick<Config, "capacity" | "zone">): string | undefined {
+  if (!Number.isInteger(capacity) || capacity < 0 || capacity > 1_000)
+    return `capacity is ${capacity}, but must be a whole number from 0 to 1,000`;
+  if (zone.length < 1 || zone.length > 64) return `zone has ${zone.length} characters, but must have 1 to 64`;
+  return undefined;
+}
+
 export const defaultConfig: Config = {
   capacity: 1,
   zone: "default",

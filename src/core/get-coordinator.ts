@@ -222,10 +222,12 @@ export class GetCoordinator {
     this.#end(get);
   }
 
+  /** Ends before it answers: the answer may start the same request anew elsewhere. */
   #fail(get: Get, failure: RequestFailure): void {
+    const report = this.#report(get);
     get.answered = true;
-    this.#do.answer(get.request, { outcome: "failed", failure, report: this.#report(get) });
     this.#end(get);
+    this.#do.answer(get.request, { outcome: "failed", failure, report });
   }
 
   #end(get: Get): void {

@@ -237,12 +237,13 @@ export class PutCoordinator {
     if (put.answered && put.tally.complete()) this.#end(put);
   }
 
+  /** Ends before it answers: the answer may start the same request anew elsewhere. */
   #fail(put: Put, failure: RequestFailure): void {
-    if (!put.answered) {
-      put.answered = true;
-      this.#do.answer(put.request, { outcome: "failed", failure, report: this.#report(put) });
-    }
+    const report = this.#report(put);
+    const { answered } = put;
+    put.answered = true;
     this.#end(put);
+    if (!answered) this.#do.answer(put.request, { outcome: "failed", failure, report });
   }
 
   /** Whoever is still silent gets a hint, so that it hears of the write even if no read ever comes. */

@@ -15,6 +15,7 @@ import type { Effect, NodeMeta, Note, StoredRecord } from "../core/effect.ts";
 import {
   NotReadyError,
   OverloadedError,
+  OversizedError,
   QuorumError,
   StorageError,
   TabringError,
@@ -236,7 +237,7 @@ export class Driver {
   #perform(effect: Effect): void {
     switch (effect.kind) {
       case "send":
-        this.#options.transport.send(effect.to, encodeMessage(effect.message, effect.epoch), effect.lane);
+        this.#send(effect);
         break;
       case "connect":
         this.#options.transport.connect(effect.peer);
@@ -261,6 +262,16 @@ export class Driver {
         break;
       default:
         unreachable(effect);
+    }
+  }
+
+  /** A record that grew beyond what a message takes stays where it is; whoever waits for it runs into its time bound. */
+  #send({ to, epoch, lane, message }: Effect & { kind: "send" }): void {
+    try {
+      this.#options.transport.send(to, encodeMessage(message, epoch), lane);
+    } catch (error) {
+      if (!(error instanceof OversizedError)) throw error;
+      this.#options.onRefused?.(error, to);
     }
   }
 

@@ -6,6 +6,9 @@
 import type { Lane } from "../core/effect.ts";
 import type { NodeId } from "../core/identifiers.ts";
 
+/** Largest message: a record with many siblings of the largest value may not fit and is refused by name. */
+export { MESSAGE_BYTES_MAX } from "../wire/frame.ts";
+
 export type StoreName = "records" | "hints" | "meta";
 
 export interface StorageWrite {
@@ -61,14 +64,11 @@ export interface Transport {
   connect(peer: NodeId): void;
   /** Drops the link; `lost` follows if it was up. Nothing that was on its way through it is delivered afterwards. */
   disconnect(peer: NodeId): void;
-  /** Queues one message of at most {@link MESSAGE_BYTES_MAX}; dropped silently when there is no link. Goes out with the turn. */
+  /** Queues one message of at most `MESSAGE_BYTES_MAX`; dropped silently when there is no link. Goes out with the turn. */
   send(peer: NodeId, bytes: Uint8Array, lane: Lane): void;
   /** Idempotent; peers see `lost` soon. */
   close(): Promise<void>;
 }
-
-/** Largest message: a record with many siblings of the largest value does not fit and is refused by name. */
-export const MESSAGE_BYTES_MAX = 16 * 1_048_576;
 
 /** The host's clock. */
 export interface Clock {

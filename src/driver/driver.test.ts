@@ -1,0 +1,222 @@
+/** Whole nodes on memory links and memory disks, through the real codec, links and group commit: the driver's own duties. */
+
+import { afterEach, describe, expect, test } from "vitest";
+import { Prng } from "../base/prng.ts";
+import { defaultConfig, defaultParameters } from "../core/config.ts";
+import { NotReadyError, QuorumError, StorageError } from "../core/errors.ts";
+import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
+import { Driver } from "./driver.ts";
+import { MemoryDisk, MemoryStorage } from "./memory-storage.ts";
+import { MemoryHub, MemoryTransport } from "./memory-transport.ts";
+import type { Clock } from "./ports.ts";
+
+/** A clock that runs as fast as the test lets it: the next alarm rings when nothing else is left to do. */
+class TestClock implements Clock {
+  time = 1_000;
+  readonly #alarms: { at: number; callback: () => void }[] = [];
+  now = () => this.time;
+  wall = () => 1_700_000_000_000 + this.time;
+  after = (delayMs: number, callback: () => void) => {
+    const alarm = { at: this.time + delayMs, callback };
+    this.#alarms.push(alarm);
+    return () => {
+      const i = this.#alarms.indexOf(alarm);
+      if (i >= 0) this.#alarms.splice(i, 1);
+    };
+  };
+  /** Lets `ms` pass, ringing every alarm in order and letting promises run between them. */
+  async pass(ms: number): Promise<void> {
+    const until = this.time + ms;
+    for (;;) {
+      await idle();
+      this.#alarms.sort((a, b) => a.at - b.at);
+      const next = this.#alarms[0];
+      if (next === undefined || next.at > until) break;
+      this.#alarms.shift();
+      this.time = Math.max(this.time, next.at);
+      next.callback();
+    }
+    this.time = until;
+  }
+}
+
+/** Lets everything that is under way in this process run to its end. */
+async function idle(): Promise<void> {
+  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+const key = (text: string) => text as Key;
+const bytes = (n: number) => new Uint8Array([n]);
+let operations = 0;
+const write = (n: number, w?: number) => ({
+  value: bytes(n),
+  context: [],
+  operation: (++operations).toString(16).padStart(32, "0") as OperationId,
+  at: n,
+  w,
+  policy: "siblings" as const,
+});
+
+class World {
+  readonly clock = new TestClock();
+  readonly hub = new MemoryHub();
+  readonly refused: Error[] = [];
+  readonly transports = new Map<NodeId, MemoryTransport>();
+  readonly drivers: Driver[] = [];
+  #seed = 1;
+
+  async open(n: number, disk = new MemoryDisk(), storage = new MemoryStorage({ disk })): Promise<Driver> {
+    const prng = Prng.fromNumber(this.#seed++);
+    const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
+    const transport = new MemoryTransport(this.hub, {
+      self: id(n),
+      cluster: "test",
+      secret: new Uint8Array(32),
+      clock: this.clock,
+      random,
+    });
+    this.transports.set(id(n), transport);
+    const driver = new Driver({
+      id: id(n),
+      config: defaultConfig,
+      storage,
+      transport,
+      clock: this.clock,
+      random,
+      onRefused: (error) => this.refused.push(error),
+    });
+    this.drivers.push(driver);
+    await driver.open();
+    await this.clock.pass(10);
+    return driver;
+  }
+
+  async cluster(size: number): Promise<Driver[]> {
+    const drivers: Driver[] = [];
+    for (let n = 1; n <= size; n++) {
+      const driver = await this.open(n);
+      if (n === 1) driver.found({ ...defaultParameters, partitions: 16 });
+      else this.transports.get(id(n))!.connect(id(1));
+      await this.clock.pass(5_000);
+      drivers.push(driver);
+    }
+    await this.clock.pass(20_000);
+    return drivers;
+  }
+
+  /** Awaits a result while time passes. */
+  async during<T>(promise: Promise<T>): Promise<T> {
+    let over = false;
+    const settled = promise.finally(() => (over = true));
+    settled.catch(() => {});
+    for (let i = 0; i < 200 && !over; i++) await this.clock.pass(50);
+    return settled;
+  }
+}
+
+let world = new World();
+afterEach(async () => {
+  await Promise.all(world.drivers.map((driver) => driver.close()));
+  world = new World();
+});
+
+describe("driver", () => {
+  test("three nodes: what one puts the others get, and a restart finds it on the disk", async () => {
+    const disk = new MemoryDisk();
+    const first = await world.open(1, disk);
+    first.found({ ...defaultParameters, partitions: 16 });
+    for (const n of [2, 3]) {
+      await world.open(n);
+      world.transports.get(id(n))!.connect(id(1));
+      await world.clock.pass(10_000);
+    }
+    await world.during(world.drivers[1]!.put(key("a"), write(7), undefined, undefined));
+    expect((await world.during(world.drivers[2]!.get(key("a"), undefined, undefined))).set.siblings[0]!.value).toEqual(
+      bytes(7),
+    );
+    await first.close();
+    const again = await world.open(1, disk);
+    await world.clock.pass(5_000);
+    expect(again.view?.members).toHaveLength(3);
+    expect((await world.during(again.get(key("a"), 1, undefined))).set.siblings[0]!.value).toEqual(bytes(7));
+  });
+
+  test("a put is answered only when the disk has it", async () => {
+    const storage = new MemoryStorage();
+    const driver = await world.open(1, undefined, storage);
+    driver.found({ ...defaultParameters, partitions: 16 });
+    await world.clock.pass(1_000);
+    storage.holdCommits();
+    let answered = false;
+    const put = driver.put(key("a"), write(1), undefined, undefined).then(() => (answered = true));
+    await world.clock.pass(1_000);
+    expect(answered).toBe(false);
+    storage.releaseCommits();
+    await world.during(put);
+    expect(answered).toBe(true);
+  });
+
+  test("a disk that refuses is a StorageError, and nothing is taken for missing", async () => {
+    const storage = new MemoryStorage();
+    const driver = await world.open(1, undefined, storage);
+    driver.found({ ...defaultParameters, partitions: 16 });
+    await world.clock.pass(1_000);
+    storage.failNextRead();
+    await expect(world.during(driver.get(key("a"), undefined, undefined))).rejects.toBeInstanceOf(QuorumError);
+    // Twice: a put whose own disk refused before anything was sent is tried once more.
+    storage.failNextRead();
+    storage.failNextRead();
+    await expect(world.during(driver.put(key("a"), write(1), undefined, undefined))).rejects.toBeInstanceOf(
+      StorageError,
+    );
+    await world.during(driver.put(key("a"), write(2), undefined, undefined));
+    expect((await world.during(driver.get(key("a"), undefined, undefined))).set.siblings).toHaveLength(1);
+  });
+
+  test("a quorum that cannot be had is a QuorumError that names who was silent", async () => {
+    const drivers = await world.cluster(3);
+    await drivers[1]!.close();
+    await drivers[2]!.close();
+    await world.clock.pass(10_000);
+    const failure = await world
+      .during(drivers[0]!.put(key("a"), write(1), undefined, undefined))
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(QuorumError);
+    expect((failure as QuorumError).silent).toEqual(expect.arrayContaining([id(2), id(3)]));
+    await expect(world.during(drivers[0]!.put(key("a"), write(2, 1), undefined, undefined))).resolves.toMatchObject({
+      outcome: "put",
+    });
+  });
+
+  test("bytes that do not parse end the link, are named, and change nothing", async () => {
+    const drivers = await world.cluster(2);
+    world.transports.get(id(2))!.send(id(1), new Uint8Array([1, 2, 3]), "foreground");
+    await world.clock.pass(100);
+    expect(world.refused[0]).toMatchObject({ name: "MalformedMessageError" });
+    expect(drivers[0]!.linkOf(id(2))).toBeUndefined();
+    await world.clock.pass(10_000);
+    expect(drivers[0]!.linkOf(id(2))).toBe("memory");
+  });
+
+  test("an aborted request rejects with the signal's reason, and closing rejects what is under way", async () => {
+    const storage = new MemoryStorage();
+    const driver = await world.open(1, undefined, storage);
+    driver.found({ ...defaultParameters, partitions: 16 });
+    await world.clock.pass(1_000);
+    storage.holdCommits();
+    const controller = new AbortController();
+    const aborted = driver.put(key("a"), write(1), undefined, undefined, controller.signal);
+    const closed = driver.put(key("b"), write(1), undefined, undefined);
+    await idle();
+    controller.abort(new Error("enough"));
+    await expect(aborted).rejects.toThrow("enough");
+    storage.releaseCommits();
+    storage.holdCommits();
+    const closing = driver.close();
+    await expect(closed.catch((error: unknown) => error)).resolves.toBeDefined();
+    storage.releaseCommits();
+    await closing;
+    await expect(driver.get(key("a"), undefined, undefined)).rejects.toBeInstanceOf(NotReadyError);
+  });
+});

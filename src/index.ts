@@ -1,0 +1,27 @@
+/** The public package: `openStore`, the types of what it gives, the errors, codecs. Reconcilers with their own dependencies are entry points of their own. */
+
+export type * from "./api.ts";
+export { InvalidClusterOptionsError, newCluster, openStore, parseSecret } from "./store.ts";
+export { json } from "./bucket.ts";
+export { type ClusterParameters, defaultParameters } from "./core/config.ts";
+export type { Dot, Sibling } from "./core/dvvset.ts";
+export type { RequestReport } from "./core/message.ts";
+export {
+  InvalidContextError,
+  InvalidKeyError,
+  InvalidOperationError,
+  InvalidQuorumError,
+  MalformedMessageError,
+  NotReadyError,
+  OverloadedError,
+  OversizedError,
+  ProtocolVersionError,
+  QuorumError,
+  StorageError,
+  TabringError,
+  TooManySiblingsError,
+  UnknownMessageError,
+  ValueTooLargeError,
+  WrongSecretError,
+} from "./core/errors.ts";
+export { forgetCluster, InsecureContextError, InvalidClusterError, knownClusters } from "./browser/identity.ts";
