@@ -1,0 +1,211 @@
+/** The failure detector on a clock of the test's: opinions, epochs, gray failures, local health. */
+
+import { beforeEach, describe, expect, test } from "vitest";
+import { Prng } from "../base/prng.ts";
+import { defaultConfig } from "./config.ts";
+import type { Effect, Note } from "./effect.ts";
+import { FailureDetector } from "./failure-detector.ts";
+import type { NodeId } from "./identifiers.ts";
+import type { Message } from "./message.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { TimerTable } from "./timers.ts";
+
+const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+const [self, peer, friend] = [id(1), id(2), id(3)];
+
+class Fixture {
+  now = 1_000;
+  readonly effects: Effect[] = [];
+  readonly notes: Note["what"][] = [];
+  readonly events: string[] = [];
+  wanted: NodeId[] = [];
+  readonly timers = new TimerTable();
+  readonly detector: FailureDetector;
+
+  constructor() {
+    // eslint-disable-next-line @typescript-eslint/no-this-alias
+    const fixture = this;
+    const surroundings: Surroundings = {
+      self,
+      config: defaultConfig,
+      random: Prng.fromNumber(1),
+      timers: this.timers,
+      get now() {
+        return fixture.now;
+      },
+      ring: undefined,
+      reachable: (node) => this.detector.reachable(node),
+      listOf: () => undefined,
+      nextRequest: () => 1,
+      nextTicket: () => 1,
+      send: (to, message, lane) => {
+        const epoch = this.detector.epochOf(to);
+        if (epoch === undefined || !this.detector.reachable(to)) return false;
+        this.effects.push({ kind: "send", to, epoch, lane, message });
+        return true;
+      },
+      emit: (effect) => this.effects.push(effect),
+      store: () => {},
+      complete: () => {},
+      note: (note) => this.notes.push(note.what),
+    };
+    this.detector = new FailureDetector(surroundings, 3, {
+      up: (node) => this.events.push(`up ${Number.parseInt(node, 16)}`),
+      down: (node) => this.events.push(`down ${Number.parseInt(node, 16)}`),
+      wanted: () => this.wanted,
+    });
+    this.detector.onTimer();
+  }
+
+  pass(ms: number, answering: readonly NodeId[] = []): void {
+    const until = this.now + ms;
+    while (this.now < until) {
+      this.now = Math.min(until, this.timers.earliest() ?? until);
+      while (this.timers.expire(this.now) !== undefined) this.detector.onTimer();
+      for (const [to, message] of this.sent("ping"))
+        if (answering.includes(to)) this.detector.onPong(to, { kind: "pong", sequence: message.sequence, epoch: 77 });
+    }
+  }
+
+  sent<Kind extends Message["kind"]>(kind: Kind): [NodeId, Extract<Message, { kind: Kind }>][] {
+    const found: [NodeId, Extract<Message, { kind: Kind }>][] = [];
+    for (let i = 0; i < this.effects.length; i++) {
+      const effect = this.effects[i]!;
+      if (effect.kind !== "send" || effect.message.kind !== kind) continue;
+      found.push([effect.to, effect.message as Extract<Message, { kind: Kind }>]);
+      this.effects.splice(i--, 1);
+    }
+    return found;
+  }
+
+  up(node: NodeId, epoch = 77): void {
+    this.detector.onConnected(node);
+    this.detector.onPing(node, { kind: "ping", sequence: 1, epoch });
+  }
+
+  epochSentTo(node: NodeId): number {
+    const pings = this.sent("ping").filter(([to]) => to === node);
+    return pings.at(-1)![1].epoch;
+  }
+}
+
+let f: Fixture;
+beforeEach(() => {
+  f = new Fixture();
+});
+
+describe("opinions", () => {
+  test("a link alone is not up; a greeting makes it so", () => {
+    f.detector.onConnected(peer);
+    expect(f.detector.reachable(peer)).toBe(false);
+    f.detector.onPing(peer, { kind: "ping", sequence: 1, epoch: 5 });
+    expect(f.detector.reachable(peer)).toBe(true);
+    expect(f.detector.epochOf(peer)).toBe(5);
+    expect(f.events).toEqual(["up 2"]);
+  });
+
+  test("silence makes a suspect, others are asked, and then the link is given up", () => {
+    f.up(peer);
+    f.up(friend);
+    f.pass(3_000, [friend]);
+    expect(f.detector.reachable(peer)).toBe(false);
+    expect(f.events).toContain("down 2");
+    expect(f.sent("probe")).toEqual([[friend, expect.objectContaining({ target: peer })]]);
+    expect(f.effects.filter((effect) => effect.kind === "disconnect")).toEqual([]);
+    f.pass(3_000, [friend]);
+    expect(f.effects.filter((effect) => effect.kind === "disconnect")).toEqual([{ kind: "disconnect", peer }]);
+    expect(f.events.filter((event) => event === "down 2")).toHaveLength(1);
+    expect(f.detector.reachable(friend)).toBe(true);
+  });
+
+  test("a suspect that is heard again is up again", () => {
+    f.up(peer);
+    f.pass(3_400);
+    expect(f.notes).toContain("peer-suspect");
+    f.detector.heard(peer);
+    expect(f.detector.reachable(peer)).toBe(true);
+  });
+
+  test("a peer that others hear is a gray failure: its link is dialled anew at once", () => {
+    f.wanted = [peer];
+    f.up(peer);
+    f.up(friend);
+    f.pass(3_000, [friend]);
+    f.detector.onProbeReply({ kind: "probe-reply", sequence: 1, target: peer, alive: true });
+    expect(f.notes).toContain("peer-gray");
+    f.pass(2_500, [friend]);
+    expect(f.effects.map((effect) => effect.kind).slice(-2)).toEqual(["disconnect", "connect"]);
+  });
+
+  test("asked about another, it says what it has heard itself", () => {
+    f.up(peer);
+    f.up(friend);
+    f.detector.onProbe(friend, { kind: "probe", sequence: 9, target: peer });
+    f.detector.onProbe(friend, { kind: "probe", sequence: 10, target: id(9) });
+    expect(f.sent("probe-reply").map(([, reply]) => reply.alive)).toEqual([true, false]);
+  });
+});
+
+describe("epochs", () => {
+  test("what is addressed to the present epoch is accepted, to any earlier one is not", () => {
+    f.up(peer);
+    const first = f.epochSentTo(peer);
+    expect(f.detector.accepts(peer, first)).toBe(true);
+    expect(f.detector.accepts(peer, first - 1)).toBe(false);
+    f.detector.onLost(peer);
+    expect(f.detector.accepts(peer, first)).toBe(false);
+    f.up(peer, 78);
+    const second = f.epochSentTo(peer);
+    expect(second).toBeGreaterThan(first);
+    expect(f.detector.accepts(peer, first)).toBe(false);
+    expect(f.detector.accepts(peer, second)).toBe(true);
+  });
+
+  test("a late ping does not take back a newer greeting", () => {
+    f.up(peer, 80);
+    f.detector.onPing(peer, { kind: "ping", sequence: 1, epoch: 79 });
+    expect(f.detector.epochOf(peer)).toBe(80);
+  });
+
+  test("after a jump of our own clock everybody is greeted anew, and nobody is blamed for the silence", () => {
+    f.up(peer);
+    const before = f.epochSentTo(peer);
+    f.now += 60_000;
+    f.detector.onClockJump();
+    expect(f.epochSentTo(peer)).toBeGreaterThan(before);
+    expect(f.detector.accepts(peer, before)).toBe(false);
+    expect(f.detector.reachable(peer)).toBe(true);
+    expect(f.events).toEqual(["up 2"]);
+  });
+});
+
+test("a node whom nobody answers stretches its own patience, up to three times", () => {
+  expect(f.detector.patience).toBe(1);
+  for (let n = 2; n <= 6; n++) f.up(id(n));
+  f.pass(30_000);
+  expect(f.detector.patience).toBeGreaterThan(1);
+  expect(f.detector.patience).toBeLessThanOrEqual(3);
+});
+
+test("lost members are dialled with growing waits, and never more than linksMax at a time", () => {
+  f.wanted = Array.from({ length: 100 }, (_, i) => id(i + 10));
+  f.pass(600);
+  const dialled = f.effects.filter((effect) => effect.kind === "connect").length;
+  expect(dialled).toBe(defaultConfig.linksMax);
+  f.effects.length = 0;
+  f.wanted = [peer];
+  f.pass(120_000);
+  const dials = f.effects.filter((effect) => effect.kind === "connect" && effect.peer === peer).length;
+  expect(dials).toBeGreaterThan(3);
+  expect(dials).toBeLessThan(12);
+});
+
+test("beyond eight links only some are pinged each round", () => {
+  const many = Array.from({ length: 30 }, (_, i) => id(i + 10));
+  for (const node of many) f.up(node);
+  f.pass(1_500, many);
+  f.effects.length = 0;
+  f.now += 1_500;
+  f.detector.onTimer();
+  expect(f.sent("ping").length).toBeLessThanOrEqual(8);
+});
