@@ -86,6 +86,9 @@ export class Transfer {
         this.#end(partition);
         this.#ready.delete(partition);
       }
+    // A source refuses as long as it does not see this node among the owners: now it may.
+    for (const copy of this.#copies.values())
+      for (const source of copy.sources.values()) if (source.state === "failed") this.#ask(copy, source);
     this.#begin();
   }
 

@@ -1,0 +1,627 @@
+/**
+ * Messages between nodes as bytes: `version kind epoch body`. The body of each kind has a write and a read function, side by side, with its
+ * grammar above (`*` a counted list, `?` a presence byte and perhaps the value); what it is made of stands in values.ts and primitives.ts.
+ *
+ * version: one byte. kind: one byte, never used again for something else. epoch: the addressee's, so that it can drop what was sent to an
+ * earlier one of its own; 0 when the sender knew none.
+ *
+ * Fixed schema and canonical: bytes that decode encode to the very same bytes. The decoder takes everything or throws MalformedMessageError,
+ * UnknownMessageError, ProtocolVersionError or OversizedError, and nothing else, in time proportional to the bytes (but for a logarithm).
+ * Limits: MESSAGE_BYTES_MAX of frame.ts, the rest in core/identifiers.ts. Evolution: a change of any body is a new kind or a new version; readers
+ * ship before writers (Q: read-then-write upgrades).
+ */
+
+import { assert, unreachable } from "../base/assert.ts";
+import { OversizedError, ProtocolVersionError, UnknownMessageError } from "../core/errors.ts";
+import type { DvvSet } from "../core/dvvset.ts";
+import {
+  type Epoch,
+  KEY_BYTES_MAX,
+  MEMBERS_MAX,
+  type NodeId,
+  PARTITIONS_MAX,
+  SIBLINGS_DECODED_MAX,
+} from "../core/identifiers.ts";
+import type {
+  ClientResult,
+  ClientWrite,
+  CoordinateGet,
+  CoordinatePut,
+  CoordinateReply,
+  GossipDigest,
+  GossipNews,
+  GossipVersions,
+  Message,
+  Ping,
+  Pong,
+  Probe,
+  ProbeReply,
+  PutPurpose,
+  ReplicaGet,
+  ReplicaGetReply,
+  ReplicaPut,
+  ReplicaPutReply,
+  RequestFailure,
+  RequestReport,
+  TransferPage,
+  TransferRequest,
+} from "../core/message.ts";
+import { MESSAGE_BYTES_MAX } from "./frame.ts";
+import {
+  type Decoder,
+  type Encoder,
+  finishDecoding,
+  finishEncoding,
+  lengthOf,
+  oversized,
+  readBoolean,
+  readByte,
+  readChoice,
+  readCount,
+  readMillis,
+  readOptional,
+  readText,
+  readUint,
+  readUint32,
+  startDecoding,
+  startEncoding,
+  writeBoolean,
+  writeByte,
+  writeChoice,
+  writeCount,
+  writeMillis,
+  writeOptional,
+  writeText,
+  writeUint,
+  writeUint32,
+} from "./primitives.ts";
+import {
+  demandNodeOrder,
+  inNodeOrder,
+  NODE_BYTES,
+  readClaims,
+  readClock,
+  readDvvSet,
+  readKey,
+  readMembers,
+  readNodeId,
+  readNodeIds,
+  readOperationId,
+  readParameters,
+  readValue,
+  writeClaims,
+  writeClock,
+  writeDvvSet,
+  writeKey,
+  writeMembers,
+  writeNodeId,
+  writeNodeIds,
+  writeOperationId,
+  writeParameters,
+  writeValue,
+} from "./values.ts";
+
+/** What this build writes. */
+export const PROTOCOL_VERSION = 1;
+/** The oldest that it reads. */
+export const PROTOCOL_MIN = 1;
+/** Records of one transfer page. */
+export const TRANSFER_RECORDS_MAX = 65_536;
+/** A storage address: eight digits of the position and the key. */
+const ADDRESS_BYTES_MAX = 8 + KEY_BYTES_MAX;
+/** Bound of r and w in a request: no cluster has a larger n. */
+const QUORUM_MAX = 16;
+const VERSIONS_BYTES_MIN = NODE_BYTES + 2;
+const TRANSFERRED_BYTES_MIN = 4;
+
+const KIND = {
+  ping: 1,
+  pong: 2,
+  probe: 3,
+  "probe-reply": 4,
+  "gossip-digest": 5,
+  "gossip-versions": 6,
+  "gossip-news": 7,
+  "replica-put": 8,
+  "replica-put-reply": 9,
+  "replica-get": 10,
+  "replica-get-reply": 11,
+  "coordinate-get": 12,
+  "coordinate-put": 13,
+  "coordinate-reply": 14,
+  "transfer-request": 15,
+  "transfer-page": 16,
+} as const satisfies Record<Message["kind"], number>;
+
+const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
+const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "refused"];
+const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed"];
+const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
+const POLICIES: readonly ClientWrite["policy"][] = ["siblings", "last-write-wins"];
+const RESULTS: readonly ClientResult["outcome"][] = ["got", "put", "failed"];
+const FAILURES: readonly RequestFailure["code"][] = [
+  "quorum",
+  "too-many-siblings",
+  "not-ready",
+  "overloaded",
+  "storage",
+];
+
+/**
+ * `message`, addressed to `epoch` of its receiver, in a buffer of its own. Times lose their fractions (floor), so that no relay adds to a time
+ * to live. Lists of members and of wanted nodes are put in the order of node ids.
+ * @throws OversizedError over {@link MESSAGE_BYTES_MAX}.
+ */
+export function encodeMessage(message: Message, epoch: Epoch): Uint8Array {
+  const encoder = startEncoding();
+  writeByte(encoder, PROTOCOL_VERSION);
+  writeByte(encoder, KIND[message.kind]);
+  writeUint(encoder, epoch);
+  writeBody(encoder, message);
+  const length = lengthOf(encoder);
+  if (length > MESSAGE_BYTES_MAX) {
+    throw new OversizedError(
+      `A ${message.kind} would have ${length} bytes, over the protocol's limit of ${MESSAGE_BYTES_MAX}. It was not sent; what is stored is safe. ` +
+        "Reconcile the siblings of its key, or store smaller values.",
+    );
+  }
+  return finishEncoding(encoder);
+}
+
+/**
+ * The message in `bytes`, sharing no memory with them.
+ * @throws MalformedMessageError (code "damaged" when a value does not match its checksum), UnknownMessageError, ProtocolVersionError, OversizedError.
+ */
+export function decodeMessage(bytes: Uint8Array): { epoch: Epoch; message: Message } {
+  if (bytes.length > MESSAGE_BYTES_MAX) throw oversized("A message", bytes.length, MESSAGE_BYTES_MAX);
+  const decoder = startDecoding(bytes);
+  const version = readByte(decoder, "the protocol version");
+  if (version < PROTOCOL_MIN || version > PROTOCOL_VERSION) throw protocolVersionError(version);
+  const kind = readByte(decoder, "the kind of the message");
+  const epoch = readUint(decoder, "the epoch");
+  const message = readBody(decoder, kind);
+  finishDecoding(decoder);
+  return { epoch, message };
+}
+
+function protocolVersionError(theirs: number): ProtocolVersionError {
+  const ours = PROTOCOL_MIN < PROTOCOL_VERSION ? `${PROTOCOL_MIN} to ${PROTOCOL_VERSION}` : `${PROTOCOL_VERSION}`;
+  return new ProtocolVersionError(ours, `${theirs}`);
+}
+
+function writeBody(encoder: Encoder, message: Message): void {
+  switch (message.kind) {
+    case "ping":
+    case "pong":
+      return writePing(encoder, message);
+    case "probe":
+      return writeProbe(encoder, message);
+    case "probe-reply":
+      return writeProbeReply(encoder, message);
+    case "gossip-digest":
+      return writeGossipDigest(encoder, message);
+    case "gossip-versions":
+      return writeGossipVersions(encoder, message);
+    case "gossip-news":
+      return writeGossipNews(encoder, message);
+    case "replica-put":
+      return writeReplicaPut(encoder, message);
+    case "replica-put-reply":
+      return writeReplicaPutReply(encoder, message);
+    case "replica-get":
+      return writeReplicaGet(encoder, message);
+    case "replica-get-reply":
+      return writeReplicaGetReply(encoder, message);
+    case "coordinate-get":
+      return writeCoordinateGet(encoder, message);
+    case "coordinate-put":
+      return writeCoordinatePut(encoder, message);
+    case "coordinate-reply":
+      return writeCoordinateReply(encoder, message);
+    case "transfer-request":
+      return writeTransferRequest(encoder, message);
+    case "transfer-page":
+      return writeTransferPage(encoder, message);
+    default:
+      return unreachable(message);
+  }
+}
+
+function readBody(decoder: Decoder, kind: number): Message {
+  switch (kind) {
+    case KIND.ping:
+      return { kind: "ping", ...readPing(decoder) };
+    case KIND.pong:
+      return { kind: "pong", ...readPing(decoder) };
+    case KIND.probe:
+      return readProbe(decoder);
+    case KIND["probe-reply"]:
+      return readProbeReply(decoder);
+    case KIND["gossip-digest"]:
+      return readGossipDigest(decoder);
+    case KIND["gossip-versions"]:
+      return readGossipVersions(decoder);
+    case KIND["gossip-news"]:
+      return readGossipNews(decoder);
+    case KIND["replica-put"]:
+      return readReplicaPut(decoder);
+    case KIND["replica-put-reply"]:
+      return readReplicaPutReply(decoder);
+    case KIND["replica-get"]:
+      return readReplicaGet(decoder);
+    case KIND["replica-get-reply"]:
+      return readReplicaGetReply(decoder);
+    case KIND["coordinate-get"]:
+      return readCoordinateGet(decoder);
+    case KIND["coordinate-put"]:
+      return readCoordinatePut(decoder);
+    case KIND["coordinate-reply"]:
+      return readCoordinateReply(decoder);
+    case KIND["transfer-request"]:
+      return readTransferRequest(decoder);
+    case KIND["transfer-page"]:
+      return readTransferPage(decoder);
+    default:
+      throw new UnknownMessageError(kind);
+  }
+}
+
+/** ping, pong: sequence epoch (the sender's) */
+function writePing(encoder: Encoder, message: Ping | Pong): void {
+  writeUint(encoder, message.sequence);
+  writeUint(encoder, message.epoch);
+}
+function readPing(decoder: Decoder): Omit<Ping, "kind"> {
+  return { sequence: readUint(decoder, "a sequence number"), epoch: readUint(decoder, "the sender's epoch") };
+}
+
+/** probe: sequence target */
+function writeProbe(encoder: Encoder, message: Probe): void {
+  writeUint(encoder, message.sequence);
+  writeNodeId(encoder, message.target);
+}
+function readProbe(decoder: Decoder): Probe {
+  return { kind: "probe", sequence: readUint(decoder, "a sequence number"), target: readNodeId(decoder) };
+}
+
+/** probe-reply: sequence target alive */
+function writeProbeReply(encoder: Encoder, message: ProbeReply): void {
+  writeUint(encoder, message.sequence);
+  writeNodeId(encoder, message.target);
+  writeBoolean(encoder, message.alive);
+}
+function readProbeReply(decoder: Decoder): ProbeReply {
+  const sequence = readUint(decoder, "a sequence number");
+  const target = readNodeId(decoder);
+  return { kind: "probe-reply", sequence, target, alive: readBoolean(decoder, "whether a node is alive") };
+}
+
+/** gossip-digest: ring? */
+function writeGossipDigest(encoder: Encoder, message: GossipDigest): void {
+  writeOptional(encoder, message.ring, writeUint32);
+}
+function readGossipDigest(decoder: Decoder): GossipDigest {
+  return { kind: "gossip-digest", ring: readOptional(decoder, "whether there is a ring", readRing) };
+}
+
+/** gossip-versions: (node incarnation version)* with node ids ascending, claims? (their digest) */
+function writeGossipVersions(encoder: Encoder, message: GossipVersions): void {
+  writeCount(encoder, message.members.length);
+  for (const member of inNodeOrder(message.members)) {
+    writeNodeId(encoder, member.node);
+    writeUint(encoder, member.incarnation);
+    writeUint(encoder, member.version);
+  }
+  writeOptional(encoder, message.claims, writeUint32);
+}
+function readGossipVersions(decoder: Decoder): GossipVersions {
+  const count = readCount(decoder, "members", MEMBERS_MAX, VERSIONS_BYTES_MIN);
+  const members: { node: NodeId; incarnation: number; version: number }[] = [];
+  for (let i = 0; i < count; i++) {
+    const node = readNodeId(decoder);
+    const incarnation = readUint(decoder, "an incarnation", 1);
+    members.push({ node, incarnation, version: readUint(decoder, "the version of a member", 1) });
+  }
+  demandNodeOrder(members);
+  const claims = readOptional(decoder, "whether there are claims", readClaimsDigest);
+  return { kind: "gossip-versions", members, claims };
+}
+function readClaimsDigest(decoder: Decoder): number {
+  return readUint32(decoder, "the digest of the claims");
+}
+
+/** gossip-news: parameters members (present, claims)? wanted* with node ids ascending, wantsClaims */
+function writeGossipNews(encoder: Encoder, message: GossipNews): void {
+  const { parameters, members, claims } = message;
+  writeParameters(encoder, parameters);
+  writeMembers(encoder, members, parameters.partitions);
+  writeBoolean(encoder, claims !== undefined);
+  if (claims !== undefined) writeClaims(encoder, claims, parameters.partitions);
+  writeNodeIds(encoder, message.wanted.slice().sort());
+  writeBoolean(encoder, message.wantsClaims);
+}
+function readGossipNews(decoder: Decoder): GossipNews {
+  const parameters = readParameters(decoder);
+  const members = readMembers(decoder, parameters.partitions);
+  const hasClaims = readBoolean(decoder, "whether there are claims");
+  const claims = hasClaims ? readClaims(decoder, parameters.partitions) : undefined;
+  const wanted = readNodeIds(decoder, "wanted nodes");
+  demandNodeOrder(wanted.map((node) => ({ node })));
+  const wantsClaims = readBoolean(decoder, "whether claims are wanted");
+  return { kind: "gossip-news", parameters, members, claims, wanted, wantsClaims };
+}
+
+/** replica-put: request ring ttlMs purpose key set hintFor? */
+function writeReplicaPut(encoder: Encoder, message: ReplicaPut): void {
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.ring);
+  writeMillis(encoder, message.ttlMs);
+  writeChoice(encoder, PURPOSES, message.purpose);
+  writeKey(encoder, message.key);
+  writeDvvSet(encoder, message.set);
+  writeOptional(encoder, message.hintFor, writeNodeId);
+}
+function readReplicaPut(decoder: Decoder): ReplicaPut {
+  const request = readRequest(decoder);
+  const ring = readRing(decoder);
+  const ttlMs = readTtl(decoder);
+  const purpose = readChoice(decoder, "the purpose of a put", PURPOSES);
+  const key = readKey(decoder);
+  const set = readDvvSet(decoder);
+  const hintFor = readOptional(decoder, "whether it is a hint", readNodeId);
+  return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor };
+}
+
+/** replica-put-reply: request ring outcome */
+function writeReplicaPutReply(encoder: Encoder, message: ReplicaPutReply): void {
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.ring);
+  writeChoice(encoder, STORED, message.outcome);
+}
+function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
+  const request = readRequest(decoder);
+  const ring = readRing(decoder);
+  return { kind: "replica-put-reply", request, ring, outcome: readChoice(decoder, "the outcome of a put", STORED) };
+}
+
+/** replica-get: request ring ttlMs key */
+function writeReplicaGet(encoder: Encoder, message: ReplicaGet): void {
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.ring);
+  writeMillis(encoder, message.ttlMs);
+  writeKey(encoder, message.key);
+}
+function readReplicaGet(decoder: Decoder): ReplicaGet {
+  const request = readRequest(decoder);
+  const ring = readRing(decoder);
+  const ttlMs = readTtl(decoder);
+  return { kind: "replica-get", request, ring, ttlMs, key: readKey(decoder) };
+}
+
+/** replica-get-reply: request ring outcome, and for "found" the set */
+function writeReplicaGetReply(encoder: Encoder, message: ReplicaGetReply): void {
+  assert((message.outcome === "found") === (message.set !== undefined), "a set goes with what was found");
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.ring);
+  writeChoice(encoder, FOUND, message.outcome);
+  if (message.set !== undefined) writeDvvSet(encoder, message.set);
+}
+function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
+  const request = readRequest(decoder);
+  const ring = readRing(decoder);
+  const outcome = readChoice(decoder, "the outcome of a get", FOUND);
+  return {
+    kind: "replica-get-reply",
+    request,
+    ring,
+    outcome,
+    set: outcome === "found" ? readDvvSet(decoder) : undefined,
+  };
+}
+
+/** coordinate-get: request ring ttlMs key r? */
+function writeCoordinateGet(encoder: Encoder, message: CoordinateGet): void {
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.ring);
+  writeMillis(encoder, message.ttlMs);
+  writeKey(encoder, message.key);
+  writeOptional(encoder, message.r, writeUint);
+}
+function readCoordinateGet(decoder: Decoder): CoordinateGet {
+  const request = readRequest(decoder);
+  const ring = readRing(decoder);
+  const ttlMs = readTtl(decoder);
+  const key = readKey(decoder);
+  return {
+    kind: "coordinate-get",
+    request,
+    ring,
+    ttlMs,
+    key,
+    r: readOptional(decoder, "whether there is an r", readQuorum),
+  };
+}
+
+/** coordinate-put: request ring ttlMs key write */
+function writeCoordinatePut(encoder: Encoder, message: CoordinatePut): void {
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.ring);
+  writeMillis(encoder, message.ttlMs);
+  writeKey(encoder, message.key);
+  writeClientWrite(encoder, message.write);
+}
+function readCoordinatePut(decoder: Decoder): CoordinatePut {
+  const request = readRequest(decoder);
+  const ring = readRing(decoder);
+  const ttlMs = readTtl(decoder);
+  const key = readKey(decoder);
+  return { kind: "coordinate-put", request, ring, ttlMs, key, write: readClientWrite(decoder) };
+}
+
+/** coordinate-reply: request ring result */
+function writeCoordinateReply(encoder: Encoder, message: CoordinateReply): void {
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.ring);
+  writeClientResult(encoder, message.result);
+}
+function readCoordinateReply(decoder: Decoder): CoordinateReply {
+  const request = readRequest(decoder);
+  const ring = readRing(decoder);
+  return { kind: "coordinate-reply", request, ring, result: readClientResult(decoder) };
+}
+
+/** transfer-request: request partition after bytesMax */
+function writeTransferRequest(encoder: Encoder, message: TransferRequest): void {
+  writeUint(encoder, message.request);
+  writeUint(encoder, message.partition);
+  writeText(encoder, message.after);
+  writeUint(encoder, message.bytesMax);
+}
+function readTransferRequest(decoder: Decoder): TransferRequest {
+  const request = readRequest(decoder);
+  const partition = readPartition(decoder);
+  const after = readText(decoder, "a storage address", 0, ADDRESS_BYTES_MAX);
+  const bytesMax = readUint(decoder, "the size of a page", 1, MESSAGE_BYTES_MAX);
+  return { kind: "transfer-request", request, partition, after, bytesMax };
+}
+
+/** transfer-page: request partition outcome, and for "page" (key set)* next? */
+function writeTransferPage(encoder: Encoder, message: TransferPage): void {
+  writeUint(encoder, message.request);
+  writeUint(encoder, message.partition);
+  writeChoice(encoder, PAGES, message.outcome);
+  if (message.outcome === "refused") {
+    return assert(message.records.length === 0 && message.next === undefined, "a refused page is empty");
+  }
+  assert(message.records.length <= TRANSFER_RECORDS_MAX, "a page has too many records");
+  writeCount(encoder, message.records.length);
+  for (const record of message.records) {
+    writeKey(encoder, record.key);
+    writeDvvSet(encoder, record.set);
+  }
+  writeOptional(encoder, message.next, writeText);
+}
+function readTransferPage(decoder: Decoder): TransferPage {
+  const request = readRequest(decoder);
+  const partition = readPartition(decoder);
+  const outcome = readChoice(decoder, "the outcome of a transfer", PAGES);
+  if (outcome === "refused")
+    return { kind: "transfer-page", request, partition, outcome, records: [], next: undefined };
+  const count = readCount(decoder, "records", TRANSFER_RECORDS_MAX, TRANSFERRED_BYTES_MIN);
+  const records: { key: TransferPage["records"][number]["key"]; set: DvvSet }[] = [];
+  for (let i = 0; i < count; i++) records.push({ key: readKey(decoder), set: readDvvSet(decoder) });
+  const next = readOptional(decoder, "whether there is a next page", readAddress);
+  return { kind: "transfer-page", request, partition, outcome, records, next };
+}
+
+/** write: value context operation at w? policy */
+function writeClientWrite(encoder: Encoder, write: ClientWrite): void {
+  writeValue(encoder, write.value);
+  writeClock(encoder, write.context);
+  writeOperationId(encoder, write.operation);
+  writeMillis(encoder, write.at);
+  writeOptional(encoder, write.w, writeUint);
+  writeChoice(encoder, POLICIES, write.policy);
+}
+function readClientWrite(decoder: Decoder): ClientWrite {
+  const value = readValue(decoder);
+  const context = readClock(decoder);
+  const operation = readOperationId(decoder);
+  const at = readMillis(decoder, "the time of a write");
+  const w = readOptional(decoder, "whether there is a w", readQuorum);
+  return { value, context, operation, at, w, policy: readChoice(decoder, "a conflict policy", POLICIES) };
+}
+
+/** result: 0 set first report | 1 clock siblings report | 2 failure report? */
+function writeClientResult(encoder: Encoder, result: ClientResult): void {
+  writeChoice(encoder, RESULTS, result.outcome);
+  switch (result.outcome) {
+    case "got":
+      writeDvvSet(encoder, result.set);
+      writeNodeId(encoder, result.first);
+      return writeReport(encoder, result.report);
+    case "put":
+      writeClock(encoder, result.clock);
+      writeUint(encoder, result.siblings);
+      return writeReport(encoder, result.report);
+    case "failed":
+      writeFailure(encoder, result.failure);
+      return writeOptional(encoder, result.report, writeReport);
+    default:
+      return unreachable(result);
+  }
+}
+function readClientResult(decoder: Decoder): ClientResult {
+  const outcome = readChoice(decoder, "the outcome of a request", RESULTS);
+  switch (outcome) {
+    case "got": {
+      const set = readDvvSet(decoder);
+      const first = readNodeId(decoder);
+      return { outcome, set, first, report: readReport(decoder) };
+    }
+    case "put": {
+      const clock = readClock(decoder);
+      const siblings = readSiblings(decoder);
+      return { outcome, clock, siblings, report: readReport(decoder) };
+    }
+    case "failed": {
+      const failure = readFailure(decoder);
+      return { outcome, failure, report: readOptional(decoder, "whether there is a report", readReport) };
+    }
+    default:
+      return unreachable(outcome);
+  }
+}
+
+/** failure: code, and for "too-many-siblings" their number */
+function writeFailure(encoder: Encoder, failure: RequestFailure): void {
+  writeChoice(encoder, FAILURES, failure.code);
+  if (failure.code === "too-many-siblings") writeUint(encoder, failure.siblings);
+}
+function readFailure(decoder: Decoder): RequestFailure {
+  const code = readChoice(decoder, "the code of a failure", FAILURES);
+  return code === "too-many-siblings" ? { code, siblings: readSiblings(decoder) } : { code };
+}
+
+/** report: coordinator needed counted answered* silent* hintedFor* elapsedMs */
+function writeReport(encoder: Encoder, report: RequestReport): void {
+  writeNodeId(encoder, report.coordinator);
+  writeUint(encoder, report.needed);
+  writeUint(encoder, report.counted);
+  writeNodeIds(encoder, report.answered);
+  writeNodeIds(encoder, report.silent);
+  writeNodeIds(encoder, report.hintedFor);
+  writeMillis(encoder, report.elapsedMs);
+}
+function readReport(decoder: Decoder): RequestReport {
+  const coordinator = readNodeId(decoder);
+  const needed = readUint(decoder, "the replies needed", 0, MEMBERS_MAX);
+  const counted = readUint(decoder, "the nodes that count", 0, MEMBERS_MAX);
+  const answered = readNodeIds(decoder, "nodes that answered");
+  const silent = readNodeIds(decoder, "silent nodes");
+  const hintedFor = readNodeIds(decoder, "nodes hinted for");
+  const elapsedMs = readMillis(decoder, "the time elapsed");
+  return { coordinator, needed, counted, answered, silent, hintedFor, elapsedMs };
+}
+
+function readRequest(decoder: Decoder): number {
+  return readUint(decoder, "a request id");
+}
+function readRing(decoder: Decoder): number {
+  return readUint32(decoder, "the digest of a ring");
+}
+function readTtl(decoder: Decoder): number {
+  return readMillis(decoder, "a time to live");
+}
+function readQuorum(decoder: Decoder): number {
+  return readUint(decoder, "a quorum", 1, QUORUM_MAX);
+}
+function readPartition(decoder: Decoder): number {
+  return readUint(decoder, "a partition", 0, PARTITIONS_MAX - 1);
+}
+function readAddress(decoder: Decoder): string {
+  return readText(decoder, "a storage address", 0, ADDRESS_BYTES_MAX);
+}
+function readSiblings(decoder: Decoder): number {
+  return readUint(decoder, "the number of siblings", 0, SIBLINGS_DECODED_MAX);
+}

@@ -1,0 +1,72 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { crc32 } from "../base/crc32.ts";
+import { EMPTY } from "../core/dvvset.ts";
+import { MalformedMessageError } from "../core/errors.ts";
+import type { Actor } from "../core/identifiers.ts";
+import { meta, mutated, storedRecord } from "./message-arbitraries.ts";
+import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "./record.ts";
+
+function expectDamaged(decode: () => unknown): void {
+  let thrown: unknown;
+  try {
+    decode();
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBeInstanceOf(MalformedMessageError);
+  expect(thrown).toMatchObject({ code: "damaged" });
+}
+
+/** The same bytes with a checksum that matches, so that a fault behind it is met. */
+function resealed(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  new DataView(copy.buffer).setUint32(1, crc32(copy.subarray(5)), true);
+  return copy;
+}
+
+test("records survive", () => {
+  fc.assert(
+    fc.property(storedRecord, (record) => {
+      const bytes = encodeRecord(record);
+      expect(decodeRecord(bytes)).toStrictEqual(record);
+      expect(bytes.buffer.byteLength).toBe(bytes.length);
+    }),
+  );
+});
+
+test("the node's own state survives", () => {
+  fc.assert(fc.property(meta, (state) => void expect(decodeMeta(encodeMeta(state))).toStrictEqual(state)));
+});
+
+test("every flipped bit and every truncation is damage", () => {
+  const minted = { actor: "1".repeat(48) as Actor, start: "s1" };
+  const bytes = encodeRecord({ set: { clock: [{ actor: minted.actor, counter: 3 }], siblings: [] }, minted });
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+    const flipped = bytes.slice();
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    expectDamaged(() => decodeRecord(flipped));
+  }
+  for (let end = 0; end < bytes.length; end++) expectDamaged(() => decodeRecord(bytes.subarray(0, end)));
+});
+
+test("changes behind a matching checksum are damage, or another record's very bytes", () => {
+  const changed = storedRecord.chain((record) => mutated(encodeRecord(record))).filter((bytes) => bytes.length >= 5);
+  fc.assert(
+    fc.property(changed.map(resealed), (bytes) => {
+      let record;
+      try {
+        record = decodeRecord(bytes);
+      } catch {
+        return expectDamaged(() => decodeRecord(bytes));
+      }
+      expect(encodeRecord(record)).toEqual(bytes);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("a record is no state of a node", () => {
+  expectDamaged(() => decodeMeta(encodeRecord({ set: EMPTY, minted: undefined })));
+  expectDamaged(() => decodeRecord(new Uint8Array(0)));
+});

@@ -1,0 +1,114 @@
+/**
+ * A record and the node's own state as they lie on disk: `format checksum body`.
+ *
+ * format: one byte. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
+ * the other replicas and is never taken for a missing one. The body is canonical (values.ts), so equal records have equal bytes.
+ */
+
+import { crc32 } from "../base/crc32.ts";
+import type { NodeMeta, StoredRecord } from "../core/effect.ts";
+import { MalformedMessageError } from "../core/errors.ts";
+import {
+  type Decoder,
+  type Encoder,
+  finishDecoding,
+  finishEncoding,
+  readByte,
+  readOptional,
+  readText,
+  readUint,
+  readUint32,
+  startDecoding,
+  startEncoding,
+  writeByte,
+  writeOptional,
+  writeText,
+  writeUint,
+  writeUint32,
+} from "./primitives.ts";
+import { readActor, readDvvSet, readView, writeActor, writeDvvSet, writeView } from "./values.ts";
+
+const FORMAT = 1;
+const CHECKSUM_AT = 1;
+const BODY_AT = 5;
+const START_CHARACTERS_MAX = 64;
+
+/** `record` in a buffer of its own. */
+export function encodeRecord(record: StoredRecord): Uint8Array {
+  return encodeGuarded(record, writeRecord);
+}
+
+/** @throws MalformedMessageError with code "damaged", whatever is wrong. */
+export function decodeRecord(bytes: Uint8Array): StoredRecord {
+  return decodeGuarded(bytes, "record", readRecord);
+}
+
+/** `meta` in a buffer of its own. */
+export function encodeMeta(meta: NodeMeta): Uint8Array {
+  return encodeGuarded(meta, writeMeta);
+}
+
+/** @throws MalformedMessageError with code "damaged", whatever is wrong. */
+export function decodeMeta(bytes: Uint8Array): NodeMeta {
+  return decodeGuarded(bytes, "state of this node", readMeta);
+}
+
+/** record: set minted? */
+function writeRecord(encoder: Encoder, record: StoredRecord): void {
+  writeDvvSet(encoder, record.set);
+  writeOptional(encoder, record.minted, writeMinted);
+}
+function readRecord(decoder: Decoder): StoredRecord {
+  const set = readDvvSet(decoder);
+  return { set, minted: readOptional(decoder, "whether a dot was minted", readMinted) };
+}
+
+/** minted: actor start */
+type Minted = NonNullable<StoredRecord["minted"]>;
+function writeMinted(encoder: Encoder, minted: Minted): void {
+  writeActor(encoder, minted.actor);
+  writeText(encoder, minted.start);
+}
+function readMinted(decoder: Decoder): Minted {
+  return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
+}
+
+/** meta: incarnation view? */
+function writeMeta(encoder: Encoder, meta: NodeMeta): void {
+  writeUint(encoder, meta.incarnation);
+  writeOptional(encoder, meta.view, writeView);
+}
+function readMeta(decoder: Decoder): NodeMeta {
+  const incarnation = readUint(decoder, "the incarnation");
+  return { incarnation, view: readOptional(decoder, "whether there is a view", readView) };
+}
+
+/** The checksum is known only when the body is written; its place is kept free. */
+function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: T) => void): Uint8Array {
+  const encoder = startEncoding();
+  writeByte(encoder, FORMAT);
+  writeUint32(encoder, 0);
+  write(encoder, content);
+  const bytes = finishEncoding(encoder);
+  new DataView(bytes.buffer).setUint32(CHECKSUM_AT, crc32(bytes.subarray(BODY_AT)), true);
+  return bytes;
+}
+
+function decodeGuarded<T>(bytes: Uint8Array, what: string, read: (decoder: Decoder) => T): T {
+  try {
+    const decoder = startDecoding(bytes);
+    const format = readByte(decoder, "the format");
+    if (format !== FORMAT) throw new MalformedMessageError(`its format is ${format}, but this build reads ${FORMAT}`);
+    const checksum = readUint32(decoder, "the checksum");
+    if (crc32(bytes.subarray(BODY_AT)) !== checksum) throw new MalformedMessageError("its checksum does not match");
+    const content = read(decoder);
+    finishDecoding(decoder);
+    return content;
+  } catch (error) {
+    if (!(error instanceof MalformedMessageError)) throw error;
+    throw new MalformedMessageError(
+      `A stored ${what} is damaged: ${error.message}. Other replicas and members still have what they acknowledged.`,
+      "damaged",
+    );
+  }
+}

@@ -1,0 +1,329 @@
+/**
+ * What messages, stored records and contexts are made of, in bytes: names, clocks, records, members and claims. A write and a read function
+ * each, side by side; the comment above a pair is its grammar (`*` a counted list, `?` a presence byte and perhaps the value).
+ *
+ * Canonical: equal values have equal bytes, and a reader refuses any other spelling, unsorted or repeated entries included. So records can be
+ * compared by their bytes, and a decoded one keeps the order that dvvset.ts relies on.
+ */
+
+import { assert } from "../base/assert.ts";
+import { crc32 } from "../base/crc32.ts";
+import type { ClusterParameters } from "../core/config.ts";
+import { parametersFault } from "../core/config.ts";
+import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
+import {
+  type Actor,
+  CLOCK_ENTRIES_MAX,
+  type Key,
+  KEY_BYTES_MAX,
+  MEMBERS_MAX,
+  type NodeId,
+  type OperationId,
+  PARTITIONS_MAX,
+  SIBLINGS_DECODED_MAX,
+  VALUE_BYTES_MAX,
+} from "../core/identifiers.ts";
+import type { Claim, Member, View } from "../core/membership.ts";
+import {
+  damaged,
+  type Decoder,
+  type Encoder,
+  malformed,
+  readBoolean,
+  readByte,
+  readBytes,
+  readCount,
+  readHex,
+  readMillis,
+  readRaw,
+  readRecurringHex,
+  readText,
+  readUint,
+  readUint32,
+  writeBoolean,
+  writeByte,
+  writeBytes,
+  writeCount,
+  writeHex,
+  writeMillis,
+  writeRaw,
+  writeText,
+  writeUint,
+  writeUint32,
+} from "./primitives.ts";
+
+export const NODE_BYTES = 16;
+const ACTOR_BYTES = 24;
+const OPERATION_BYTES = 16;
+/** Least bytes of one item: bounds how many a reader makes room for. */
+const DOT_BYTES_MIN = ACTOR_BYTES + 1;
+const SIBLING_BYTES_MIN = 1 + DOT_BYTES_MIN + OPERATION_BYTES + 2;
+const MEMBER_BYTES_MIN = NODE_BYTES + 9;
+const CLAIM_BYTES_MIN = 2;
+/** Dots of one sibling: one for each coordinator that a retry reached. */
+const DOTS_MAX = MEMBERS_MAX;
+const CAPACITY_MAX = 1_000;
+const ZONE_CHARACTERS_MAX = 64;
+
+/** node: 16 bytes */
+export function writeNodeId(encoder: Encoder, node: NodeId): void {
+  writeHex(encoder, node, NODE_BYTES);
+}
+export function readNodeId(decoder: Decoder): NodeId {
+  return readRecurringHex(decoder, "a node id", NODE_BYTES) as NodeId;
+}
+
+/** actor: 24 bytes */
+export function writeActor(encoder: Encoder, actor: Actor): void {
+  writeHex(encoder, actor, ACTOR_BYTES);
+}
+export function readActor(decoder: Decoder): Actor {
+  return readRecurringHex(decoder, "an actor", ACTOR_BYTES) as Actor;
+}
+
+/** operation: 16 bytes */
+export function writeOperationId(encoder: Encoder, operation: OperationId): void {
+  writeHex(encoder, operation, OPERATION_BYTES);
+}
+export function readOperationId(decoder: Decoder): OperationId {
+  return readHex(decoder, "an operation id", OPERATION_BYTES) as OperationId;
+}
+
+/** key: text of 1 to 1,024 bytes */
+export function writeKey(encoder: Encoder, key: Key): void {
+  writeText(encoder, key);
+}
+export function readKey(decoder: Decoder): Key {
+  return readText(decoder, "a key", 1, KEY_BYTES_MAX) as Key;
+}
+
+/** value: 0 for none (a delete), or 1 and at most 1 MiB of bytes */
+export function writeValue(encoder: Encoder, value: Uint8Array | null): void {
+  writeBoolean(encoder, value !== null);
+  if (value !== null) writeBytes(encoder, value);
+}
+export function readValue(decoder: Decoder): Uint8Array | null {
+  return readBoolean(decoder, "whether there is a value") ? readBytes(decoder, "a value", VALUE_BYTES_MAX) : null;
+}
+
+/** dot: actor counter */
+function writeDot(encoder: Encoder, dot: Dot): void {
+  writeActor(encoder, dot.actor);
+  writeUint(encoder, dot.counter);
+}
+function readDot(decoder: Decoder): Dot {
+  return { actor: readActor(decoder), counter: readUint(decoder, "a counter", 1) };
+}
+
+/** clock: dot*, actors ascending */
+export function writeClock(encoder: Encoder, clock: Clock): void {
+  writeCount(encoder, clock.length);
+  for (const dot of clock) writeDot(encoder, dot);
+}
+export function readClock(decoder: Decoder): Clock {
+  const count = readCount(decoder, "clock entries", CLOCK_ENTRIES_MAX, DOT_BYTES_MIN);
+  const clock: Dot[] = [];
+  for (let i = 0; i < count; i++) {
+    const dot = readDot(decoder);
+    if (i > 0 && dot.actor <= clock[i - 1]!.actor) throw malformed("a clock is unsorted or repeats an actor");
+    clock.push(dot);
+  }
+  return clock;
+}
+
+/** sibling: dot* (ascending, at least one), operation, at, value, and for a value its checksum */
+function writeSibling(encoder: Encoder, sibling: Sibling): void {
+  writeCount(encoder, sibling.dots.length);
+  for (const dot of sibling.dots) writeDot(encoder, dot);
+  writeOperationId(encoder, sibling.operation);
+  writeMillis(encoder, sibling.at);
+  writeValue(encoder, sibling.value);
+  if (sibling.value !== null) writeUint32(encoder, sibling.checksum);
+  else assert(sibling.checksum === 0, "a tombstone's checksum is 0");
+}
+function readSibling(decoder: Decoder): Sibling {
+  const count = readCount(decoder, "dots", DOTS_MAX, DOT_BYTES_MIN);
+  if (count === 0) throw malformed("a sibling has no dot");
+  const dots: Dot[] = [];
+  for (let i = 0; i < count; i++) {
+    const dot = readDot(decoder);
+    const before = dots[i - 1];
+    if (
+      before !== undefined &&
+      !(before.actor < dot.actor || (before.actor === dot.actor && before.counter < dot.counter))
+    )
+      throw malformed("the dots of a sibling are unsorted or repeat");
+    dots.push(dot);
+  }
+  const operation = readOperationId(decoder);
+  const at = readMillis(decoder, "the time of a write");
+  const value = readValue(decoder);
+  if (value === null) return { dots, operation, at, value, checksum: 0 };
+  const checksum = readUint32(decoder, "a checksum");
+  if (crc32(value) !== checksum) throw damaged("a value does not match its checksum");
+  return { dots, operation, at, value, checksum };
+}
+
+/** set: clock sibling*, operations ascending, every dot covered by the clock and on one sibling only */
+export function writeDvvSet(encoder: Encoder, set: DvvSet): void {
+  writeClock(encoder, set.clock);
+  writeCount(encoder, set.siblings.length);
+  for (const sibling of set.siblings) writeSibling(encoder, sibling);
+}
+export function readDvvSet(decoder: Decoder): DvvSet {
+  const clock = readClock(decoder);
+  const count = readCount(decoder, "siblings", SIBLINGS_DECODED_MAX, SIBLING_BYTES_MIN);
+  const siblings: Sibling[] = [];
+  for (let i = 0; i < count; i++) {
+    const sibling = readSibling(decoder);
+    if (i > 0 && sibling.operation <= siblings[i - 1]!.operation)
+      throw malformed("siblings are unsorted or repeat an operation");
+    for (const dot of sibling.dots) if (!clockCovers(clock, dot)) throw malformed("the clock does not cover a dot");
+    siblings.push(sibling);
+  }
+  if (count > 1) {
+    const dots = siblings.flatMap((sibling) => sibling.dots.map((dot) => `${dot.actor} ${dot.counter}`));
+    if (new Set(dots).size < dots.length) throw malformed("two siblings carry the same dot");
+  }
+  return { clock, siblings };
+}
+
+/** As `covers` of dvvset.ts, by halving: a hostile clock and as many dots must not cost their product. */
+function clockCovers(clock: Clock, dot: Dot): boolean {
+  let low = 0;
+  let high = clock.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const entry = clock[middle]!;
+    if (entry.actor === dot.actor) return entry.counter >= dot.counter;
+    if (entry.actor < dot.actor) low = middle + 1;
+    else high = middle - 1;
+  }
+  return false;
+}
+
+/** parameters: n r w (a byte each) partitions */
+export function writeParameters(encoder: Encoder, parameters: ClusterParameters): void {
+  writeByte(encoder, parameters.n);
+  writeByte(encoder, parameters.r);
+  writeByte(encoder, parameters.w);
+  writeUint(encoder, parameters.partitions);
+}
+export function readParameters(decoder: Decoder): ClusterParameters {
+  const n = readByte(decoder, "n");
+  const r = readByte(decoder, "r");
+  const w = readByte(decoder, "w");
+  const parameters = { n, r, w, partitions: readUint(decoder, "the number of partitions", 1, PARTITIONS_MAX) };
+  const fault = parametersFault(parameters);
+  if (fault !== undefined) throw malformed(fault);
+  return parameters;
+}
+
+/** node list: node*, ascending unless their order means something */
+export function writeNodeIds(encoder: Encoder, nodes: readonly NodeId[]): void {
+  writeCount(encoder, nodes.length);
+  for (const node of nodes) writeNodeId(encoder, node);
+}
+export function readNodeIds(decoder: Decoder, what: string): NodeId[] {
+  const count = readCount(decoder, what, MEMBERS_MAX, NODE_BYTES);
+  const nodes: NodeId[] = [];
+  for (let i = 0; i < count; i++) nodes.push(readNodeId(decoder));
+  return nodes;
+}
+
+/** member: node incarnation version capacity zone holders protocolMin protocolMax hidden; the partitions fix the length of the holders */
+function writeMember(encoder: Encoder, member: Member, partitions: number): void {
+  assert(member.holders.length === holderBytes(partitions), "holders have a bit for each partition");
+  writeNodeId(encoder, member.node);
+  writeUint(encoder, member.incarnation);
+  writeUint(encoder, member.version);
+  writeUint(encoder, member.capacity);
+  writeText(encoder, member.zone);
+  writeRaw(encoder, member.holders);
+  writeByte(encoder, member.protocolMin);
+  writeByte(encoder, member.protocolMax);
+  writeBoolean(encoder, member.hidden);
+}
+function readMember(decoder: Decoder, partitions: number): Member {
+  const node = readNodeId(decoder);
+  const incarnation = readUint(decoder, "an incarnation", 1);
+  const version = readUint(decoder, "the version of a member", 1);
+  const capacity = readUint(decoder, "a capacity", 0, CAPACITY_MAX);
+  const zone = readText(decoder, "a zone", 1, 3 * ZONE_CHARACTERS_MAX);
+  if (zone.length > ZONE_CHARACTERS_MAX) throw malformed(`a zone has more than ${ZONE_CHARACTERS_MAX} characters`);
+  const holders = readRaw(decoder, "the holders", holderBytes(partitions));
+  if (partitions < 8 && holders[0]! >> partitions !== 0) throw malformed("a holder's bit stands for no partition");
+  const protocolMin = readByte(decoder, "a protocol version");
+  const protocolMax = readByte(decoder, "a protocol version");
+  if (protocolMin < 1 || protocolMin > protocolMax) throw malformed("the protocol versions of a member are no range");
+  const hidden = readBoolean(decoder, "whether a member is hidden");
+  return { node, incarnation, version, capacity, zone, holders, protocolMin, protocolMax, hidden };
+}
+function holderBytes(partitions: number): number {
+  return Math.max(1, partitions >> 3);
+}
+
+/** members: member*, node ids ascending */
+export function writeMembers(encoder: Encoder, members: readonly Member[], partitions: number): void {
+  writeCount(encoder, members.length);
+  for (const member of inNodeOrder(members)) writeMember(encoder, member, partitions);
+}
+export function readMembers(decoder: Decoder, partitions: number): Member[] {
+  const count = readCount(decoder, "members", MEMBERS_MAX, MEMBER_BYTES_MIN + holderBytes(partitions) - 1);
+  const members: Member[] = [];
+  for (let i = 0; i < count; i++) members.push(readMember(decoder, partitions));
+  demandNodeOrder(members);
+  return members;
+}
+
+/** What names a node once, in the order of the names. A view has that order already; anything else is sorted here. */
+export function inNodeOrder<T extends { readonly node: NodeId }>(items: readonly T[]): readonly T[] {
+  return isInNodeOrder(items) ? items : items.slice().sort((a, b) => (a.node < b.node ? -1 : 1));
+}
+export function demandNodeOrder(items: readonly { readonly node: NodeId }[]): void {
+  if (!isInNodeOrder(items)) throw malformed("a list of nodes is unsorted or repeats one");
+}
+function isInNodeOrder(items: readonly { readonly node: NodeId }[]): boolean {
+  return items.every((item, i) => i === 0 || items[i - 1]!.node < item.node);
+}
+
+/** claims: node* (the owners, each once, in order of their first claim), then for each partition: which of them, version */
+export function writeClaims(encoder: Encoder, claims: readonly Claim[], partitions: number): void {
+  assert(claims.length === partitions, "there is a claim for each partition");
+  const places = new Map<NodeId, number>();
+  for (const claim of claims) if (!places.has(claim.owner)) places.set(claim.owner, places.size);
+  writeNodeIds(encoder, [...places.keys()]);
+  for (const claim of claims) {
+    writeUint(encoder, places.get(claim.owner)!);
+    writeUint(encoder, claim.version);
+  }
+}
+export function readClaims(decoder: Decoder, partitions: number): Claim[] {
+  const ownersCount = readCount(decoder, "owners", Math.min(partitions, MEMBERS_MAX), NODE_BYTES + CLAIM_BYTES_MIN);
+  const owners: NodeId[] = [];
+  for (let i = 0; i < ownersCount; i++) owners.push(readNodeId(decoder));
+  if (new Set(owners).size < owners.length) throw malformed("an owner is listed twice");
+  const claims: Claim[] = [];
+  let named = 0;
+  for (let partition = 0; partition < partitions; partition++) {
+    const place = readUint(decoder, "the owner of a claim");
+    const owner = owners[place];
+    if (owner === undefined || place > named) throw malformed("a claim names an owner out of order");
+    if (place === named) named++;
+    claims.push({ owner, version: readUint(decoder, "the version of a claim") });
+  }
+  if (named < owners.length) throw malformed("an owner has no claim");
+  return claims;
+}
+
+/** view: parameters members claims */
+export function writeView(encoder: Encoder, view: View): void {
+  writeParameters(encoder, view.parameters);
+  writeMembers(encoder, view.members, view.parameters.partitions);
+  writeClaims(encoder, view.claims, view.parameters.partitions);
+}
+export function readView(decoder: Decoder): View {
+  const parameters = readParameters(decoder);
+  const members = readMembers(decoder, parameters.partitions);
+  return { parameters, members, claims: readClaims(decoder, parameters.partitions) };
+}
