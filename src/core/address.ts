@@ -10,9 +10,19 @@ import type { Key, NodeId, Partition, Position } from "./identifiers.ts";
 const POSITION_DIGITS = 8;
 const NODE_DIGITS = 32;
 
+/** Positions worked out lately: one request asks for the same one several times. Cleared when full. */
+const positions = new Map<Key, Position>();
+const POSITIONS_KEPT_MAX = 8_192;
+
 /** MD5 over the key, bucket included (paper, section 4.2). */
 export function positionOf(key: Key): Position {
-  return toHex(md5Of(utf8Encode(key))) as Position;
+  let position = positions.get(key);
+  if (position === undefined) {
+    position = toHex(md5Of(utf8Encode(key))) as Position;
+    if (positions.size >= POSITIONS_KEPT_MAX) positions.clear();
+    positions.set(key, position);
+  }
+  return position;
 }
 
 /** The partition of a position, among `partitions` equal ones (a power of two up to 4,096). */
