@@ -1,0 +1,170 @@
+/** Gossip among many, over links that lose, double and delay: everybody ends with the join of all views, and then they are quiet. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Prng } from "../base/prng.ts";
+import { defaultConfig } from "./config.ts";
+import { Gossip } from "./gossip.ts";
+import type { NodeId } from "./identifiers.ts";
+import { type Member, type View, mergeView, noHolders } from "./membership.ts";
+import type { Message } from "./message.ts";
+import { Ring } from "./ring.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { TimerTable } from "./timers.ts";
+
+const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+const member = (n: number, version: number): Member => ({
+  node: id(n),
+  incarnation: 1,
+  version,
+  capacity: 1,
+  zone: `z${version}`,
+  holders: noHolders(8),
+  protocolMin: 1,
+  protocolMax: 1,
+  hidden: false,
+});
+const view = (members: readonly Member[], owner: number): View => ({
+  parameters: { n: 3, r: 2, w: 2, partitions: 8 },
+  members: [...members].sort((a, b) => (a.node < b.node ? -1 : 1)),
+  claims: Array.from({ length: 8 }, (_, p) => ({ owner: id(owner), version: 1 + ((p + owner) % 3) })),
+});
+
+class Talk {
+  readonly views: (View | undefined)[];
+  readonly nodes: Gossip[];
+  readonly way: { from: number; to: number; message: Message }[] = [];
+  readonly prng: Prng;
+  sent = 0;
+  peersOf: (n: number) => number[];
+
+  constructor(views: (View | undefined)[], seed: number) {
+    this.views = views;
+    this.prng = Prng.fromNumber(seed);
+    this.peersOf = (n) => views.map((_, m) => m).filter((m) => m !== n);
+    this.nodes = views.map((_, n) => this.#node(n));
+  }
+
+  #node(n: number): Gossip {
+    const { views } = this;
+    const surroundings: Surroundings = {
+      self: id(n),
+      config: defaultConfig,
+      random: this.prng.fork(),
+      timers: new TimerTable(),
+      now: 0,
+      get ring() {
+        const own = views[n];
+        return own === undefined ? undefined : new Ring(own);
+      },
+      reachable: () => true,
+      listOf: () => undefined,
+      nextRequest: () => 1,
+      nextTicket: () => 1,
+      send: (to, message) => {
+        this.sent++;
+        this.way.push({ from: n, to: Number.parseInt(to, 16), message });
+        return true;
+      },
+      emit: () => {},
+      store: () => {},
+      complete: () => {},
+      note: () => {},
+    };
+    return new Gossip(surroundings, {
+      peers: () => this.peersOf(n).map(id),
+      seeds: () => [],
+      learn: (news) => {
+        const own = views[n];
+        views[n] = own === undefined ? news.view : mergeView(own, news.members, news.claims);
+      },
+    });
+  }
+
+  deliver(loss: number): void {
+    for (let i = 0; this.way.length > 0 && i < 10_000; i++) {
+      const [next] = this.way.splice(this.prng.below(this.way.length), 1);
+      if (this.prng.chance(loss)) continue;
+      this.#receive(next!);
+      if (this.prng.chance(loss)) this.#receive(next!);
+    }
+  }
+
+  #receive({ from, to, message }: { from: number; to: number; message: Message }): void {
+    if (message.kind === "gossip-digest") this.nodes[to]!.onDigest(id(from), message);
+    else if (message.kind === "gossip-versions") this.nodes[to]!.onVersions(id(from), message);
+    else if (message.kind === "gossip-news") this.nodes[to]!.onNews(id(from), message);
+  }
+
+  round(loss = 0): void {
+    for (const node of this.nodes) node.onTimer();
+    this.deliver(loss);
+  }
+}
+
+const differing = fc.record({
+  seed: fc.integer(),
+  loss: fc.constantFrom(0, 0.2, 0.5),
+  views: fc.array(
+    fc.option(
+      fc.record({
+        known: fc.array(fc.tuple(fc.nat(7), fc.integer({ min: 1, max: 4 })), { minLength: 1, maxLength: 8 }),
+        owner: fc.nat(7),
+      }),
+      { freq: 5 },
+    ),
+    { minLength: 2, maxLength: 8 },
+  ),
+});
+
+describe("gossip", () => {
+  test("ends in the join of all views at everybody, whatever is lost or doubled on the way, and says nothing more then", () => {
+    fc.assert(
+      fc.property(differing, ({ seed, loss, views }) => {
+        fc.pre(views.some((own) => own !== null));
+        const made = views.map((own) =>
+          own === null
+            ? undefined
+            : mergeView(
+                view([], own.owner),
+                own.known.map(([n, version]) => member(n, version)),
+                undefined,
+              ),
+        );
+        const known = made.filter((own) => own !== undefined);
+        const all = known.reduce((a, b) => mergeView(a, b.members, b.claims));
+        const talk = new Talk(made, seed);
+        for (let i = 0; i < 10; i++) talk.round(loss);
+        for (let i = 0; i < 60; i++) talk.round();
+        for (const own of talk.views) expect(own).toEqual(all);
+        talk.sent = 0;
+        talk.round();
+        // A digest each, and no answers.
+        expect(talk.sent).toBe(views.length);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("two halves that grew apart merge when one link joins them", () => {
+    const left = view([member(0, 1), member(1, 1)], 0);
+    const right = view([member(2, 1), member(3, 1)], 3);
+    const talk = new Talk([left, left, right, right], 1);
+    const half = (n: number) => (n < 2 ? [0, 1] : [2, 3]).filter((m) => m !== n);
+    talk.peersOf = half;
+    for (let i = 0; i < 5; i++) talk.round();
+    expect(talk.views[0]).toBe(left);
+    talk.peersOf = (n) => (n === 1 ? [0, 2] : n === 2 ? [1, 3] : half(n));
+    for (let i = 0; i < 30; i++) talk.round();
+    for (const own of talk.views) expect(own!.members).toHaveLength(4);
+    expect(new Set(talk.views.map((own) => new Ring(own!).digest)).size).toBe(1);
+  });
+
+  test("a cluster with other parameters is not merged", () => {
+    const ours = view([member(0, 1)], 0);
+    const theirs = { ...view([member(1, 1)], 1), parameters: { n: 2, r: 1, w: 1, partitions: 8 } };
+    const talk = new Talk([ours, theirs], 1);
+    for (let i = 0; i < 10; i++) talk.round();
+    expect(talk.views).toEqual([ours, theirs]);
+  });
+});
