@@ -39,7 +39,10 @@ export interface GetResult {
 }
 
 export interface PutResult {
-  /** What this write left behind: a following write with it replaces this one. */
+  /**
+   * For a following write without a read in between. When this write stands alone (`siblings` is 1) it replaces this one. When others wrote
+   * meanwhile it covers no more than the read before did, because nobody may overwrite what he has not seen: read again instead.
+   */
   readonly context: Context;
   /** How many siblings the key has now, at the coordinator. */
   readonly siblings: number;

@@ -193,6 +193,7 @@ export interface RequestReport {
 
 export type ClientResult =
   | { readonly outcome: "got"; readonly set: DvvSet; readonly first: NodeId; readonly report: RequestReport }
+  /** `clock`: what the caller may overwrite now: its own write, if it stands alone; else only what it had read before. */
   | { readonly outcome: "put"; readonly clock: Clock; readonly siblings: number; readonly report: RequestReport }
   | { readonly outcome: "failed"; readonly failure: RequestFailure; readonly report: RequestReport | undefined };
 

@@ -282,6 +282,15 @@ describe("a cluster of five", () => {
     for (const node of ids) expect(values(bench.get(node, "cart"))).toEqual(["milk eggs bread"]);
   });
 
+  test("the context of a put never covers a sibling that its caller has not read", () => {
+    const { bench, ids } = cluster(5);
+    bench.put(ids[0]!, "cart", "milk");
+    const second = bench.put(ids[1]!, "cart", "eggs");
+    expect(second).toMatchObject({ outcome: "put", siblings: 2 });
+    bench.put(ids[1]!, "cart", "bread", second);
+    expect(values(bench.get(ids[2]!, "cart"))).toEqual(["bread", "eggs", "milk"]);
+  });
+
   test("a retry under the same operation id makes no sibling", () => {
     const { bench, ids } = cluster(5);
     expect(bench.put(ids[0]!, "cart", "milk", undefined, 77).outcome).toBe("put");

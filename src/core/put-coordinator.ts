@@ -227,7 +227,9 @@ export class PutCoordinator {
     if (!put.answered) {
       if (outcome === "met") {
         put.answered = true;
-        const { clock, siblings } = put.set;
+        const { siblings } = put.set;
+        // The record's clock also covers siblings that the caller has never seen: it may have that clock only when its write stands alone.
+        const clock = siblings.length === 1 ? put.set.clock : put.write.context;
         this.#do.answer(put.request, { outcome: "put", clock, siblings: siblings.length, report: this.#report(put) });
       } else if (outcome === "unreachable") {
         this.#fail(put, { code: "quorum" });
