@@ -71,11 +71,10 @@ export class HintedHandoff {
       for (const delivery of deliveries.values())
         if (now - delivery.startedAt > config.transferTimeoutMs) this.#end(delivery);
     for (const target of this.#index.targets()) this.#scan(target);
-    if (this.#index.size > 0) this.#in.timers.set("hint-scan", now + config.hintScanMs);
   }
 
-  /** A hint was kept: see to it that it is looked at. */
-  onHintKept(): void {
+  /** Hints are kept: see to it that they are looked at. */
+  arm(): void {
     if (!this.#in.timers.has("hint-scan")) this.#in.timers.set("hint-scan", this.#in.now + this.#in.config.hintScanMs);
   }
 

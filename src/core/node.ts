@@ -146,7 +146,7 @@ export class DynamoNode {
     this.#puts = new PutCoordinator(surroundings, {
       mint: (key, write, place, request) =>
         this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request }),
-      keepHint: (key, target, set) => this.#keepHint(key, target, set, { kind: "nobody" }),
+      keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
       answer,
     });
     this.#gets = new GetCoordinator(surroundings, {
@@ -193,6 +193,7 @@ export class DynamoNode {
       this.#onTimer(name);
       this.#settle();
     }
+    if (this.#hints.size > 0) this.#handoff.arm();
     if (this.#metaChanged) this.#persist();
     const effects = this.#effects;
     this.#effects = [];
@@ -464,7 +465,6 @@ export class DynamoNode {
     this.#setPhase("waiting");
     this.#timers.set("gossip", this.#now + this.#random.below(this.#config.gossipMs));
     this.#timers.set("detector", this.#now);
-    if (this.#hints.size > 0) this.#handoff.onHintKept();
     if (this.#ring !== undefined) {
       this.#handOver.onStarted();
       this.#ringChanged = true;
@@ -755,12 +755,12 @@ export class DynamoNode {
       return;
     }
     if (hintFor !== undefined && hintFor !== this.#id) {
-      this.#keepHint(key, hintFor, set, origin);
+      this.#replica.keepHint(key, hintFor, set, origin);
       return;
     }
     if (!list.owners.includes(this.#id) && !list.counted.includes(this.#id)) {
       // Sent by somebody who sees an older ring: it is kept for those whose it is now.
-      list.owners.forEach((owner, i) => this.#keepHint(key, owner, set, i === 0 ? origin : { kind: "nobody" }));
+      list.owners.forEach((owner, i) => this.#replica.keepHint(key, owner, set, i === 0 ? origin : { kind: "nobody" }));
       return;
     }
     this.#replica.merge(key, set, message.purpose, origin);
@@ -776,11 +776,6 @@ export class DynamoNode {
       { ...message, request: ++this.#requests, ring, purpose: "transfer", hintFor: undefined },
       "foreground",
     );
-  }
-
-  #keepHint(key: Key, target: NodeId, set: ReplicaPut["set"], origin: Origin): void {
-    this.#replica.keepHint(key, target, set, origin);
-    this.#handoff.onHintKept();
   }
 
   #replyToPeer(to: NodeId, request: RequestId, completion: Completion): void {
