@@ -499,7 +499,10 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     const unwatch = watchPage({
       onHidden: (hidden) => store.setHidden(hidden),
       onLeaving: () => void store.closeBecause("its page was left"),
-      onResumed: () => location.reload(),
+      // Back from the browser's cache its links and lock are gone; after a mere freeze the node greets its peers anew by itself.
+      onResumed: (from) => {
+        if (from === "restored") location.reload();
+      },
     });
     stopping.signal.addEventListener("abort", unwatch);
     return store;

@@ -8,7 +8,8 @@
  *
  * An owner that is known to be down is replaced at once by the next node on the walk, one that is slow after `slowReplyMs`: the stand-in keeps the
  * record as a hint for it (sloppy quorum). When no other node is left, the coordinator keeps the hint itself, which is no further replica and is
- * not counted. When too few are left to ever reach W the put fails at once; it may still take effect.
+ * not counted. An owner and its stand-in are one replica between them and count once, because the hint ends when it is delivered. When too few are
+ * left to ever reach W the put fails at once; it may still take effect.
  *
  * Limits: `requestsMax` puts under way; each ends after its time bound.
  */
@@ -34,12 +35,16 @@ interface Put {
   readonly write: ClientWrite;
   readonly startedAt: Millis;
   readonly deadline: Millis;
+  /** Counts owners: each has answered when it or its stand-in has. */
   readonly tally: Tally;
   readonly counted: Set<NodeId>;
-  /** Requests sent: who answers them. */
-  readonly sent: Map<RequestId, NodeId>;
-  /** Stand-ins, and for whom each keeps a hint; the coordinator itself may stand for several. */
+  /** Requests sent: who answers them, and whose replica that would be. */
+  readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId }>;
+  /** Whose replica the coordinator's own copy is; undefined when it does not count. */
+  ownCopyFor: NodeId | undefined;
+  /** Owners for whom somebody keeps a hint, and who that is; the coordinator itself may stand for several. */
   readonly hintedFor: Map<NodeId, NodeId>;
+  readonly answeredBy: Set<NodeId>;
   /** Whom the write was sent to, in whatever role. */
   readonly asked: Set<NodeId>;
   set: DvvSet | undefined;
@@ -82,7 +87,9 @@ export class PutCoordinator {
       tally: new Tally(needed),
       counted: new Set(list.counted),
       sent: new Map(),
+      ownCopyFor: undefined,
       hintedFor: new Map(),
+      answeredBy: new Set(),
       asked: new Set([self]),
       set: undefined,
       answered: false,
@@ -91,13 +98,14 @@ export class PutCoordinator {
     this.#in.timers.set(`put-timeout:${request}`, put.deadline);
     // The coordinator's own copy: its record where it belongs, else a hint for the first owner that is down, or for the first owner.
     let place: "record" | NodeId = "record";
-    if (list.counted.includes(self)) put.tally.ask(self);
+    if (list.counted.includes(self)) put.ownCopyFor = self;
     else if (!list.owners.includes(self)) {
       place = list.counted.find((node) => !this.#in.reachable(node)) ?? list.counted[0]!;
-      put.tally.ask(self);
+      put.ownCopyFor = place;
       put.hintedFor.set(place, self);
       this.#in.note({ what: "stand-in", key });
     }
+    if (put.ownCopyFor !== undefined) put.tally.ask(put.ownCopyFor);
     this.#do.mint(key, write, place, request);
   }
 
@@ -111,11 +119,10 @@ export class PutCoordinator {
         this.#replicate(put);
         break;
       case "stored":
-        put.tally.answer(this.#in.self);
-        this.#judge(put);
+        this.#answered(put, this.#in.self, put.ownCopyFor);
         break;
       case "refused":
-        put.tally.refuse(this.#in.self);
+        if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
         if (put.set === undefined) {
           const failure: RequestFailure =
             completion.refusal === "too-many-siblings"
@@ -131,24 +138,18 @@ export class PutCoordinator {
 
   onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
     const put = this.#bySent.get(request);
-    if (put?.sent.get(request) !== from) return;
-    this.#forgetSent(put, request);
-    if (outcome === "stored") put.tally.answer(from);
-    else {
-      put.tally.refuse(from);
-      this.#standIn(put, from);
-    }
-    this.#judge(put);
+    const sent = put?.sent.get(request);
+    if (put === undefined || sent?.node !== from) return;
+    if (outcome === "stored") {
+      this.#forgetSent(put, request);
+      this.#answered(put, from, sent.owner);
+    } else this.#refused(put, request);
   }
 
   /** The link to a peer is gone: what it was asked will not be answered. */
   onPeerDown(peer: NodeId): void {
-    for (const put of [...this.#puts.values()]) {
-      if (put.set === undefined || put.tally.was(peer) !== "waiting") continue;
-      put.tally.refuse(peer);
-      this.#standIn(put, peer);
-      this.#judge(put);
-    }
+    for (const put of [...this.#puts.values()])
+      for (const [request, { node }] of [...put.sent]) if (node === peer) this.#refused(put, request);
   }
 
   /** The ring changed under way: serve by the union of both lists. */
@@ -158,7 +159,7 @@ export class PutCoordinator {
       const list = ring.preferenceList(partitionOfKey(put.key));
       for (const node of [...list.counted, ...list.joining]) {
         if (put.asked.has(node) || !this.#in.reachable(node)) continue;
-        this.#send(put, node, undefined);
+        this.#send(put, node, node, undefined);
       }
     }
   }
@@ -166,7 +167,7 @@ export class PutCoordinator {
   onSlow(request: RequestId): void {
     const put = this.#puts.get(request);
     if (put === undefined) return;
-    for (const node of put.tally.in("waiting")) if (put.counted.has(node)) this.#standIn(put, node);
+    for (const owner of put.tally.in("waiting")) this.#standIn(put, owner);
     this.#judge(put);
   }
 
@@ -182,10 +183,10 @@ export class PutCoordinator {
     if (list === undefined) return;
     for (const node of list.counted) {
       if (node === this.#in.self) continue;
-      if (this.#send(put, node, undefined)) put.tally.ask(node);
+      if (this.#send(put, node, node, undefined)) put.tally.ask(node);
       else this.#standIn(put, node);
     }
-    for (const node of list.joining) if (node !== this.#in.self) this.#send(put, node, undefined);
+    for (const node of list.joining) if (node !== this.#in.self) this.#send(put, node, node, undefined);
     this.#in.timers.set(`put-slow:${put.request}`, this.#in.now + this.#in.config.slowReplyMs);
     this.#judge(put);
   }
@@ -195,8 +196,8 @@ export class PutCoordinator {
     if (put.set === undefined || !put.counted.has(owner) || put.hintedFor.has(owner)) return;
     for (const node of this.#in.listOf(put.key)?.fallbacks ?? []) {
       if (put.asked.has(node) || !this.#in.reachable(node)) continue;
-      if (!this.#send(put, node, owner)) continue;
-      put.tally.ask(node);
+      if (!this.#send(put, node, owner, owner)) continue;
+      put.tally.ask(owner);
       put.hintedFor.set(owner, node);
       return;
     }
@@ -204,7 +205,31 @@ export class PutCoordinator {
     this.#do.keepHint(put.key, owner, put.set);
   }
 
-  #send(put: Put, node: NodeId, hintFor: NodeId | undefined): boolean {
+  #answered(put: Put, node: NodeId, owner: NodeId | undefined): void {
+    if (owner !== undefined && put.counted.has(owner)) {
+      put.answeredBy.add(node);
+      put.tally.answer(owner);
+    }
+    this.#judge(put);
+  }
+
+  #refused(put: Put, request: RequestId): void {
+    const sent = put.sent.get(request);
+    if (sent === undefined) return;
+    this.#forgetSent(put, request);
+    const { owner } = sent;
+    if (!this.#asksFor(put, owner)) put.tally.refuse(owner);
+    this.#standIn(put, owner);
+    this.#judge(put);
+  }
+
+  /** True while somebody may still answer for an owner. */
+  #asksFor(put: Put, owner: NodeId): boolean {
+    for (const sent of put.sent.values()) if (sent.owner === owner) return true;
+    return false;
+  }
+
+  #send(put: Put, node: NodeId, owner: NodeId, hintFor: NodeId | undefined): boolean {
     const { now, ring } = this.#in;
     if (put.set === undefined || ring === undefined) return false;
     const request = this.#in.nextRequest();
@@ -216,7 +241,7 @@ export class PutCoordinator {
     );
     if (!sent) return false;
     put.asked.add(node);
-    put.sent.set(request, node);
+    put.sent.set(request, { node, owner });
     this.#bySent.set(request, put);
     return true;
   }
@@ -252,7 +277,7 @@ export class PutCoordinator {
   #end(put: Put): void {
     if (put.set !== undefined)
       for (const node of put.counted) {
-        if (node === this.#in.self || put.tally.was(node) === "answered" || put.hintedFor.has(node)) continue;
+        if (node === this.#in.self || put.answeredBy.has(node) || put.hintedFor.has(node)) continue;
         put.hintedFor.set(node, this.#in.self);
         this.#do.keepHint(put.key, node, put.set);
       }
@@ -272,8 +297,8 @@ export class PutCoordinator {
       coordinator: this.#in.self,
       needed: put.tally.needed,
       counted: put.counted.size,
-      answered: put.tally.in("answered"),
-      silent: [...put.counted].filter((node) => put.tally.was(node) !== "answered"),
+      answered: [...put.answeredBy],
+      silent: [...put.counted].filter((node) => !put.answeredBy.has(node)),
       hintedFor: [...put.hintedFor.keys()],
       elapsedMs: this.#in.now - put.startedAt,
     };
