@@ -2,7 +2,8 @@
  * Hand-over: how a former owner lets go of a partition (DESIGN section 3: only after every owner holds it and a last exchange with them). States of
  * each partition, in order:
  *
- *   counted out   this node owns it no more and all owners hold it: its entry says so first, so that nobody counts on it
+ *   counted out   this node owns it no more and all owners hold it: its entry says so first, durably, so that nobody counts on it, not even itself
+ *                 after a crash
  *   handing over  a page of its records is read; every record goes to every owner
  *   dropped       a record that all owners have acknowledged as durable, and that has not changed since, is removed; then the next page
  *   done          nothing is left
@@ -72,10 +73,14 @@ export class HandOver {
     this.#owned = owned;
     for (const p of this.#toClear) if (owned.has(p)) this.#toClear.delete(p);
     if (this.#page !== undefined && owned.has(this.#page.partition)) this.#stop();
-    if (out.length > 0) {
-      for (const p of out) this.#toClear.add(p);
-      this.#do.countOut(out);
-    }
+    if (out.length > 0) this.#do.countOut(out);
+    this.#arm();
+  }
+
+  /** It is durable that this node does not hold these. */
+  onCountedOut(partitions: readonly Partition[]): void {
+    const { ring, self } = this.#in;
+    for (const p of partitions) if (ring?.owns(self, p) === false) this.#toClear.add(p);
     this.#arm();
   }
 

@@ -14,7 +14,7 @@ import { Prng, type Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import { parseHintAddress, partitionOf, positionOf } from "./address.ts";
 import { type ClusterParameters, type Config, parametersFault } from "./config.ts";
-import type { Effect, Lane, NodeMeta, NodePhase, Note, StoredRecord, Write } from "./effect.ts";
+import type { Effect, Lane, NodeMeta, NodePhase, Note, StoredRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability } from "./failure-detector.ts";
 import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
@@ -125,6 +125,11 @@ export class DynamoNode {
   #tickets = 0;
   #ringChanged = false;
   #metaChanged = false;
+  /** What is to be done when the next meta write is durable, and what waits for those under way. */
+  readonly #onceDurable: (() => void)[] = [];
+  readonly #metaStores = new Map<Ticket, (() => void)[]>();
+  /** Partitions whose copy is complete, but not written down yet. */
+  readonly #holding = new Set<Partition>();
   /** The two things that must be over before the node answers anybody. */
   #startStore: Ticket | undefined;
   #startScan: Ticket | undefined;
@@ -175,11 +180,11 @@ export class DynamoNode {
     });
     this.#transfer = new Transfer(surroundings, {
       merge: (key, set, request) => this.#replica.merge(key, set, "transfer", { kind: "transfer", request }),
-      held: (partitions) => this.#setHolders(partitions, true),
+      held: (partitions) => this.#hold(partitions),
     });
     this.#source = new TransferSource(surroundings);
     this.#handOver = new HandOver(surroundings, {
-      countOut: (partitions) => this.#setHolders(partitions, false),
+      countOut: (partitions) => this.#countOut(partitions),
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
     });
   }
@@ -235,6 +240,7 @@ export class DynamoNode {
         deliveries: this.#handoff.size,
         pages: this.#source.size,
         handOvers: this.#handOver.size,
+        metaStores: this.#metaStores.size,
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
       },
@@ -315,6 +321,7 @@ export class DynamoNode {
         break;
       case "stored":
         if (event.ticket === this.#startStore) this.#startStore = undefined;
+        this.#onMetaStored(event.ticket);
         this.#replica.onStored(event.ticket);
         this.#maybeReady();
         break;
@@ -369,6 +376,8 @@ export class DynamoNode {
         return this.#rebalance();
       case "start":
         return this.#start();
+      case "persist":
+        this.#metaChanged = true;
     }
   }
 
@@ -456,7 +465,7 @@ export class DynamoNode {
       this.#timers.set("start", this.#now + START_AGAIN_MS);
       return;
     }
-    if (this.#source.onFailed(ticket) || this.#handOver.onFailed(ticket)) return;
+    if (this.#onMetaFailed(ticket) || this.#source.onFailed(ticket) || this.#handOver.onFailed(ticket)) return;
     this.#replica.onStorageFailed(ticket);
   }
 
@@ -543,15 +552,28 @@ export class DynamoNode {
     this.#setView(mergeView(view, [{ ...entry, version: entry.version + 1 }], undefined));
   }
 
+  /** Written down first: what others know of us must survive our crash, or they let go of what nobody else has. */
+  #hold(partitions: readonly Partition[]): void {
+    for (const partition of partitions) this.#holding.add(partition);
+    this.#metaChanged = true;
+    this.#onceDurable.push(() => {
+      for (const partition of partitions) {
+        this.#holding.delete(partition);
+        this.#note({ what: "partition-held", partition });
+      }
+      this.#setHolders(partitions, true);
+    });
+  }
+
+  /** Told first and at once; what is here may go when it is written down. */
+  #countOut(partitions: readonly Partition[]): void {
+    this.#setHolders(partitions, false);
+    this.#onceDurable.push(() => this.#handOver.onCountedOut(partitions));
+  }
+
   #setHolders(partitions: readonly Partition[], held: boolean): void {
     const own = this.#self();
-    if (own === undefined) return;
-    let { holders } = own;
-    for (const partition of partitions) {
-      holders = withHolder(holders, partition, held);
-      if (held) this.#note({ what: "partition-held", partition });
-    }
-    this.#updateSelf({ holders });
+    if (own !== undefined) this.#updateSelf({ holders: holdersWith(own.holders, partitions, held) });
   }
 
   #setView(view: View): void {
@@ -583,16 +605,36 @@ export class DynamoNode {
   }
 
   #meta(): NodeMeta {
-    return { incarnation: this.#incarnation, view: this.#ring?.view };
+    const view = this.#ring?.view;
+    const own = this.#self();
+    if (view === undefined || own === undefined || this.#holding.size === 0)
+      return { incarnation: this.#incarnation, view };
+    const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
+    const members = view.members.map((member) => (member === own ? entry : member));
+    return { incarnation: this.#incarnation, view: { ...view, members } };
   }
 
   #persist(): void {
     this.#metaChanged = false;
-    this.#effects.push({
-      kind: "store",
-      ticket: ++this.#tickets,
-      writes: [{ store: "meta", meta: this.#meta() } satisfies Write],
-    });
+    const ticket = ++this.#tickets;
+    this.#metaStores.set(ticket, this.#onceDurable.splice(0));
+    this.#effects.push({ kind: "store", ticket, writes: [{ store: "meta", meta: this.#meta() }] });
+  }
+
+  #onMetaStored(ticket: Ticket): void {
+    const waiting = this.#metaStores.get(ticket);
+    this.#metaStores.delete(ticket);
+    for (const run of waiting ?? []) run();
+  }
+
+  /** What waits for it goes with the next try. */
+  #onMetaFailed(ticket: Ticket): boolean {
+    const waiting = this.#metaStores.get(ticket);
+    if (waiting === undefined) return false;
+    this.#metaStores.delete(ticket);
+    this.#onceDurable.unshift(...waiting);
+    this.#timers.set("persist", this.#now + START_AGAIN_MS);
+    return true;
   }
 
   #setPhase(phase: NodePhase): void {
@@ -845,4 +887,8 @@ export class DynamoNode {
   #note(note: Note): void {
     this.#effects.push({ kind: "note", note });
   }
+}
+
+function holdersWith(holders: Uint8Array, partitions: readonly Partition[], held: boolean): Uint8Array {
+  return partitions.reduce((bits, partition) => withHolder(bits, partition, held), holders);
 }

@@ -5,7 +5,8 @@
  *   copying    pages are asked of the present holders, one page at a time from each; every record is merged here and durable before the next page
  *   copied     at least N-W+1 holders are through, and none that still answers is left: with writes acknowledged by W of them, at least one of
  *              the copied has each acknowledged write; writes since the start came here directly
- *   held       gossiped, together with others that were ready at the same time: from now on this node counts
+ *   held       written down durably, then gossiped, together with others that were ready at the same time: from now on this node counts. Were it told
+ *              before it is durable, a crash would leave a partition that everybody else has let go of and nobody knows to be here
  *
  * A source that refuses or falls silent is left out; one that is back is asked again from where it stopped. Until enough are through, the partition
  * stays owed, visibly.
@@ -43,7 +44,6 @@ interface Source {
 
 interface Copy {
   readonly partition: Partition;
-  readonly needed: number;
   readonly sources: Map<NodeId, Source>;
 }
 
@@ -52,7 +52,8 @@ export class Transfer {
   readonly #do: TransferActions;
   readonly #copies = new Map<Partition, Copy>();
   readonly #bySent = new Map<RequestId, { readonly copy: Copy; readonly source: Source }>();
-  readonly #ready = new Set<Partition>();
+  /** Copied; told to the node, or about to be; until its entry says that it holds them. */
+  readonly #ready = new Map<Partition, "ready" | "told">();
 
   constructor(surroundings: Surroundings, actions: TransferActions) {
     this.#in = surroundings;
@@ -80,15 +81,17 @@ export class Transfer {
   /** The ring changed: what is not owed any more is given up, what is newly owed begins. */
   onRing(): void {
     const { ring, self } = this.#in;
-    if (ring === undefined) return;
-    for (const partition of [...this.#copies.keys(), ...this.#ready])
-      if (!ring.owns(self, partition)) {
-        this.#end(partition);
-        this.#ready.delete(partition);
-      }
+    const own = ring === undefined ? undefined : memberOf(ring.view, self);
+    if (ring === undefined || own === undefined) return;
+    for (const partition of [...this.#copies.keys()]) if (!ring.owns(self, partition)) this.#end(partition);
+    for (const partition of [...this.#ready.keys()])
+      if (!ring.owns(self, partition) || holds(own, partition)) this.#ready.delete(partition);
     // A source refuses as long as it does not see this node among the owners: now it may.
-    for (const copy of this.#copies.values())
+    for (const copy of [...this.#copies.values()]) {
+      this.#refresh(copy);
       for (const source of copy.sources.values()) if (source.state === "failed") this.#ask(copy, source);
+      this.#judge(copy);
+    }
     this.#begin();
   }
 
@@ -151,21 +154,17 @@ export class Transfer {
 
   /** Announces what is ready. */
   onAnnounceTimer(): void {
-    if (this.#ready.size === 0) return;
-    const partitions = [...this.#ready].sort((a, b) => a - b);
-    this.#ready.clear();
-    this.#do.held(partitions);
+    const partitions = [...this.#ready].flatMap(([partition, state]) => (state === "ready" ? [partition] : []));
+    if (partitions.length === 0) return;
+    for (const partition of partitions) this.#ready.set(partition, "told");
+    this.#do.held(partitions.sort((a, b) => a - b));
   }
 
   #begin(): void {
     for (const partition of this.owed()) {
       if (this.#copies.size >= this.#in.config.transfersInFlightMax) break;
       if (this.#copies.has(partition) || this.#ready.has(partition)) continue;
-      const { ring, self } = this.#in;
-      if (ring === undefined) return;
-      const counted = ring.preferenceList(partition).counted.filter((node) => node !== self);
-      const w = Math.min(ring.view.parameters.w, counted.length);
-      const copy: Copy = { partition, needed: Math.max(1, counted.length - w + 1), sources: new Map() };
+      const copy: Copy = { partition, sources: new Map() };
       this.#copies.set(partition, copy);
       this.#refresh(copy);
       this.#judge(copy);
@@ -174,11 +173,25 @@ export class Transfer {
       this.#in.timers.set("transfer", this.#in.now + this.#in.config.transferTimeoutMs / 2);
   }
 
-  /** Asks holders that are not asked yet. */
-  #refresh(copy: Copy): void {
+  /** The present holders that count, and how many of them must be through: the ring may change while a copy is under way. */
+  #holders(partition: Partition): { nodes: readonly NodeId[]; needed: number } {
     const { ring, self } = this.#in;
-    for (const node of ring?.preferenceList(copy.partition).counted ?? []) {
-      if (node === self || copy.sources.has(node)) continue;
+    if (ring === undefined) return { nodes: [], needed: Infinity };
+    const nodes = ring.preferenceList(partition).counted.filter((node) => node !== self);
+    const w = Math.min(ring.view.parameters.w, nodes.length);
+    return { nodes, needed: Math.max(1, nodes.length - w + 1) };
+  }
+
+  /** Asks holders that are not asked yet, and leaves out who has let go of the partition meanwhile. */
+  #refresh(copy: Copy): void {
+    const { nodes } = this.#holders(copy.partition);
+    for (const [node, source] of copy.sources) {
+      if (nodes.includes(node)) continue;
+      this.#forget(source);
+      copy.sources.delete(node);
+    }
+    for (const node of nodes) {
+      if (copy.sources.has(node)) continue;
       const source: Source = {
         node,
         after: "",
@@ -232,9 +245,9 @@ export class Transfer {
     const sources = [...copy.sources.values()];
     const through = sources.filter((source) => source.state === "through").length;
     const busy = sources.some((source) => source.state === "reading" || source.state === "merging");
-    if (busy || through < copy.needed) return;
+    if (busy || through < this.#holders(copy.partition).needed) return;
     this.#end(copy.partition);
-    this.#ready.add(copy.partition);
+    this.#ready.set(copy.partition, "ready");
     this.#begin();
     this.#in.timers.set("announce", this.#in.now + (this.#copies.size === 0 ? 0 : ANNOUNCE_MS));
   }
