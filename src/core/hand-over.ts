@@ -2,8 +2,9 @@
  * Hand-over: how a former owner lets go of a partition (DESIGN section 3: only after every owner holds it and a last exchange with them). States of
  * each partition, in order:
  *
- *   counted out   this node owns it no more and all owners hold it: its entry says so first, durably, so that nobody counts on it, not even itself
- *                 after a crash
+ *   asking        this node owns it no more, and by the view all owners hold it: they are asked whether that is so. An answer counts only while both
+ *                 sides see the same token claims, or two former owners could let go in favour of each other
+ *   counted out   its entry says first, durably, that it does not hold it, so that nobody counts on it, not even itself after a crash
  *   handing over  a page of its records is read; every record goes to every owner
  *   dropped       a record that all owners have acknowledged as durable, and that has not changed since, is removed; then the next page
  *   done          nothing is left
@@ -11,7 +12,8 @@
  * A write that still reaches this node meanwhile becomes a hint for the owners (`node.ts`). If the node comes to own the partition again, it
  * stops and takes part in a transfer as if it had nothing.
  *
- * Limits: one partition at a time, one page of `RECORDS_PER_PAGE`; an owner that is down is waited for. Travels in the background lane.
+ * Limits: one round of questions at a time; one partition handed over at a time, one page of `RECORDS_PER_PAGE`; an owner that is down is waited
+ * for. Travels in the background lane.
  */
 
 import { keyOfRecord, partitionRange } from "./address.ts";
@@ -19,16 +21,26 @@ import type { DvvSet } from "./dvvset.ts";
 import type { StoredRecord } from "./effect.ts";
 import type { Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import { holds, memberOf } from "./membership.ts";
+import type { ReleaseReply, ReleaseRequest } from "./message.ts";
+import { type Ring, claimsDigest } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const RECORDS_PER_PAGE = 64;
 /** How often what could not be done is tried again. */
 const RETRY_MS = 2_000;
+/** Let the view settle before the owners are asked. */
+const ASK_AFTER_MS = 300;
 
 export interface HandOverActions {
   /** This node is not to be counted for these partitions any more. */
   countOut(partitions: readonly Partition[]): void;
   dropRecord(key: Key, set: DvvSet): void;
+}
+
+interface Question {
+  readonly claims: number;
+  readonly requests: Map<RequestId, NodeId>;
+  readonly missing: Map<Partition, Set<NodeId>>;
 }
 
 interface Page {
@@ -45,6 +57,7 @@ export class HandOver {
   readonly #toClear = new Set<Partition>();
   /** Owned when the ring was last looked at: a transfer that was broken off leaves records, too. */
   #owned = new Set<Partition>();
+  #question: Question | undefined;
   #page: Page | undefined;
   readonly #bySent = new Map<RequestId, { readonly key: Key; readonly to: NodeId }>();
 
@@ -61,20 +74,47 @@ export class HandOver {
     const { ring, self } = this.#in;
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
     if (ring === undefined || own === undefined) return;
-    const out: Partition[] = [];
     const owned = new Set<Partition>();
     for (let p = 0; p < ring.view.claims.length; p++) {
       if (ring.owns(self, p)) owned.add(p);
       else if (this.#owned.has(p) && !holds(own, p)) this.#toClear.add(p);
-      if (!holds(own, p) || ring.owns(self, p)) continue;
-      const { owners } = ring.preferenceList(p);
-      if (owners.every((node) => holds(memberOf(ring.view, node)!, p))) out.push(p);
     }
     this.#owned = owned;
     for (const p of this.#toClear) if (owned.has(p)) this.#toClear.delete(p);
     if (this.#page !== undefined && owned.has(this.#page.partition)) this.#stop();
-    if (out.length > 0) this.#do.countOut(out);
+    if (this.#releasable(ring).length > 0) this.#in.timers.set("hand-over", this.#in.now + ASK_AFTER_MS);
     this.#arm();
+  }
+
+  /** Somebody asks whether it may let go in favour of this node, among others. */
+  onRequest(from: NodeId, message: ReleaseRequest): void {
+    const { ring, self } = this.#in;
+    const own = ring === undefined ? undefined : memberOf(ring.view, self);
+    const same = ring !== undefined && own !== undefined && claimsDigest(ring.view.claims) === message.claims;
+    const partitions = same
+      ? message.partitions.filter((p) => p < ring.view.claims.length && holds(own, p) && ring.owns(self, p))
+      : [];
+    this.#in.send(from, { kind: "release-reply", request: message.request, partitions }, "background");
+  }
+
+  onReleaseReply(from: NodeId, message: ReleaseReply): void {
+    const { ring } = this.#in;
+    const question = this.#question;
+    if (ring === undefined || question?.requests.get(message.request) !== from) return;
+    question.requests.delete(message.request);
+    if (question.claims !== claimsDigest(ring.view.claims)) {
+      this.#question = undefined;
+      return;
+    }
+    const out: Partition[] = [];
+    for (const partition of message.partitions) {
+      const missing = question.missing.get(partition);
+      if (missing?.delete(from) !== true || missing.size > 0) continue;
+      question.missing.delete(partition);
+      out.push(partition);
+    }
+    if (question.requests.size === 0) this.#question = undefined;
+    if (out.length > 0) this.#do.countOut(out);
   }
 
   /** It is durable that this node does not hold these. */
@@ -97,7 +137,44 @@ export class HandOver {
     if (this.#page !== undefined && this.#in.now - this.#page.startedAt > this.#in.config.transferTimeoutMs)
       this.#stop();
     if (this.#page === undefined) this.#next();
+    this.#ask();
     this.#arm();
+  }
+
+  /** Held, not owned, and by the view held by all owners. */
+  #releasable(ring: Ring): Partition[] {
+    const { self } = this.#in;
+    const own = memberOf(ring.view, self);
+    const found: Partition[] = [];
+    if (own === undefined) return found;
+    for (let p = 0; p < ring.view.claims.length; p++) {
+      if (!holds(own, p) || ring.owns(self, p)) continue;
+      if (ring.preferenceList(p).owners.every((node) => holds(memberOf(ring.view, node)!, p))) found.push(p);
+    }
+    return found;
+  }
+
+  /** A new round replaces one whose answers did not all come. */
+  #ask(): void {
+    const { ring } = this.#in;
+    this.#question = undefined;
+    const partitions = ring === undefined ? [] : this.#releasable(ring);
+    if (ring === undefined || partitions.length === 0) return;
+    const claims = claimsDigest(ring.view.claims);
+    const question: Question = { claims, requests: new Map(), missing: new Map() };
+    const byOwner = new Map<NodeId, Partition[]>();
+    for (const partition of partitions) {
+      const { owners } = ring.preferenceList(partition);
+      if (!owners.every((owner) => this.#in.reachable(owner))) continue;
+      question.missing.set(partition, new Set(owners));
+      for (const owner of owners) (byOwner.get(owner) ?? byOwner.set(owner, []).get(owner)!).push(partition);
+    }
+    for (const [owner, asked] of byOwner) {
+      const request = this.#in.nextRequest();
+      if (this.#in.send(owner, { kind: "release-request", request, claims, partitions: asked }, "background"))
+        question.requests.set(request, owner);
+    }
+    if (question.requests.size > 0) this.#question = question;
   }
 
   onScanned(
@@ -186,7 +263,9 @@ export class HandOver {
   }
 
   #arm(): void {
-    if (this.#toClear.size > 0 && !this.#in.timers.has("hand-over"))
-      this.#in.timers.set("hand-over", this.#in.now + RETRY_MS);
+    const { ring, timers, now } = this.#in;
+    if (timers.has("hand-over")) return;
+    if (this.#toClear.size > 0 || (ring !== undefined && this.#releasable(ring).length > 0))
+      timers.set("hand-over", now + RETRY_MS);
   }
 }

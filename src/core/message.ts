@@ -141,6 +141,25 @@ export interface TransferPage {
   readonly next: string | undefined;
 }
 
+/**
+ * "I own these partitions no more: do you, and do you hold them? May I let go?" Valid only while both see the same claims: two former owners that
+ * see different claims could else let go in favour of each other.
+ */
+export interface ReleaseRequest {
+  readonly kind: "release-request";
+  readonly request: RequestId;
+  /** Digest of all token claims. */
+  readonly claims: number;
+  /** Ascending. */
+  readonly partitions: readonly Partition[];
+}
+export interface ReleaseReply {
+  readonly kind: "release-reply";
+  readonly request: RequestId;
+  /** Those that the sender owns and holds, seen by the same claims; ascending. */
+  readonly partitions: readonly Partition[];
+}
+
 export type Message =
   | Ping
   | Pong
@@ -157,7 +176,9 @@ export type Message =
   | CoordinatePut
   | CoordinateReply
   | TransferRequest
-  | TransferPage;
+  | TransferPage
+  | ReleaseRequest
+  | ReleaseReply;
 
 /** What a caller writes. */
 export interface ClientWrite {

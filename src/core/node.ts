@@ -775,6 +775,12 @@ export class DynamoNode {
       case "transfer-page":
         this.#transfer.onPage(from, message);
         break;
+      case "release-request":
+        this.#handOver.onRequest(from, message);
+        break;
+      case "release-reply":
+        this.#handOver.onReleaseReply(from, message);
+        break;
       default:
         unreachable(message);
     }

@@ -21,6 +21,7 @@ import {
   type NodeId,
   PARTITIONS_MAX,
   SIBLINGS_DECODED_MAX,
+  type Partition,
 } from "../core/identifiers.ts";
 import type {
   ClientResult,
@@ -43,11 +44,14 @@ import type {
   ReplicaPutReply,
   RequestFailure,
   RequestReport,
+  ReleaseReply,
+  ReleaseRequest,
   TransferPage,
   TransferRequest,
 } from "../core/message.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
+  malformed,
   type Decoder,
   type Encoder,
   finishDecoding,
@@ -131,6 +135,8 @@ const KIND = {
   "coordinate-reply": 14,
   "transfer-request": 15,
   "transfer-page": 16,
+  "release-request": 17,
+  "release-reply": 18,
 } as const satisfies Record<Message["kind"], number>;
 
 const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
@@ -222,6 +228,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeTransferRequest(encoder, message);
     case "transfer-page":
       return writeTransferPage(encoder, message);
+    case "release-request":
+      return writeReleaseRequest(encoder, message);
+    case "release-reply":
+      return writeReleaseReply(encoder, message);
     default:
       return unreachable(message);
   }
@@ -261,6 +271,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readTransferRequest(decoder);
     case KIND["transfer-page"]:
       return readTransferPage(decoder);
+    case KIND["release-request"]:
+      return readReleaseRequest(decoder);
+    case KIND["release-reply"]:
+      return readReleaseReply(decoder);
     default:
       throw new UnknownMessageError(kind);
   }
@@ -512,6 +526,44 @@ function readTransferPage(decoder: Decoder): TransferPage {
   for (let i = 0; i < count; i++) records.push({ key: readKey(decoder), set: readDvvSet(decoder) });
   const next = readOptional(decoder, "whether there is a next page", readAddress);
   return { kind: "transfer-page", request, partition, outcome, records, next };
+}
+
+/** release-request: request claims partition* */
+function writeReleaseRequest(encoder: Encoder, message: ReleaseRequest): void {
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.claims);
+  writePartitions(encoder, message.partitions);
+}
+function readReleaseRequest(decoder: Decoder): ReleaseRequest {
+  const request = readRequest(decoder);
+  const claims = readUint32(decoder, "a digest of claims");
+  return { kind: "release-request", request, claims, partitions: readPartitions(decoder) };
+}
+
+/** release-reply: request partition* */
+function writeReleaseReply(encoder: Encoder, message: ReleaseReply): void {
+  writeUint(encoder, message.request);
+  writePartitions(encoder, message.partitions);
+}
+function readReleaseReply(decoder: Decoder): ReleaseReply {
+  const request = readRequest(decoder);
+  return { kind: "release-reply", request, partitions: readPartitions(decoder) };
+}
+
+/** partition*: ascending, so that there is one way to say it. */
+function writePartitions(encoder: Encoder, partitions: readonly Partition[]): void {
+  writeCount(encoder, partitions.length);
+  for (const partition of partitions) writeUint(encoder, partition);
+}
+function readPartitions(decoder: Decoder): Partition[] {
+  const count = readCount(decoder, "partitions", PARTITIONS_MAX, 1);
+  const partitions: Partition[] = [];
+  for (let i = 0; i < count; i++) {
+    const partition = readPartition(decoder);
+    if (i > 0 && partition <= partitions[i - 1]!) throw malformed("the partitions are not in order");
+    partitions.push(partition);
+  }
+  return partitions;
 }
 
 /** write: value context operation at w? policy */

@@ -143,6 +143,8 @@ const timed = { ...header, ttlMs: uint, key };
 const address = fc.string({ maxLength: 40 });
 
 /** One arbitrary for each kind: the compiler asks for a new one when the union grows. */
+const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
+
 export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { kind: Kind }>> } = {
   ping: record({ kind: fc.constant("ping"), sequence: uint, epoch: uint }),
   pong: record({ kind: fc.constant("pong"), sequence: uint, epoch: uint }),
@@ -218,6 +220,13 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       next: fc.constant(undefined),
     }),
   ),
+  "release-request": record({
+    kind: fc.constant("release-request"),
+    request: uint,
+    claims: fc.nat(0xffff_ffff),
+    partitions,
+  }),
+  "release-reply": record({ kind: fc.constant("release-reply"), request: uint, partitions }),
 };
 
 export const message: fc.Arbitrary<Message> = fc.oneof(...Object.values(messageOfKind));
