@@ -164,8 +164,11 @@ export class Replica {
     const store = this.#stores.get(ticket);
     if (store === undefined) return;
     this.#stores.delete(ticket);
-    store.state.storesUnderWay--;
-    for (const { origin } of store.waiters) this.#in.complete({ kind: "stored", origin, key: store.state.key });
+    const { state, place } = store;
+    state.storesUnderWay--;
+    if (place !== "record" && state.waiting === undefined && !state.hints.has(place))
+      this.#hints.remove(state.key, place);
+    for (const { origin } of store.waiters) this.#in.complete({ kind: "stored", origin, key: state.key });
     this.#settle(store.state);
     this.#shrink();
   }
@@ -337,8 +340,8 @@ export class Replica {
   #write(state: KeyState, place: Place, record: StoredRecord | null, origin: Origin | undefined): void {
     if (place === "record") state.record = record ?? undefined;
     else if (record === null) {
+      // The index lets go of it only when its removal is durable: until then it may still be on the disk, and counts.
       state.hints.delete(place);
-      this.#hints.remove(state.key, place);
     } else {
       if (!state.hints.has(place)) this.#in.note({ what: "hint-kept", key: state.key, target: place });
       state.hints.set(place, record);

@@ -16,7 +16,9 @@
  * A session is a number that the dialing node gives to each of its attempts; it grows from attempt to attempt.
  */
 
+import { OversizedError } from "../core/errors.ts";
 import type { NodeId } from "../core/identifiers.ts";
+import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
   finishDecoding,
   finishEncoding,
@@ -63,8 +65,12 @@ export type LinkPayload =
 const NODE_MESSAGE = 0;
 const ROUTE = 1;
 
-/** A node's message as it goes over the link. */
+/** A node's message as it goes over the link. @throws OversizedError when it does not fit into one link message. */
 export function wrapNodeMessage(bytes: Uint8Array): Uint8Array {
+  if (bytes.length >= MESSAGE_BYTES_MAX)
+    throw new OversizedError(
+      `A message of ${bytes.length} bytes is over the limit of ${MESSAGE_BYTES_MAX - 1}. It was not sent; the link and what is stored are untouched. Reconcile siblings, or split the value.`,
+    );
   const wrapped = new Uint8Array(bytes.length + 1);
   wrapped[0] = NODE_MESSAGE;
   wrapped.set(bytes, 1);
