@@ -1,0 +1,69 @@
+/**
+ * What a browser remembers between visits: the invites it has opened, so that a cluster can be opened again without its link; and who shops in a tab,
+ * for as long as the tab lives. Invites lie in IndexedDB, beside the clusters' data, so that the browser evicts both or neither. Storage
+ * may be switched off or full: then nothing is remembered and nothing fails.
+ */
+
+import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+import { fragmentOf, parseInvite, type Invite } from "./invite.ts";
+
+interface InviteSchema extends DBSchema {
+  /** By cluster; the value is the link's fragment, which is checked again when it is read. */
+  invites: { key: string; value: { readonly fragment: string; readonly atMs: number } };
+}
+
+async function withInvites<T>(work: (database: IDBPDatabase<InviteSchema>) => Promise<T>, otherwise: T): Promise<T> {
+  try {
+    const database = await openDB<InviteSchema>("tabring-shop", 1, {
+      upgrade(upgraded) {
+        upgraded.createObjectStore("invites");
+      },
+    });
+    try {
+      return await work(database);
+    } finally {
+      database.close();
+    }
+  } catch {
+    return otherwise; // storage is blocked or full
+  }
+}
+
+/** Newest first. */
+export async function rememberedInvites(): Promise<readonly Invite[]> {
+  const known = await withInvites((database) => database.getAll("invites"), []);
+  return known.sort((a, b) => b.atMs - a.atMs).flatMap(({ fragment }) => parseInvite(fragment) ?? []);
+}
+
+export async function rememberInvite({ cluster, secret }: Invite): Promise<void> {
+  const value = { fragment: fragmentOf({ cluster, secret }), atMs: Date.now() };
+  await withInvites((database) => database.put("invites", value, cluster), undefined);
+}
+
+export async function forgetInvite(cluster: string): Promise<void> {
+  await withInvites((database) => database.delete("invites", cluster), undefined);
+}
+
+/** Of this tab, in this cluster: `shopper`, `cart`, or `founding` (this tab is about to make the cluster, and must go on if it is reloaded). */
+type TabFact = "shopper" | "cart" | "founding";
+
+function factName(cluster: string, fact: TabFact): string {
+  return `tabring-${fact}-${cluster}`;
+}
+
+export function tabFact(cluster: string, fact: TabFact): string | undefined {
+  try {
+    return sessionStorage.getItem(factName(cluster, fact)) ?? undefined;
+  } catch {
+    return undefined; // storage is blocked
+  }
+}
+
+export function rememberTabFact(cluster: string, fact: TabFact, text: string | undefined): void {
+  try {
+    if (text === undefined) sessionStorage.removeItem(factName(cluster, fact));
+    else sessionStorage.setItem(factName(cluster, fact), text);
+  } catch {
+    // Storage is blocked or full: a reload asks again.
+  }
+}

@@ -1,0 +1,141 @@
+/** What happened, in words for somebody who has never heard of a preference list. */
+
+import { QuorumError, TabringError } from "../src/core/errors.ts";
+import type { Note } from "../src/core/effect.ts";
+import type { StoreStatus } from "../src/api.ts";
+import { unreachable } from "../src/base/assert.ts";
+
+const EUROS = new Intl.NumberFormat("en-IE", { style: "currency", currency: "EUR" });
+const CLOCK_TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+export function price(cents: number): string {
+  return EUROS.format(cents / 100);
+}
+
+export function timeOfDay(atMs: number): string {
+  return CLOCK_TIME.format(atMs);
+}
+
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n} ${n === 1 ? one : many}`;
+}
+
+/** "a", "a and b", "a, b and c". */
+export function listed(parts: readonly string[]): string {
+  return parts.length < 2 ? (parts[0] ?? "") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1) ?? ""}`;
+}
+
+/** The first digits of a node id: enough to tell the nodes of one cluster apart. */
+export function shortNode(node: string): string {
+  return node.slice(0, 6);
+}
+
+/** Version A, version B, … of a conflict. */
+export function versionName(index: number): string {
+  return index < 26 ? String.fromCharCode(65 + index) : String(index + 1);
+}
+
+export function stateWord(state: StoreStatus["state"]): string {
+  switch (state) {
+    case "starting":
+      return "Starting";
+    case "waiting":
+      return "Waiting";
+    case "joining":
+      return "Joining";
+    case "online":
+      return "Online";
+    case "degraded":
+      return "Some are away";
+    case "alone":
+      return "Alone";
+    case "closed":
+      return "Stopped";
+    default:
+      return unreachable(state);
+  }
+}
+
+const BY_CODE: Readonly<Record<string, string>> = {
+  "wrong-secret":
+    "This link does not belong to the cluster: the secret in it is wrong. Nothing was exchanged. Ask for the link again.",
+  "not-ready":
+    "This node has not met the rest of its cluster yet. Nothing was sent. It goes on by itself once another tab answers.",
+  overloaded: "This node has too much to do right now. Nothing was sent. Try again in a moment.",
+  storage: "The browser’s storage refused to keep it. What was kept before is safe. Free some space, then try again.",
+  "value-too-large": "That is too large to keep. Nothing was written.",
+  "invalid-key": "That name cannot be used as a key. Nothing was written.",
+  "too-many-siblings": "This cart has too many versions side by side. Nothing is lost: choose one below, then go on.",
+  "protocol-version": "The other tabs run another version of this page. Reload all of them.",
+  "cart-too-large":
+    "This cart has been changed so often that it is full. What is in it is safe. Go on with a new cart.",
+};
+
+/** An error as a sentence: what happened, what is safe, what to do. */
+export function errorWords(error: unknown): string {
+  if (error instanceof QuorumError) {
+    const nodes = count(error.answered.length, "node");
+    return error.operation === "put"
+      ? `Only ${nodes} of ${error.needed} confirmed in time. The change may still arrive; what was kept before is safe.`
+      : `Only ${nodes} of ${error.needed} answered in time. Nothing was changed.`;
+  }
+  if (error instanceof TabringError) return BY_CODE[error.code] ?? error.message;
+  if (error instanceof Error) return `Something unexpected happened: ${error.message}`;
+  return "Something unexpected happened.";
+}
+
+export function errorCode(error: unknown): string {
+  return error instanceof TabringError ? error.code : "unexpected";
+}
+
+/** One line of the trace. */
+export function noteWords(note: Note): string {
+  switch (note.what) {
+    case "phase":
+      return `This node is now: ${note.phase}.`;
+    case "view":
+      return `The membership changed: ${count(note.members, "member")}.`;
+    case "minted":
+      return `Wrote a new version of ${note.key} (number ${note.counter}${note.fresh ? ", as a fresh writer" : ""}).`;
+    case "merged":
+      return note.changed
+        ? `Took in ${note.key} from a ${note.purpose === "write" ? "put" : note.purpose}${note.siblings > 1 ? `; it has ${note.siblings} versions now` : ""}.`
+        : `Was sent ${note.key} again; nothing new in it.`;
+    case "read-repair":
+      return `Repaired ${note.key} at ${shortNode(note.to)}, which was behind.`;
+    case "hint-kept":
+      return `Keeps ${note.key} as a hint for ${shortNode(note.target)}, which is away.`;
+    case "hint-delivered":
+      return `Delivered the hint for ${note.key} to ${shortNode(note.target)}.`;
+    case "hint-refused":
+      return `Has no room for another hint (${note.key} for ${shortNode(note.target)}).`;
+    case "forwarded":
+      return `Handed a request for ${note.key} to ${shortNode(note.to)}, an owner.`;
+    case "stand-in":
+      return `No owner of ${note.key} can be reached: this node stands in.`;
+    case "many-siblings":
+      return `${note.key} has ${note.siblings} versions side by side.`;
+    case "peer-up":
+      return `Hears ${shortNode(note.peer)}.`;
+    case "peer-suspect":
+      return `Has not heard ${shortNode(note.peer)} for a while; asks others.`;
+    case "peer-gray":
+      return `Others hear ${shortNode(note.peer)}, this node does not.`;
+    case "peer-down":
+      return `Takes ${shortNode(note.peer)} for down.`;
+    case "late-dropped":
+      return `Dropped a late message from ${shortNode(note.from)}.`;
+    case "clock-jump":
+      return `Was asleep for ${Math.round(note.gapMs / 1_000)} s; greets everybody anew.`;
+    case "rings-differ":
+      return `Sees the ring differently from ${shortNode(note.peer)}; they compare.`;
+    case "partition-held":
+      return `Holds partition ${note.partition} completely now.`;
+    case "partition-dropped":
+      return `Gave partition ${note.partition} away.`;
+    case "storage-failed":
+      return `The storage refused: ${note.reason}`;
+    default:
+      return unreachable(note);
+  }
+}
