@@ -1,0 +1,120 @@
+import { describe, expect, test } from "vitest";
+import { crc32 } from "../base/crc32.ts";
+import { utf8Encode } from "../base/bytes.ts";
+import { recordAddress, positionOf } from "../core/address.ts";
+import type { DvvSet, Sibling } from "../core/dvvset.ts";
+import type { Actor, Key, NodeId, OperationId } from "../core/identifiers.ts";
+import { Checkers, type InvariantViolation } from "./checkers.ts";
+import { History } from "./history.ts";
+
+const key = "carts/ada" as Key;
+const node = "n" as NodeId;
+const A = "a" as Actor;
+const B = "b" as Actor;
+const dot = (actor: Actor, counter: number) => ({ actor, counter });
+
+/** Puts "one", then "two" without having seen it, then "three" having seen "one". */
+function story() {
+  const history = new History();
+  const put = (name: string, context: DvvSet["clock"], seen: DvvSet | undefined) =>
+    history.put(key, {
+      operation: name as OperationId,
+      value: utf8Encode(name),
+      context,
+      seen: seen === undefined ? undefined : history.of(key).seenIn(seen),
+    });
+  const sibling = (name: string, ...dots: Sibling["dots"]): Sibling => {
+    const value = utf8Encode(name);
+    return { dots, operation: name as OperationId, at: 0, value, checksum: crc32(value) };
+  };
+  const one: DvvSet = { clock: [dot(A, 1)], siblings: [sibling("one", dot(A, 1))] };
+  put("one", [], undefined);
+  put("two", [], undefined);
+  put("three", one.clock, one);
+  const checkers = new Checkers(history);
+  const violation = (...sets: DvvSet[]): string | undefined => {
+    try {
+      for (const set of sets) checkers.judge(key, set, node, "stores");
+      return undefined;
+    } catch (error) {
+      return (error as InvariantViolation).invariant;
+    }
+  };
+  return { history, sibling, one, violation };
+}
+
+describe("judging records", () => {
+  test("accepts what is right: concurrent siblings, and a put that replaces what it had seen", () => {
+    const { sibling, one, violation } = story();
+    const both: DvvSet = {
+      clock: [dot(A, 1), dot(B, 1)],
+      siblings: [sibling("one", dot(A, 1)), sibling("two", dot(B, 1))],
+    };
+    const after: DvvSet = {
+      clock: [dot(A, 2), dot(B, 1)],
+      siblings: [sibling("three", dot(A, 2)), sibling("two", dot(B, 1))],
+    };
+    expect(violation(one, both, after)).toBeUndefined();
+  });
+
+  test("a retry's two dots on one sibling are no second sibling", () => {
+    const { sibling, violation } = story();
+    expect(
+      violation({ clock: [dot(A, 1), dot(B, 1)], siblings: [sibling("one", dot(A, 1), dot(B, 1))] }),
+    ).toBeUndefined();
+  });
+
+  test("finds a version that vanished though nobody had seen it", () => {
+    const { sibling, one, violation } = story();
+    const both: DvvSet = {
+      clock: [dot(A, 1), dot(B, 1)],
+      siblings: [sibling("one", dot(A, 1)), sibling("two", dot(B, 1))],
+    };
+    expect(violation(one, both, { clock: [dot(A, 2), dot(B, 1)], siblings: [sibling("three", dot(A, 2))] })).toBe(
+      "no-vanishing",
+    );
+  });
+
+  test("finds one dot for two operations", () => {
+    const { sibling, one, violation } = story();
+    expect(violation(one, { clock: [dot(A, 1)], siblings: [sibling("two", dot(A, 1))] })).toBe("unique-dots");
+  });
+
+  test("finds values that nobody put, values that changed, and dots that nobody minted", () => {
+    const { sibling, violation } = story();
+    expect(violation({ clock: [dot(A, 1)], siblings: [sibling("four", dot(A, 1))] })).toBe("no-fabrication");
+    const changed = { ...sibling("one", dot(A, 1)), value: utf8Encode("eno") };
+    expect(violation({ clock: [dot(A, 1)], siblings: [changed] })).toBe("no-fabrication");
+    const damaged = { ...sibling("one", dot(A, 1)), checksum: 1 };
+    expect(violation({ clock: [dot(A, 1)], siblings: [damaged] })).toBe("no-fabrication");
+    expect(violation({ clock: [dot(A, 3)], siblings: [sibling("one", dot(A, 1))] })).toBe("no-fabrication");
+  });
+
+  test("finds one operation twice, and a sibling that another one had replaced", () => {
+    const { sibling, one, violation } = story();
+    const twice = [sibling("one", dot(A, 1)), sibling("one", dot(B, 1))];
+    expect(violation({ clock: [dot(A, 1), dot(B, 1)], siblings: twice })).toBe("no-fabrication");
+    const zombie = [sibling("one", dot(A, 1)), sibling("three", dot(A, 2))];
+    expect(violation(one, { clock: [dot(A, 2)], siblings: zombie })).toBe("no-fabrication");
+  });
+
+  test("finds a disk that forgets", () => {
+    const { history, one } = story();
+    const checkers = new Checkers(history);
+    const address = recordAddress(key, positionOf(key));
+    const stored = { set: one, minted: undefined };
+    const empty = { set: { clock: [], siblings: [] }, minted: undefined };
+    expect(() => checkers.onApplied(node, "records", address, empty, stored)).not.toThrow();
+    expect(() => checkers.onApplied(node, "records", address, stored, empty)).toThrow(/disk-monotonic/);
+  });
+});
+
+test("what a reader has seen goes on through what it answers with", () => {
+  const { history, sibling } = story();
+  const after: DvvSet = { clock: [dot(A, 2)], siblings: [sibling("three", dot(A, 2))] };
+  const own = history.of(key);
+  const seen = own.seenIn(after);
+  expect([0, 1, 2].map((index) => seen.has(index))).toEqual([true, false, true]);
+  expect(own.shows(after, own.operations[0]!)).toBe(true);
+  expect(own.shows(after, own.operations[1]!)).toBe(false);
+});

@@ -1,0 +1,427 @@
+/**
+ * The judges: DESIGN section 12, invariants 1, 2, 3 and 8, and what they rest on, against what callers did (`history.ts`) and what is on the
+ * virtual disks. They watch every record that a node stores, sends or answers, every disk write and every acknowledgement, as it happens.
+ *
+ *   no-lost-write       every acknowledged put is at every owner, or was replaced by a put that had seen it                          (1)
+ *   no-vanishing        a record covers a dot only if it has the operation, or something that had seen it                            (2)
+ *   no-fabrication      values are only ones that somebody put, dots only ones that were minted, siblings only maximal ones          (2)
+ *   unique-dots         no dot ever stands for two operations                                                                        (2)
+ *   durable-before-ack  at the moment of the answer the put is on as many disks as were promised                                     (1)
+ *   copies-kept         no record or hint is let go while that leaves fewer copies of an acknowledged put than were promised         (1)
+ *   disk-monotonic      a record on disk never loses knowledge                                                                       (1)
+ *   convergence         all owners hold identical records, no hint is owed to a living node, all see one ring                        (3)
+ *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
+ */
+
+import { bytesEqual } from "../base/bytes.ts";
+import { crc32 } from "../base/crc32.ts";
+import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import { type DvvSet, covers, descends, equal } from "../core/dvvset.ts";
+import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
+import type { NodeEvent } from "../core/event.ts";
+import type { Key, Millis, NodeId, Position, RingDigest } from "../core/identifiers.ts";
+import { Ring } from "../core/ring.ts";
+import type { History, KeyHistory, Operation } from "./history.ts";
+import type { Simulator } from "./simulator.ts";
+import type { VirtualStorage } from "./virtual-storage.ts";
+
+export type Invariant =
+  | "no-lost-write"
+  | "no-vanishing"
+  | "no-fabrication"
+  | "unique-dots"
+  | "durable-before-ack"
+  | "copies-kept"
+  | "disk-monotonic"
+  | "convergence"
+  | "bounded"
+  | "answered";
+
+/** An invariant does not hold: the run ends here. */
+export class InvariantViolation extends Error {
+  override readonly name = "InvariantViolation";
+  readonly invariant: Invariant;
+  constructor(invariant: Invariant, message: string) {
+    super(`${invariant}: ${message}`);
+    this.invariant = invariant;
+  }
+}
+
+/** An operation in a message to people: `put 12 of carts/ada (3f9a0c)`. */
+function named(operation: Operation): string {
+  return `put ${operation.index} of ${operation.key} (${operation.operation.slice(0, 6)})`;
+}
+
+const positions = new Map<Key, Position>();
+const POSITIONS_MAX = 10_000;
+
+function positionFor(key: Key): Position {
+  let position = positions.get(key);
+  if (position === undefined) {
+    if (positions.size >= POSITIONS_MAX) positions.clear();
+    positions.set(key, (position = positionOf(key)));
+  }
+  return position;
+}
+
+/** The record and all hints of a key that are durable on this disk. */
+export function setsOnDisk(disk: VirtualStorage, key: Key): DvvSet[] {
+  const position = positionFor(key);
+  const record = disk.get("records", recordAddress(key, position));
+  const sets = record === undefined ? [] : [record.set];
+  if (disk.count("hints") === 0) return sets;
+  const lowest = hintAddress(key, position, "" as NodeId);
+  for (const address of disk.addresses("hints", lowest, `${lowest}g`)) {
+    if (parseHintAddress(address).key !== key) continue;
+    const hint = disk.get("hints", address);
+    if (hint !== undefined) sets.push(hint.set);
+  }
+  return sets;
+}
+
+export class Checkers {
+  readonly #history: History;
+  readonly #judged = new WeakSet<DvvSet>();
+  readonly #answered = new Set<string>();
+  #simulator: Simulator | undefined;
+  #restSince: Millis | undefined;
+  #restDigest: RingDigest | undefined;
+
+  constructor(history: History) {
+    this.#history = history;
+  }
+
+  /** To be called once, before anything is checked. */
+  watch(simulator: Simulator): void {
+    this.#simulator = simulator;
+  }
+
+  /** Every record that this step stores, sends or answers with. */
+  onStep(node: NodeId, _event: NodeEvent, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "store":
+          for (const write of effect.writes) {
+            if (write.store === "meta" || write.record === null) continue;
+            const key = write.store === "records" ? keyOfRecord(write.address) : parseHintAddress(write.address).key;
+            this.judge(key, write.record.set, node, "stores");
+          }
+          break;
+        case "send": {
+          const { message } = effect;
+          if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
+          else if (message.kind === "transfer-page")
+            for (const record of message.records) this.judge(record.key, record.set, node, "copies");
+          break;
+        }
+        case "reply": {
+          const request = `${node} ${effect.request}`;
+          if (this.#answered.has(request))
+            throw new InvariantViolation("answered", `${this.#name(node)} answered request ${effect.request} twice`);
+          this.#answered.add(request);
+          break;
+        }
+        case "connect":
+        case "disconnect":
+        case "load":
+        case "scan":
+        case "note":
+          break;
+      }
+    }
+  }
+
+  /** A record changes on a disk. */
+  onApplied(
+    node: NodeId,
+    store: RecordStore,
+    address: string,
+    before: StoredRecord | null,
+    after: StoredRecord | null,
+  ): void {
+    if (before === null) return;
+    if (after !== null) {
+      if (!descends(after.set.clock, before.set.clock))
+        throw new InvariantViolation(
+          "disk-monotonic",
+          `${this.#name(node)} overwrote ${store} ${address} with a record that knows less`,
+        );
+      return;
+    }
+    const key = store === "records" ? keyOfRecord(address) : parseHintAddress(address).key;
+    const history = this.#history.keys.get(key);
+    if (history === undefined || history.lastWriteWins) return;
+    for (const operation of history.operations) {
+      if (operation.acknowledged === undefined || operation.forgiven || !history.shows(before.set, operation)) continue;
+      // The disk has let go already: what is left is what counts.
+      const left = this.copies(operation);
+      if (left + operation.copiesLost >= operation.acknowledged.needed) continue;
+      throw new InvariantViolation(
+        "copies-kept",
+        `${this.#name(node)} let go of its ${store === "hints" ? `hint for ${this.#name(parseHintAddress(address).target)}` : "record"} and left ${left} copies of ${named(operation)}, ${operation.acknowledged.needed} were promised`,
+      );
+    }
+  }
+
+  /** A disk is about to be lost: what the budget forgives is written off now. Returns how many acknowledged puts that were. */
+  onWipe(node: NodeId): number {
+    let forgiven = 0;
+    for (const history of this.#history.keys.values()) {
+      if (history.lastWriteWins) continue;
+      for (const operation of history.operations) {
+        if (!this.#shows(history, node, operation)) continue;
+        operation.copiesLost++;
+        if (operation.acknowledged === undefined || operation.acknowledged.needed > 1 || this.copies(operation) > 1)
+          continue;
+        operation.forgiven = true;
+        forgiven++;
+      }
+    }
+    return forgiven;
+  }
+
+  /** A caller was told that its put succeeded. */
+  onAcknowledged(operation: Operation, needed: number): void {
+    if (this.#history.of(operation.key).lastWriteWins) return;
+    const copies = this.copies(operation);
+    if (copies + operation.copiesLost < needed)
+      throw new InvariantViolation(
+        "durable-before-ack",
+        `${named(operation)} was acknowledged with ${needed} promised copies, but is on ${copies} disks`,
+      );
+    if (copies === 0) operation.forgiven = true;
+  }
+
+  /** On how many disks, lost ones not counted, the operation or something that replaced it is durable. */
+  copies(operation: Operation): number {
+    const simulator = this.#watched();
+    const history = this.#history.of(operation.key);
+    let copies = 0;
+    for (const node of simulator.nodes) {
+      if (simulator.stateOf(node) !== "wiped" && this.#shows(history, node, operation)) copies++;
+    }
+    return copies;
+  }
+
+  /** A record that a node stores, sends or answers with. */
+  judge(key: Key, set: DvvSet, node: NodeId, does: string): void {
+    if (this.#judged.has(set)) return;
+    this.#judged.add(set);
+    const history = this.#history.keys.get(key);
+    const where = `${this.#name(node)} ${does} a record of ${key}`;
+    if (history === undefined) {
+      if (set.siblings.length === 0) return;
+      throw new InvariantViolation("no-fabrication", `${where}, which nobody wrote`);
+    }
+    this.#judgeSiblings(history, set, where);
+    if (history.lastWriteWins) return;
+    this.#judgeClock(history, set, where);
+    this.#judgeMaximality(history, set, where);
+  }
+
+  /** Each sibling is something that somebody put, under dots that are its own. */
+  #judgeSiblings(history: KeyHistory, set: DvvSet, where: string): void {
+    let previous = "";
+    for (const sibling of set.siblings) {
+      const operation = history.byId.get(sibling.operation);
+      if (operation === undefined)
+        throw new InvariantViolation("no-fabrication", `${where} with an operation that nobody put`);
+      if (sibling.operation <= previous)
+        throw new InvariantViolation(
+          "no-fabrication",
+          `${where} in which ${named(operation)} stands twice or out of order`,
+        );
+      previous = sibling.operation;
+      const same =
+        sibling.value === operation.value ||
+        (sibling.value !== null && operation.value !== null && bytesEqual(sibling.value, operation.value));
+      if (!same || sibling.checksum !== (sibling.value === null ? 0 : crc32(sibling.value)))
+        throw new InvariantViolation("no-fabrication", `${where} in which ${named(operation)} has another value`);
+      if (sibling.dots.length === 0)
+        throw new InvariantViolation("no-fabrication", `${where} in which ${named(operation)} has no dot`);
+      for (const dot of sibling.dots) {
+        if (!covers(set.clock, dot))
+          throw new InvariantViolation("no-fabrication", `${where} whose clock does not cover ${named(operation)}`);
+        let dots = history.dots.get(dot.actor);
+        if (dots === undefined) history.dots.set(dot.actor, (dots = []));
+        const known = dots[dot.counter - 1];
+        if (known !== undefined && known !== operation)
+          throw new InvariantViolation(
+            "unique-dots",
+            `${where} in which dot ${dot.actor.slice(0, 6)}…${dot.actor.slice(-4)}:${dot.counter} is ${named(operation)}, but it was ${named(known)}`,
+          );
+        dots[dot.counter - 1] = operation;
+      }
+    }
+  }
+
+  /** Each dot that the clock covers was minted, and its operation is here or was seen by what is here. */
+  #judgeClock(history: KeyHistory, set: DvvSet, where: string): void {
+    const seen = history.seenIn(set);
+    for (const { actor, counter } of set.clock) {
+      const dots = history.dots.get(actor);
+      for (let i = 0; i < counter; i++) {
+        const operation = dots?.[i];
+        if (operation === undefined)
+          throw new InvariantViolation(
+            "no-fabrication",
+            `${where} whose clock covers dot ${actor.slice(0, 6)}…${actor.slice(-4)}:${i + 1}, which nobody minted`,
+          );
+        if (!seen.has(operation.index))
+          throw new InvariantViolation(
+            "no-vanishing",
+            `${where} in which ${named(operation)} is gone, though nothing in it had seen that put`,
+          );
+      }
+    }
+  }
+
+  /** No sibling was replaced by a context that another one carried. */
+  #judgeMaximality(history: KeyHistory, set: DvvSet, where: string): void {
+    if (set.siblings.length < 2) return;
+    for (const sibling of set.siblings) {
+      for (const other of set.siblings) {
+        if (other === sibling) continue;
+        const replacing = history.byId.get(other.operation)!;
+        if (!sibling.dots.every((dot) => covers(replacing.context, dot))) continue;
+        const replaced = history.byId.get(sibling.operation)!;
+        throw new InvariantViolation(
+          "no-fabrication",
+          `${where} in which ${named(replaced)} stands beside ${named(replacing)}, which replaced it`,
+        );
+      }
+    }
+  }
+
+  /** Undefined when the cluster has come to rest and agrees; else what is missing. */
+  unsettled(): string | undefined {
+    const simulator = this.#watched();
+    let ring: Ring | undefined;
+    for (const node of simulator.running) {
+      const name = this.#name(node);
+      const view = simulator.inspect(node);
+      if (view?.view === undefined || view.phase !== "member") return `${name} is ${view?.phase ?? "down"}`;
+      ring ??= new Ring(view.view);
+      if (view.ringDigest !== ring.digest) return `${name} sees another ring`;
+      if (view.transfers.length > 0) return `${name} copies ${view.transfers.length} partitions`;
+      if (view.requests > 0) return `${name} has ${view.requests} requests under way`;
+      const { puts = 0, gets = 0, handOvers = 0 } = view.sizes;
+      if (puts + gets + handOvers > 0)
+        return `${name} still works on ${puts} puts, ${gets} gets and ${handOvers} hand-overs`;
+      for (const { target, count } of view.hints) {
+        if (simulator.stateOf(target) !== "wiped") return `${name} owes ${count} hints to ${this.#name(target)}`;
+      }
+      if (simulator.diskOf(node).commitsWaiting > 0) return `${name} still writes`;
+    }
+    if (ring === undefined) return undefined;
+    for (const key of this.#history.keys.keys()) {
+      const different = this.#different(ring, key);
+      if (different !== undefined) return different;
+    }
+    return undefined;
+  }
+
+  /** How long the cluster has been at rest without a break, by what is seen at each call; and what is missing, if anything. */
+  rest(): { readonly sinceMs: number; readonly missing: string | undefined } {
+    const simulator = this.#watched();
+    const missing = this.unsettled();
+    const first = simulator.running[0];
+    const digest = first === undefined ? undefined : simulator.inspect(first)?.ringDigest;
+    if (missing !== undefined || digest !== this.#restDigest) this.#restSince = undefined;
+    this.#restDigest = digest;
+    if (missing === undefined) this.#restSince ??= simulator.now;
+    return { sinceMs: simulator.now - (this.#restSince ?? simulator.now), missing };
+  }
+
+  /** No acknowledged write is lost: to be called when all is settled. */
+  checkNothingLost(): void {
+    const simulator = this.#watched();
+    const first = simulator.running[0];
+    const view = first === undefined ? undefined : simulator.inspect(first)?.view;
+    if (view === undefined) return;
+    const ring = new Ring(view);
+    for (const history of this.#history.keys.values()) {
+      if (history.lastWriteWins) continue;
+      const owners = this.#livingOwners(ring, history.key);
+      for (const operation of history.operations) {
+        if (operation.acknowledged === undefined || operation.forgiven) continue;
+        const without = owners.filter((owner) => !this.#shows(history, owner, operation));
+        if (owners.length > 0 ? without.length === 0 : this.copies(operation) > 0) continue;
+        throw new InvariantViolation(
+          "no-lost-write",
+          `${named(operation)}, acknowledged at ${operation.acknowledged.at} by ${this.#name(operation.acknowledged.coordinator)}, is not at ${without.map((node) => this.#name(node)).join(" ")} (${this.copies(operation)} copies are left)`,
+        );
+      }
+    }
+  }
+
+  /** Tables of all running nodes are within their limits. */
+  checkBounds(): void {
+    const simulator = this.#watched();
+    for (const node of simulator.running) {
+      const config = simulator.configOf(node);
+      const view = simulator.inspect(node);
+      if (view === undefined) continue;
+      const members = view.view?.members.length ?? 1;
+      const { hints = 0, peers = 0, puts = 0, gets = 0, forwarded = 0, greeted = 0, timers = 0 } = view.sizes;
+      const limits: readonly (readonly [string, number, number])[] = [
+        ["requests", view.requests, config.requestsMax + members],
+        ["hints", hints, config.hintsMax],
+        ["hints owed", view.hintsOwed, config.hintsMax],
+        ["transfers", view.transfers.length, config.transfersInFlightMax],
+        ["peers", peers, simulator.nodes.length],
+        ["greeted", greeted, simulator.nodes.length],
+        ["puts", puts, config.requestsMax],
+        ["gets", gets, 2 * config.requestsMax],
+        ["forwarded", forwarded, config.requestsMax],
+        ["timers", timers, 4 * config.requestsMax + 1_000],
+      ];
+      for (const [name, size, most] of limits) {
+        if (size > most)
+          throw new InvariantViolation(
+            "bounded",
+            `${this.#name(node)} has ${size} ${name}, at most ${most} are allowed`,
+          );
+      }
+    }
+  }
+
+  #different(ring: Ring, key: Key): string | undefined {
+    const simulator = this.#watched();
+    const address = recordAddress(key, positionFor(key));
+    let first: DvvSet | undefined;
+    let firstOwner: NodeId | undefined;
+    for (const owner of this.#livingOwners(ring, key)) {
+      const set = simulator.diskOf(owner).get("records", address)?.set ?? { clock: [], siblings: [] };
+      if (firstOwner === undefined) {
+        first = set;
+        firstOwner = owner;
+      } else if (!equal(first!, set))
+        return `${this.#name(firstOwner)} and ${this.#name(owner)} hold different records of ${key}`;
+    }
+    return undefined;
+  }
+
+  #livingOwners(ring: Ring, key: Key): NodeId[] {
+    const simulator = this.#watched();
+    const partition = partitionOf(positionFor(key), ring.view.claims.length);
+    return ring.preferenceList(partition).owners.filter((owner) => simulator.stateOf(owner) !== "wiped");
+  }
+
+  #shows(history: KeyHistory, node: NodeId, operation: Operation): boolean {
+    return setsOnDisk(this.#disk(node), history.key).some((set) => history.shows(set, operation));
+  }
+
+  #disk(node: NodeId): VirtualStorage {
+    return this.#watched().diskOf(node);
+  }
+
+  #name(node: NodeId): string {
+    return this.#simulator?.nameOf(node) ?? node.slice(0, 6);
+  }
+
+  #watched(): Simulator {
+    if (this.#simulator === undefined) throw new Error("nothing is watched");
+    return this.#simulator;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * What callers did and were told, kept outside all nodes: every put with what it had seen, and whether it was acknowledged. The checkers judge
+ * the nodes by this, never by their own bookkeeping.
+ *
+ * What a put had seen is counted in operations, not in clocks: the versions that the read before it returned, and whatever those had seen in
+ * turn. A put may make exactly these vanish. Only dots are learned from the nodes, from the records that they send and store: a sibling carries
+ * both its dots and its operation.
+ *
+ * Limits: OPERATIONS_MAX for each key.
+ */
+
+import { assert } from "../base/assert.ts";
+import type { Clock, DvvSet } from "../core/dvvset.ts";
+import type { Actor, Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
+
+export const OPERATIONS_MAX = 65_536;
+
+/** A set of operations of one key, by their index: one bit each. */
+export class OperationBits {
+  #words: Uint32Array;
+
+  constructor(words = new Uint32Array(1)) {
+    this.#words = words;
+  }
+
+  has(index: number): boolean {
+    return ((this.#words[index >> 5] ?? 0) & (1 << (index & 31))) !== 0;
+  }
+
+  add(index: number): void {
+    this.#grow((index >> 5) + 1);
+    this.#words[index >> 5]! |= 1 << (index & 31);
+  }
+
+  addAll(other: OperationBits): void {
+    this.#grow(other.#words.length);
+    for (let i = 0; i < other.#words.length; i++) this.#words[i]! |= other.#words[i]!;
+  }
+
+  copy(): OperationBits {
+    return new OperationBits(this.#words.slice());
+  }
+
+  #grow(words: number): void {
+    if (words <= this.#words.length) return;
+    const grown = new Uint32Array(Math.max(words, 2 * this.#words.length));
+    grown.set(this.#words);
+    this.#words = grown;
+  }
+}
+
+export interface Acknowledgement {
+  /** Durable copies that the answer promised. */
+  readonly needed: number;
+  readonly at: Millis;
+  readonly coordinator: NodeId;
+}
+
+export interface Operation {
+  readonly index: number;
+  readonly operation: OperationId;
+  readonly key: Key;
+  readonly value: Uint8Array | null;
+  readonly context: Clock;
+  /** Everything that its caller had seen, directly or through what it had seen. */
+  readonly past: OperationBits;
+  /** The first acknowledgement; undefined while there is none. */
+  acknowledged: Acknowledgement | undefined;
+  /** All its copies went with a disk that the budget allows to lose. */
+  forgiven: boolean;
+  /** Copies that went with lost disks. */
+  copiesLost: number;
+}
+
+export class KeyHistory {
+  readonly key: Key;
+  /** Puts may replace what they have not seen, and may be replaced at once: only fabrication and convergence are judged. */
+  readonly lastWriteWins: boolean;
+  readonly operations: Operation[] = [];
+  readonly byId = new Map<OperationId, Operation>();
+  /** By actor and counter - 1: whose dot it is. */
+  readonly dots = new Map<Actor, (Operation | undefined)[]>();
+
+  constructor(key: Key, lastWriteWins: boolean) {
+    this.key = key;
+    this.lastWriteWins = lastWriteWins;
+  }
+
+  /** What somebody has seen who holds this record: its siblings and their pasts. Operations that nobody put are left out. */
+  seenIn(set: DvvSet): OperationBits {
+    const seen = new OperationBits();
+    for (const sibling of set.siblings) {
+      const operation = this.byId.get(sibling.operation);
+      if (operation === undefined) continue;
+      seen.add(operation.index);
+      seen.addAll(operation.past);
+    }
+    return seen;
+  }
+
+  /** True when the record has the operation or something that replaced it. */
+  shows(set: DvvSet, operation: Operation): boolean {
+    return set.siblings.some((sibling) => {
+      const own = this.byId.get(sibling.operation);
+      return own === operation || own?.past.has(operation.index) === true;
+    });
+  }
+}
+
+export class History {
+  readonly keys = new Map<Key, KeyHistory>();
+  readonly #isLastWriteWins: (key: Key) => boolean;
+
+  constructor(isLastWriteWins: (key: Key) => boolean = () => false) {
+    this.#isLastWriteWins = isLastWriteWins;
+  }
+
+  of(key: Key): KeyHistory {
+    let history = this.keys.get(key);
+    if (history === undefined) this.keys.set(key, (history = new KeyHistory(key, this.#isLastWriteWins(key))));
+    return history;
+  }
+
+  /** A caller is about to put. `seen` is what its context stands for; undefined for a blind put. */
+  put(
+    key: Key,
+    put: {
+      readonly operation: OperationId;
+      readonly value: Uint8Array | null;
+      readonly context: Clock;
+      readonly seen: OperationBits | undefined;
+    },
+  ): Operation {
+    const history = this.of(key);
+    assert(history.operations.length < OPERATIONS_MAX, `more than ${OPERATIONS_MAX} puts to one key`);
+    assert(!history.byId.has(put.operation), "two puts of one operation id");
+    const operation: Operation = {
+      index: history.operations.length,
+      operation: put.operation,
+      key,
+      value: put.value,
+      context: put.context,
+      past: put.seen?.copy() ?? new OperationBits(),
+      acknowledged: undefined,
+      forgiven: false,
+      copiesLost: 0,
+    };
+    history.operations.push(operation);
+    history.byId.set(operation.operation, operation);
+    return operation;
+  }
+
+  get acknowledged(): number {
+    let count = 0;
+    for (const { operations } of this.keys.values())
+      for (const operation of operations) if (operation.acknowledged) count++;
+    return count;
+  }
+}

@@ -1,0 +1,508 @@
+/**
+ * Many nodes on virtual time. One seed decides everything: node ids, delays, what a crash leaves on disk, and the seeds of the nodes themselves.
+ *
+ * A computer (here called a host) has a disk and, while it runs, a node. States of a host: running, frozen (running, but events wait until it
+ * thaws, as for a background tab), down (crashed, disk intact), wiped (gone for good; its successor is a new host with a new node id).
+ *
+ * The simulator performs the node's effects and keeps the host's side of the contract: one event at a time, `at` never back, each storage effect
+ * answered once, `wakeAt` honoured after each step. Whoever wants to judge or to tell watches through `Observer`; nothing here judges, except
+ * that a node which throws, or spins at one moment, ends the run with a `SimulationError`.
+ *
+ * Limits: HOSTS_MAX; STEPS_PER_MOMENT_MAX steps of one node at one moment; what waits for a frozen node is bounded by the network's own bounds
+ * and the length of the run.
+ */
+
+import { assert, unreachable } from "../base/assert.ts";
+import { Prng } from "../base/prng.ts";
+import type { Seed } from "../base/prng.ts";
+import type { ClusterParameters, Config } from "../core/config.ts";
+import type { Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
+import type { NodeEvent } from "../core/event.ts";
+import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
+import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { NodeOptions, NodeView } from "../core/node.ts";
+import { EventQueue } from "./event-queue.ts";
+import { type MessageCodec, type NetworkProfile, VirtualNetwork } from "./virtual-network.ts";
+import { type StorageCodec, type StorageProfile, VirtualStorage } from "./virtual-storage.ts";
+
+export const HOSTS_MAX = 1_024;
+export const STEPS_PER_MOMENT_MAX = 20_000;
+/** A lost or refused link to a seed is dialled again. */
+export const SEED_REDIAL_MS: Millis = 2_000;
+/** Virtual wall-clock time at the start of every run. */
+export const WALL_START: Millis = 1_700_000_000_000;
+
+/** What the simulator needs of a node; `DynamoNode` is one. */
+export interface SimulatedNode {
+  step(event: NodeEvent): Effect[];
+  wakeAt(): Millis | undefined;
+  inspect(): NodeView;
+}
+
+/** A node broke its contract with its host. */
+export class SimulationError extends Error {
+  override readonly name = "SimulationError";
+}
+
+export interface Observer {
+  /** A node took an event; these are the effects, before any of them is performed. */
+  stepped?(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void;
+  /** A record on a disk changes now; null is none. */
+  applied?(
+    node: NodeId,
+    store: RecordStore,
+    address: string,
+    before: StoredRecord | null,
+    after: StoredRecord | null,
+  ): void;
+  /** Something happens to the world: a crash, a partition. In words. */
+  told?(what: string): void;
+}
+
+export interface SimulatorOptions {
+  makeNode(options: NodeOptions): SimulatedNode;
+  readonly network: NetworkProfile;
+  readonly storage: StorageProfile;
+  /** Messages travel as bytes. */
+  readonly codec?: MessageCodec | undefined;
+  /** Records lie on disk as bytes. */
+  readonly storageCodec?: StorageCodec | undefined;
+  /** Timers fire up to this much late. */
+  readonly timerLatenessMs?: Millis;
+  /** Nodes start with clocks of drawn origins; otherwise all at 0. */
+  readonly skewedClocks?: boolean;
+  /** Mutants only: a node gets the same random numbers at each of its starts. */
+  readonly repeatsNodeSeeds?: boolean;
+  readonly observer?: Observer;
+}
+
+export interface HostOptions {
+  readonly name: string;
+  readonly config: Config;
+  /** Founds the cluster at its first start. */
+  readonly found?: ClusterParameters | undefined;
+  readonly seeds: readonly NodeId[];
+}
+
+export type HostState = "running" | "frozen" | "down" | "wiped";
+
+type Distribute<Event> = Event extends NodeEvent ? Omit<Event, "at"> : never;
+type Happening = Distribute<NodeEvent>;
+
+interface Host {
+  readonly id: NodeId;
+  readonly options: HostOptions;
+  readonly storage: VirtualStorage;
+  readonly wallSkewMs: Millis;
+  readonly nodeSeed: Seed;
+  node: SimulatedNode | undefined;
+  /** The node's clock at virtual time 0. */
+  clockOrigin: Millis;
+  /** The earliest wake that is scheduled; undefined when none is. */
+  armedAt: Millis | undefined;
+  /** While frozen: what happened meanwhile. */
+  held: Happening[] | undefined;
+  thawedAt: Millis;
+  wiped: boolean;
+  readonly requests: Map<RequestId, (result: ClientResult | undefined) => void>;
+  steppedAt: Millis;
+  stepsThen: number;
+}
+
+export class Simulator {
+  readonly network: VirtualNetwork;
+  readonly #options: SimulatorOptions;
+  readonly #prng: Prng;
+  readonly #queue = new EventQueue();
+  readonly #hosts = new Map<NodeId, Host>();
+  #now: Millis = 0;
+  #nextRequest = 1;
+  #steps = 0;
+
+  constructor(seed: number, options: SimulatorOptions) {
+    this.#options = options;
+    this.#prng = Prng.fromNumber(seed);
+    this.network = new VirtualNetwork(
+      this.#prng.fork(),
+      options.network,
+      () => this.#now,
+      {
+        schedule: (delayMs, run) => this.after(delayMs, run),
+        isAwake: (node) => {
+          const host = this.#hosts.get(node);
+          return host?.node !== undefined && host.held === undefined;
+        },
+        connected: (node, peer) => this.#happens(node, { kind: "peer-connected", peer }),
+        lost: (node, peer) => this.#happens(node, { kind: "peer-lost", peer }),
+        received: (node, from, epoch, message) =>
+          this.#happens(node, { kind: "message-received", from, epoch, message }),
+      },
+      options.codec,
+    );
+  }
+
+  /** Virtual milliseconds since the start. */
+  get now(): Millis {
+    return this.#now;
+  }
+
+  /** Steps that nodes took so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** All hosts ever added, in that order. */
+  get nodes(): readonly NodeId[] {
+    return [...this.#hosts.keys()];
+  }
+
+  /** Nodes that run, frozen or not, in the order of their hosts. */
+  get running(): readonly NodeId[] {
+    return [...this.#hosts.values()].flatMap((host) => (host.node === undefined ? [] : [host.id]));
+  }
+
+  nameOf(node: NodeId): string {
+    return this.#hosts.get(node)?.options.name ?? node.slice(0, 6);
+  }
+
+  stateOf(node: NodeId): HostState {
+    const host = this.#host(node);
+    if (host.wiped) return "wiped";
+    if (host.node === undefined) return "down";
+    return host.held === undefined ? "running" : "frozen";
+  }
+
+  /** When the node last thawed; minus infinity when it never froze. */
+  thawedAt(node: NodeId): Millis {
+    return this.#host(node).thawedAt;
+  }
+
+  configOf(node: NodeId): Config {
+    return this.#host(node).options.config;
+  }
+
+  diskOf(node: NodeId): VirtualStorage {
+    return this.#host(node).storage;
+  }
+
+  /** Wall-clock time at this node, skewed. */
+  wallAt(node: NodeId): Millis {
+    return WALL_START + Math.floor(this.#now) + this.#host(node).wallSkewMs;
+  }
+
+  inspect(node: NodeId): NodeView | undefined {
+    return this.#hosts.get(node)?.node?.inspect();
+  }
+
+  /** Puts a new host there and starts its node now. */
+  add(options: HostOptions): NodeId {
+    assert(this.#hosts.size < HOSTS_MAX, `more than ${HOSTS_MAX} hosts`);
+    const prng = this.#prng.fork();
+    const id = prng.hex(16) as NodeId;
+    const now = (): Millis => this.#now;
+    const storage: VirtualStorage = new VirtualStorage(
+      prng.fork(),
+      this.#options.storage,
+      {
+        get now() {
+          return now();
+        },
+        schedule: (delayMs, run) => this.after(delayMs, run),
+        answer: (answer) => this.#happens(id, answer),
+        applied: (store, address, before, after) =>
+          this.#options.observer?.applied?.(id, store, address, before, after),
+      },
+      this.#options.storageCodec,
+    );
+    const host: Host = {
+      id,
+      options,
+      storage,
+      wallSkewMs: this.#options.skewedClocks === true ? prng.between(-60_000, 60_000) : 0,
+      nodeSeed: [prng.uint32(), prng.uint32(), prng.uint32(), prng.uint32()],
+      node: undefined,
+      clockOrigin: 0,
+      armedAt: undefined,
+      held: undefined,
+      thawedAt: Number.NEGATIVE_INFINITY,
+      wiped: false,
+      requests: new Map(),
+      steppedAt: -1,
+      stepsThen: 0,
+    };
+    this.#hosts.set(id, host);
+    this.#start(host);
+    return id;
+  }
+
+  /** The node ends at this moment; its disk keeps what was durable, and perhaps some of what was under way. */
+  crash(node: NodeId): void {
+    const host = this.#host(node);
+    if (host.node === undefined) return;
+    this.#tell(`crash ${host.options.name}`);
+    host.node = undefined;
+    host.armedAt = undefined;
+    host.held = undefined;
+    host.storage.crash();
+    this.network.nodeCrashed(node);
+    const callers = [...host.requests.values()];
+    host.requests.clear();
+    for (const answer of callers) answer(undefined);
+  }
+
+  /** Starts a crashed node again, from its disk. */
+  restart(node: NodeId): void {
+    const host = this.#host(node);
+    if (host.node !== undefined || host.wiped) return;
+    this.#tell(`restart ${host.options.name}`);
+    this.#start(host);
+  }
+
+  /** The node and its disk are gone for good. Returns the id of its successor, a new node without data. */
+  wipe(node: NodeId, successor: string): NodeId {
+    const host = this.#host(node);
+    this.crash(node);
+    this.#tell(`wipe ${host.options.name}`);
+    host.wiped = true;
+    return this.add({ ...host.options, name: successor, found: undefined });
+  }
+
+  /** The node takes no event for so long; then all at once. */
+  freeze(node: NodeId, durationMs: Millis): void {
+    const host = this.#host(node);
+    if (host.node === undefined || host.held !== undefined) return;
+    this.#tell(`freeze ${host.options.name} for ${durationMs} ms`);
+    const held: Happening[] = [];
+    host.held = held;
+    this.after(durationMs, () => {
+      if (host.held === held) this.thaw(node);
+    });
+  }
+
+  thaw(node: NodeId): void {
+    const host = this.#host(node);
+    const held = host.held;
+    if (held === undefined) return;
+    this.#tell(`thaw ${host.options.name}`);
+    host.held = undefined;
+    host.thawedAt = this.#now;
+    for (const happening of held) this.#step(host, happening);
+  }
+
+  partition(groups: readonly (readonly NodeId[])[]): void {
+    this.#tell(`partition ${groups.map((group) => group.map((node) => this.nameOf(node)).join(" ")).join(" | ")}`);
+    this.network.partition(groups, this.nodes);
+  }
+
+  mute(nodes: readonly NodeId[]): void {
+    this.#tell(`mute ${nodes.map((node) => this.nameOf(node)).join(" ")}`);
+    this.network.mute(nodes, this.nodes);
+  }
+
+  heal(): void {
+    this.#tell("heal");
+    this.network.heal();
+  }
+
+  /** Answers once, with undefined when the node ended first. */
+  get(
+    node: NodeId,
+    key: Key,
+    options: { readonly r?: number | undefined; readonly timeoutMs?: Millis | undefined },
+    answer: (result: ClientResult | undefined) => void,
+  ): RequestId {
+    const request = this.#nextRequest++;
+    this.#ask(node, request, answer, { kind: "client-get", request, key, r: options.r, timeoutMs: options.timeoutMs });
+    return request;
+  }
+
+  /** Answers once, with undefined when the node ended first. */
+  put(
+    node: NodeId,
+    key: Key,
+    write: ClientWrite,
+    options: { readonly prefer?: NodeId | undefined; readonly timeoutMs?: Millis | undefined },
+    answer: (result: ClientResult | undefined) => void,
+  ): RequestId {
+    const request = this.#nextRequest++;
+    const { prefer, timeoutMs } = options;
+    this.#ask(node, request, answer, { kind: "client-put", request, key, write, prefer, timeoutMs });
+    return request;
+  }
+
+  /** The caller loses interest: it gets no answer. */
+  abandon(node: NodeId, request: RequestId): void {
+    if (this.#host(node).requests.delete(request)) this.#happens(node, { kind: "client-abandoned", request });
+  }
+
+  setVisibility(node: NodeId, hidden: boolean): void {
+    this.#happens(node, { kind: "visibility", hidden });
+  }
+
+  /** From now on all disks, and those to come, follow this profile. */
+  setStorageProfile(change: (profile: StorageProfile) => StorageProfile): void {
+    for (const host of this.#hosts.values()) host.storage.profile = change(host.storage.profile);
+  }
+
+  /** Calls back at virtual time now + `delayMs`. */
+  after(delayMs: Millis, run: () => void): void {
+    this.#queue.push(this.#now + Math.max(0, delayMs), run);
+  }
+
+  /** Lets the next thing happen; false when nothing is scheduled. */
+  step(): boolean {
+    const next = this.#queue.pop();
+    if (next === undefined) return false;
+    this.#now = next.time;
+    next.run();
+    return true;
+  }
+
+  /** Lets everything happen up to and including this time. */
+  runUntil(time: Millis): void {
+    for (let next = this.#queue.nextTime; next !== undefined && next <= time; next = this.#queue.nextTime) this.step();
+    this.#now = Math.max(this.#now, time);
+  }
+
+  #start(host: Host): void {
+    const { options, storage } = host;
+    const { prng, skewed } = { prng: this.#prng, skewed: this.#options.skewedClocks === true };
+    const drawn: Seed = [prng.uint32(), prng.uint32(), prng.uint32(), prng.uint32()];
+    const meta: NodeMeta | undefined = storage.meta;
+    host.clockOrigin = skewed ? prng.below(1_000_000) : 0;
+    host.steppedAt = -1;
+    host.node = this.#options.makeNode({
+      id: host.id,
+      config: options.config,
+      meta,
+      seed: this.#options.repeatsNodeSeeds === true ? host.nodeSeed : drawn,
+      seeds: options.seeds,
+    });
+    const start = host.node;
+    this.#step(host, { kind: "started" });
+    if (meta?.view === undefined && options.found !== undefined && host.node === start)
+      this.#step(host, { kind: "found-cluster", parameters: options.found });
+    this.#dialSeeds(host, start);
+  }
+
+  /** Seeds are the host's business: it knows them from outside and keeps a link to each, as a tab does to its server. */
+  #dialSeeds(host: Host, start: SimulatedNode): void {
+    if (host.node !== start || host.options.seeds.length === 0) return;
+    for (const seed of host.options.seeds) this.network.connect(host.id, seed);
+    this.after(SEED_REDIAL_MS, () => this.#dialSeeds(host, start));
+  }
+
+  #ask(
+    node: NodeId,
+    request: RequestId,
+    answer: (result: ClientResult | undefined) => void,
+    happening: Happening,
+  ): void {
+    const host = this.#host(node);
+    if (host.node === undefined) {
+      this.after(0, () => answer(undefined));
+      return;
+    }
+    host.requests.set(request, answer);
+    this.#happens(node, happening);
+  }
+
+  #happens(node: NodeId, happening: Happening): void {
+    const host = this.#hosts.get(node);
+    if (host?.node === undefined) return;
+    if (host.held !== undefined) host.held.push(happening);
+    // Never within a step: what a node causes comes back to it as an event of its own.
+    else if (this.#stepping) this.after(0, () => this.#happens(node, happening));
+    else this.#step(host, happening);
+  }
+
+  #stepping = false;
+
+  #step(host: Host, happening: Happening): void {
+    const { node } = host;
+    if (node === undefined) return;
+    if (host.steppedAt !== this.#now) {
+      host.steppedAt = this.#now;
+      host.stepsThen = 0;
+    }
+    if (++host.stepsThen > STEPS_PER_MOMENT_MAX)
+      throw new SimulationError(`${host.options.name} took ${STEPS_PER_MOMENT_MAX} steps at one moment: it spins`);
+    this.#steps++;
+    const event = { ...happening, at: host.clockOrigin + this.#now } as NodeEvent;
+    let effects: readonly Effect[];
+    try {
+      effects = node.step(event);
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      throw new SimulationError(`${host.options.name} threw out of step on ${event.kind}: ${text}`);
+    }
+    this.#options.observer?.stepped?.(host.id, event, effects);
+    this.#stepping = true;
+    for (const effect of effects) this.#perform(host, effect);
+    this.#stepping = false;
+    this.#arm(host, node);
+  }
+
+  #perform(host: Host, effect: Effect): void {
+    switch (effect.kind) {
+      case "send":
+        this.network.send(host.id, effect.to, effect.epoch, effect.lane, effect.message);
+        break;
+      case "connect":
+        this.network.connect(host.id, effect.peer);
+        break;
+      case "disconnect":
+        this.network.disconnect(host.id, effect.peer);
+        break;
+      case "load":
+        host.storage.load(effect.ticket, effect.reads);
+        break;
+      case "store":
+        host.storage.commit(effect.ticket, effect.writes);
+        break;
+      case "scan":
+        host.storage.scan(effect.ticket, effect);
+        break;
+      case "reply": {
+        const answer = host.requests.get(effect.request);
+        host.requests.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(effect.result));
+        break;
+      }
+      case "note":
+        break;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  /** One wake is scheduled at a time, unless the node names an earlier one. A wake that comes before its time is scheduled again, unseen. */
+  #arm(host: Host, node: SimulatedNode): void {
+    const local = node.wakeAt();
+    if (local === undefined) return;
+    // Rounded up to sixteenths, exact in binary: a wake must not come before its time by a rounding error.
+    const due = Math.max(this.#now, Math.ceil((local - host.clockOrigin) * 16) / 16);
+    if (host.armedAt !== undefined && host.armedAt <= due) return;
+    host.armedAt = due;
+    const lateness = this.#options.timerLatenessMs ?? 0;
+    const late = lateness > 0 ? this.#prng.below(lateness * 4) / 4 : 0;
+    this.#queue.push(due + late, () => {
+      if (host.node !== node || host.armedAt !== due) return;
+      host.armedAt = undefined;
+      const wanted = node.wakeAt();
+      if (wanted === undefined) return;
+      if (wanted - host.clockOrigin > this.#now) this.#arm(host, node);
+      else this.#happens(host.id, { kind: "wake" });
+    });
+  }
+
+  #tell(what: string): void {
+    this.#options.observer?.told?.(what);
+  }
+
+  #host(node: NodeId): Host {
+    const host = this.#hosts.get(node);
+    assert(host !== undefined, `no host ${node}`);
+    return host;
+  }
+}

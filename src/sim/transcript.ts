@@ -1,0 +1,301 @@
+/**
+ * One line for everything that happens, the same wherever it is read: scenario files, the timeline of a failed seed, the log of the demo.
+ * A transcript keeps the last lines and a checksum over all of them, so that two runs of one seed can be compared by one number.
+ */
+
+import { unreachable } from "../base/assert.ts";
+import { utf8Decode, utf8Encode } from "../base/bytes.ts";
+import { crc32 } from "../base/crc32.ts";
+import type { Clock, DvvSet, Sibling } from "../core/dvvset.ts";
+import type { Effect, Note } from "../core/effect.ts";
+import type { NodeEvent } from "../core/event.ts";
+import { keyOfRecord, parseHintAddress } from "../core/address.ts";
+import type { Actor, Millis, NodeId } from "../core/identifiers.ts";
+import type { ClientResult, ClientWrite, Message, RequestReport } from "../core/message.ts";
+
+export interface Names {
+  node(node: NodeId): string;
+  /** A short name of an actor, with its node in it. */
+  actor(actor: Actor): string;
+}
+
+/** Names nodes by `nodeName` and numbers each node's actors for each key in the order in which they are met. */
+export function namesOf(nodeName: (node: NodeId) => string): Names {
+  const numbers = new Map<Actor, string>();
+  const counts = new Map<string, number>();
+  return {
+    node: nodeName,
+    actor: (actor) => {
+      let name = numbers.get(actor);
+      if (name === undefined) {
+        const node = nodeName(actor.slice(0, 32) as NodeId);
+        const count = (counts.get(node) ?? 0) + 1;
+        counts.set(node, count);
+        numbers.set(actor, (name = `${node}.${count}`));
+      }
+      return name;
+    },
+  };
+}
+
+export function formatValue(value: Uint8Array | null): string {
+  if (value === null) return "deleted";
+  const text = value.length <= 40 ? utf8Decode(value) : undefined;
+  return text === undefined ? `${value.length} bytes` : `"${text}"`;
+}
+
+/** `[a.1:2 b.1:1]` */
+export function formatClock(clock: Clock, names: Names): string {
+  return `[${clock.map((dot) => `${names.actor(dot.actor)}:${dot.counter}`).join(" ")}]`;
+}
+
+function formatSibling(sibling: Sibling, names: Names): string {
+  const dots = sibling.dots.map((dot) => `${names.actor(dot.actor)}:${dot.counter}`).join("+");
+  return `${formatValue(sibling.value)}@${dots}`;
+}
+
+export function formatSet(set: DvvSet, names: Names): string {
+  return `{${set.siblings.map((sibling) => formatSibling(sibling, names)).join(", ")}} ${formatClock(set.clock, names)}`;
+}
+
+function formatWrite(write: ClientWrite, names: Names): string {
+  const w = write.w === undefined ? "" : ` w=${write.w}`;
+  const policy = write.policy === "siblings" ? "" : ` ${write.policy}`;
+  return `${formatValue(write.value)} op=${write.operation.slice(0, 6)} context=${formatClock(write.context, names)}${w}${policy}`;
+}
+
+function formatReport(report: RequestReport | undefined, names: Names): string {
+  if (report === undefined) return "no report";
+  const list = (nodes: readonly NodeId[]): string =>
+    nodes.length === 0 ? "-" : nodes.map((node) => names.node(node)).join(",");
+  return (
+    `by ${names.node(report.coordinator)} needed=${report.needed}/${report.counted} answered=${list(report.answered)}` +
+    ` silent=${list(report.silent)} hinted=${list(report.hintedFor)} in ${report.elapsedMs} ms`
+  );
+}
+
+export function formatResult(result: ClientResult, names: Names): string {
+  switch (result.outcome) {
+    case "got":
+      return `got ${formatSet(result.set, names)} first=${names.node(result.first)} ${formatReport(result.report, names)}`;
+    case "put":
+      return `put ok siblings=${result.siblings} ${formatClock(result.clock, names)} ${formatReport(result.report, names)}`;
+    case "failed":
+      return `failed ${result.failure.code} ${formatReport(result.report, names)}`;
+    default:
+      return unreachable(result);
+  }
+}
+
+export function formatMessage(message: Message, names: Names): string {
+  switch (message.kind) {
+    case "ping":
+    case "pong":
+      return `${message.kind} #${message.sequence} epoch=${message.epoch}`;
+    case "probe":
+      return `probe #${message.sequence} ${names.node(message.target)}`;
+    case "probe-reply":
+      return `probe-reply #${message.sequence} ${names.node(message.target)} ${message.alive ? "alive" : "silent"}`;
+    case "gossip-digest":
+      return `gossip-digest ${message.ring ?? "none"}`;
+    case "gossip-versions":
+      return `gossip-versions members=${message.members.length}`;
+    case "gossip-news":
+      return `gossip-news members=${message.members.length} claims=${message.claims === undefined ? "no" : "yes"} wanted=${message.wanted.length}`;
+    case "replica-put": {
+      const hint = message.hintFor === undefined ? "" : ` hint for ${names.node(message.hintFor)}`;
+      return `replica-put #${message.request} ${message.purpose} ${message.key} ${formatSet(message.set, names)}${hint}`;
+    }
+    case "replica-put-reply":
+      return `replica-put-reply #${message.request} ${message.outcome}`;
+    case "replica-get":
+      return `replica-get #${message.request} ${message.key}`;
+    case "replica-get-reply":
+      return `replica-get-reply #${message.request} ${message.outcome}${message.set === undefined ? "" : ` ${formatSet(message.set, names)}`}`;
+    case "coordinate-get":
+      return `coordinate-get #${message.request} ${message.key}${message.r === undefined ? "" : ` r=${message.r}`}`;
+    case "coordinate-put":
+      return `coordinate-put #${message.request} ${message.key} ${formatWrite(message.write, names)}`;
+    case "coordinate-reply":
+      return `coordinate-reply #${message.request} ${formatResult(message.result, names)}`;
+    case "transfer-request":
+      return `transfer-request #${message.request} partition=${message.partition} after=${message.after === "" ? "start" : message.after}`;
+    case "transfer-page":
+      return `transfer-page #${message.request} partition=${message.partition} ${message.outcome} records=${message.records.length}${message.next === undefined ? " last" : ""}`;
+    case "release-request":
+      return `release-request #${message.request} partitions=${message.partitions.length}`;
+    case "release-reply":
+      return `release-reply #${message.request} partitions=${message.partitions.length}`;
+    default:
+      return unreachable(message);
+  }
+}
+
+export function formatNote(note: Note, names: Names): string {
+  switch (note.what) {
+    case "phase":
+      return `phase ${note.phase}`;
+    case "view":
+      return `view members=${note.members}`;
+    case "minted":
+      return `minted ${note.key} ${names.actor(note.actor)}:${note.counter}${note.fresh ? " fresh" : ""}`;
+    case "merged":
+      return `merged ${note.key} ${note.purpose} siblings=${note.siblings}${note.changed ? "" : " unchanged"}`;
+    case "read-repair":
+      return `read-repair ${note.key} to ${names.node(note.to)}`;
+    case "hint-kept":
+    case "hint-delivered":
+    case "hint-refused":
+      return `${note.what} ${note.key} for ${names.node(note.target)}`;
+    case "forwarded":
+      return `forwarded ${note.key} to ${names.node(note.to)}`;
+    case "stand-in":
+      return `stand-in ${note.key}`;
+    case "many-siblings":
+      return `many-siblings ${note.key} ${note.siblings}`;
+    case "peer-up":
+    case "peer-suspect":
+    case "peer-gray":
+    case "peer-down":
+    case "rings-differ":
+      return `${note.what} ${names.node(note.peer)}`;
+    case "late-dropped":
+      return `late-dropped ${note.message} from ${names.node(note.from)}`;
+    case "clock-jump":
+      return `clock-jump ${note.gapMs} ms`;
+    case "partition-held":
+    case "partition-dropped":
+      return `${note.what} ${note.partition}`;
+    case "storage-failed":
+      return `storage-failed ${note.reason}`;
+    default:
+      return unreachable(note);
+  }
+}
+
+export function formatEvent(event: NodeEvent, names: Names): string {
+  switch (event.kind) {
+    case "started":
+    case "wake":
+      return event.kind;
+    case "found-cluster": {
+      const { n, r, w, partitions } = event.parameters;
+      return `found-cluster n=${n} r=${r} w=${w} partitions=${partitions}`;
+    }
+    case "client-get":
+      return `client-get #${event.request} ${event.key}${event.r === undefined ? "" : ` r=${event.r}`}`;
+    case "client-put":
+      return `client-put #${event.request} ${event.key} ${formatWrite(event.write, names)}`;
+    case "client-abandoned":
+      return `client-abandoned #${event.request}`;
+    case "message-received":
+      return `from ${names.node(event.from)} (epoch ${event.epoch}): ${formatMessage(event.message, names)}`;
+    case "peer-connected":
+    case "peer-lost":
+      return `${event.kind} ${names.node(event.peer)}`;
+    case "loaded":
+      return `loaded #${event.ticket} ${event.records.map((record) => (record === undefined ? "missing" : record === "failed" ? "failed" : formatSet(record.set, names))).join(" ")}`;
+    case "stored":
+      return `stored #${event.ticket}`;
+    case "storage-failed":
+      return `storage-failed #${event.ticket} ${event.reason}`;
+    case "scanned":
+      return `scanned #${event.ticket} entries=${event.entries.length}${event.done ? " done" : ""}`;
+    case "visibility":
+      return `visibility ${event.hidden ? "hidden" : "shown"}`;
+    default:
+      return unreachable(event);
+  }
+}
+
+/** The key of a storage address, and whom a hint is for. */
+function formatAddress(store: "records" | "hints", address: string, names: Names): string {
+  if (store === "records") return keyOfRecord(address);
+  const { key, target } = parseHintAddress(address);
+  return `${key} hint for ${names.node(target)}`;
+}
+
+export function formatEffect(effect: Effect, names: Names): string {
+  switch (effect.kind) {
+    case "send":
+      return `to ${names.node(effect.to)} (epoch ${effect.epoch}): ${formatMessage(effect.message, names)}`;
+    case "connect":
+    case "disconnect":
+      return `${effect.kind} ${names.node(effect.peer)}`;
+    case "load":
+      return `load #${effect.ticket} ${effect.reads.map((read) => formatAddress(read.store, read.address, names)).join(", ")}`;
+    case "store":
+      return `store #${effect.ticket} ${effect.writes
+        .map((write) =>
+          write.store === "meta"
+            ? `meta incarnation=${write.meta.incarnation}`
+            : `${formatAddress(write.store, write.address, names)} ${write.record === null ? "removed" : formatSet(write.record.set, names)}`,
+        )
+        .join(", ")}`;
+    case "scan":
+      return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
+    case "reply":
+      return `reply #${effect.request} ${formatResult(effect.result, names)}`;
+    case "note":
+      return `* ${formatNote(effect.note, names)}`;
+    default:
+      return unreachable(effect);
+  }
+}
+
+/** `12.250 s` */
+export function formatTime(time: Millis): string {
+  const millis = Math.floor(time);
+  return `${Math.floor(millis / 1_000)}.${String(millis % 1_000).padStart(3, "0")}`;
+}
+
+/** What of an event or effect belongs into a transcript. */
+export type Interest = "everything" | "keys" | "notes";
+
+/** True when the message carries or asks for a key's data. */
+export function isAboutKeys(message: Message): boolean {
+  return message.kind.startsWith("replica-") || message.kind.startsWith("coordinate-");
+}
+
+/** True when the note tells of something that a reader of a story wants to see. */
+export function isTelling(note: Note): boolean {
+  return (
+    note.what !== "merged" &&
+    note.what !== "view" &&
+    note.what !== "partition-held" &&
+    note.what !== "partition-dropped"
+  );
+}
+
+/** Keeps the last `linesMax` lines and a checksum over all. */
+export class Transcript {
+  readonly #linesMax: number;
+  #lines: string[] = [];
+  #hash = 0;
+  #count = 0;
+
+  constructor(linesMax: number) {
+    this.#linesMax = linesMax;
+  }
+
+  add(line: string): void {
+    this.#hash = crc32(utf8Encode(`${line}\n`), this.#hash);
+    this.#count++;
+    this.#lines.push(line);
+    if (this.#lines.length >= 2 * this.#linesMax) this.#lines = this.#lines.slice(-this.#linesMax);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Eight hexadecimal digits; equal transcripts have equal ones. */
+  get hash(): string {
+    return this.#hash.toString(16).padStart(8, "0");
+  }
+
+  /** The last lines, oldest first. */
+  get lines(): readonly string[] {
+    return this.#lines.slice(-this.#linesMax);
+  }
+}

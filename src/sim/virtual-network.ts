@@ -1,0 +1,321 @@
+/**
+ * Links between nodes in virtual time, and everything that can go wrong with them.
+ *
+ * A link has two ends, and they need not agree. `connect` leads to a new generation of the link, up at both ends at once, if by then both nodes
+ * are awake and no cut lies between them; otherwise to nothing. An end goes down by `disconnect`, when the far node crashes, or when a cut is
+ * noticed: after a drawn delay, or never, and then the node's own pings must notice. A message reaches the far end only if that end is up and of
+ * the generation that the message was sent to. Exactly one `lost` follows each `connected`, unless the node itself is gone.
+ *
+ * Worse than the transport port promises, by profile: loss, duplication, reordering, and late frames, which come out of whatever link is up
+ * between the two many seconds later (seen in browsers after a healed partition).
+ *
+ * Limits: STALLED_MAX messages wait behind a cut; what comes beyond is lost.
+ */
+
+import type { Prng } from "../base/prng.ts";
+import type { Lane } from "../core/effect.ts";
+import type { Epoch, Millis, NodeId } from "../core/identifiers.ts";
+import type { Message } from "../core/message.ts";
+
+export const STALLED_MAX = 50_000;
+
+/** Both inclusive. */
+export interface Span {
+  readonly min: Millis;
+  readonly max: Millis;
+}
+
+export interface NetworkProfile {
+  /** One way. Drawn once for each direction of each pair of nodes. */
+  readonly latencyMs: Span;
+  /** Added to each message, drawn each time. */
+  readonly jitterMs: Millis;
+  /** Messages overtake each other within a lane. */
+  readonly reordering: boolean;
+  readonly lossProbability: number;
+  readonly duplicationProbability: number;
+  /** Share of the messages that come out up to `lateMsMax` later, on whatever link is up then. */
+  readonly lateProbability: number;
+  readonly lateMsMax: Millis;
+  /** From `connect` to a link. */
+  readonly connectMs: Span;
+  /** From the death of a link to `lost` at an end that notices. */
+  readonly noticeMs: Span;
+  /** Share of the ends that never notice. */
+  readonly unnoticedProbability: number;
+  /** Share of the messages sent against a cut that wait for its end instead of being lost. */
+  readonly stallProbability: number;
+}
+
+export const calmNetwork: NetworkProfile = {
+  latencyMs: { min: 5, max: 5 },
+  jitterMs: 0,
+  reordering: false,
+  lossProbability: 0,
+  duplicationProbability: 0,
+  lateProbability: 0,
+  lateMsMax: 0,
+  connectMs: { min: 20, max: 20 },
+  noticeMs: { min: 1_000, max: 1_000 },
+  unnoticedProbability: 0,
+  stallProbability: 0,
+};
+
+/** Messages as bytes on their way, so that the codec is run as well. */
+export interface MessageCodec {
+  encode(message: Message, epoch: Epoch): Uint8Array;
+  decode(bytes: Uint8Array): { readonly message: Message; readonly epoch: Epoch };
+}
+
+/** What the network needs of the simulator. */
+export interface NetworkHost {
+  schedule(delayMs: Millis, run: () => void): void;
+  /** Runs and is not frozen: takes part in making a link. */
+  isAwake(node: NodeId): boolean;
+  connected(node: NodeId, peer: NodeId): void;
+  lost(node: NodeId, peer: NodeId): void;
+  received(node: NodeId, from: NodeId, epoch: Epoch, message: Message): void;
+}
+
+interface End {
+  readonly generation: number;
+  /** Relative order within a lane: nothing sent later arrives before this. */
+  readonly arrival: Record<Lane, Millis>;
+}
+
+interface Parcel {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly generation: number;
+  readonly late: boolean;
+  readonly deliver: () => void;
+}
+
+/** Drawn in quarters of a millisecond: exact in binary, and no node may rely on whole ones. */
+export function draw(prng: Prng, span: Span): Millis {
+  return span.max <= span.min ? span.min : span.min + Math.floor(prng.below((span.max - span.min) * 4 + 1)) / 4;
+}
+
+export class VirtualNetwork {
+  profile: NetworkProfile;
+  readonly #prng: Prng;
+  readonly #host: NetworkHost;
+  readonly #now: () => Millis;
+  readonly #codec: MessageCodec | undefined;
+  readonly #ends = new Map<NodeId, Map<NodeId, End>>();
+  readonly #latency = new Map<string, Millis>();
+  readonly #dialling = new Set<string>();
+  /** Multiplies the latency to and from a slow node. */
+  readonly #slowness = new Map<NodeId, number>();
+  readonly #cuts = new Map<NodeId, Set<NodeId>>();
+  /** Directions whose messages are kept back until released; for scenarios. */
+  readonly #held = new Map<string, Parcel[]>();
+  #stalled: Parcel[] = [];
+  #generation = 0;
+
+  constructor(
+    prng: Prng,
+    profile: NetworkProfile,
+    now: () => Millis,
+    host: NetworkHost,
+    codec: MessageCodec | undefined,
+  ) {
+    this.#prng = prng;
+    this.profile = profile;
+    this.#now = now;
+    this.#host = host;
+    this.#codec = codec;
+  }
+
+  isLinked(node: NodeId, peer: NodeId): boolean {
+    return this.#ends.get(node)?.has(peer) ?? false;
+  }
+
+  /** True when what `from` sends cannot reach `to` because of a cut. */
+  isCut(from: NodeId, to: NodeId): boolean {
+    return this.#cuts.get(from)?.has(to) ?? false;
+  }
+
+  connect(node: NodeId, peer: NodeId): void {
+    const pair = node < peer ? `${node} ${peer}` : `${peer} ${node}`;
+    if (node === peer || this.isLinked(node, peer) || this.#dialling.has(pair)) return;
+    this.#dialling.add(pair);
+    this.#host.schedule(draw(this.#prng, this.profile.connectMs), () => {
+      this.#dialling.delete(pair);
+      if (!this.#host.isAwake(node) || !this.#host.isAwake(peer)) return;
+      if (this.isCut(node, peer) || this.isCut(peer, node)) return;
+      if (
+        this.isLinked(node, peer) &&
+        this.isLinked(peer, node) &&
+        this.#generationOf(node, peer) === this.#generationOf(peer, node)
+      )
+        return;
+      const generation = ++this.#generation;
+      for (const [near, far] of [
+        [node, peer],
+        [peer, node],
+      ] as const) {
+        if (this.isLinked(near, far)) this.#lose(near, far);
+        let ends = this.#ends.get(near);
+        if (ends === undefined) this.#ends.set(near, (ends = new Map<NodeId, End>()));
+        ends.set(far, { generation, arrival: { foreground: 0, background: 0 } });
+      }
+      this.#host.connected(node, peer);
+      this.#host.connected(peer, node);
+    });
+  }
+
+  /** This end goes down at once; the far end notices later, or never. */
+  disconnect(node: NodeId, peer: NodeId): void {
+    if (!this.isLinked(node, peer)) return;
+    this.#lose(node, peer);
+    this.#noticeLater(peer, node);
+  }
+
+  send(from: NodeId, to: NodeId, epoch: Epoch, lane: Lane, message: Message): void {
+    const end = this.#ends.get(from)?.get(to);
+    if (end === undefined) return;
+    const { profile } = this;
+    const prng = this.#prng;
+    if (profile.lossProbability > 0 && prng.chance(profile.lossProbability)) return;
+    const bytes = this.#codec?.encode(message, epoch);
+    const deliver = (): void => {
+      const parsed = bytes === undefined ? undefined : this.#codec?.decode(bytes);
+      this.#host.received(to, from, parsed?.epoch ?? epoch, parsed?.message ?? message);
+    };
+    const copies = profile.duplicationProbability > 0 && prng.chance(profile.duplicationProbability) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      const late = profile.lateProbability > 0 && prng.chance(profile.lateProbability);
+      const parcel: Parcel = { from, to, generation: end.generation, late, deliver };
+      let delay = this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
+      if (late) delay += prng.below(profile.lateMsMax);
+      else if (!profile.reordering && copy === 0) {
+        const arrival = Math.max(end.arrival[lane], this.#now() + delay);
+        end.arrival[lane] = arrival;
+        delay = arrival - this.#now();
+      }
+      this.#host.schedule(delay, () => this.#arrive(parcel));
+    }
+  }
+
+  /** A node is gone without a word; the far ends of its links notice later, or never. */
+  nodeCrashed(node: NodeId): void {
+    const peers = [...(this.#ends.get(node)?.keys() ?? [])];
+    this.#ends.delete(node);
+    for (const peer of peers) this.#noticeLater(peer, node);
+  }
+
+  /** The link breaks; both ends notice later, or never. */
+  breakLink(a: NodeId, b: NodeId): void {
+    const generation = ++this.#generation;
+    for (const [near, far] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const end = this.#ends.get(near)?.get(far);
+      if (end === undefined) continue;
+      // A generation of its own: nothing that either side sends arrives any more.
+      this.#ends.get(near)!.set(far, { generation: near === a ? generation : -generation, arrival: end.arrival });
+      this.#noticeLater(near, far);
+    }
+  }
+
+  /** Only nodes of one group reach each other; those in no group are a group of their own. Replaces earlier cuts. */
+  partition(groups: readonly (readonly NodeId[])[], nodes: readonly NodeId[]): void {
+    const groupOf = new Map<NodeId, number>();
+    groups.forEach((group, index) => group.forEach((node) => groupOf.set(node, index)));
+    this.#cut(nodes, (from, to) => (groupOf.get(from) ?? -1) !== (groupOf.get(to) ?? -1));
+  }
+
+  /** What these nodes send to the others is lost; what the others send arrives. Replaces earlier cuts. */
+  mute(muted: readonly NodeId[], nodes: readonly NodeId[]): void {
+    this.#cut(nodes, (from, to) => muted.includes(from) && !muted.includes(to));
+  }
+
+  /** Ends all cuts. Messages that waited behind them come out. */
+  heal(): void {
+    this.#cuts.clear();
+    const stalled = this.#stalled;
+    this.#stalled = [];
+    for (const parcel of stalled) {
+      this.#host.schedule(draw(this.#prng, { min: 1, max: 200 }), () => this.#arrive(parcel));
+    }
+  }
+
+  /** Latency to and from this node times `factor`; 1 ends it. */
+  slow(node: NodeId, factor: number): void {
+    if (factor === 1) this.#slowness.delete(node);
+    else this.#slowness.set(node, factor);
+  }
+
+  /** Keeps back what `from` sends to `to` until `release`. */
+  hold(from: NodeId, to: NodeId): void {
+    this.#held.set(`${from} ${to}`, []);
+  }
+
+  /** Lets out what was kept back, on whatever link is up now. */
+  release(from: NodeId, to: NodeId): void {
+    const parcels = this.#held.get(`${from} ${to}`) ?? [];
+    this.#held.delete(`${from} ${to}`);
+    for (const parcel of parcels) this.#host.schedule(1, () => this.#arrive({ ...parcel, late: true }));
+  }
+
+  #cut(nodes: readonly NodeId[], isCut: (from: NodeId, to: NodeId) => boolean): void {
+    this.#cuts.clear();
+    for (const from of nodes) {
+      for (const to of nodes) {
+        if (from === to || !isCut(from, to)) continue;
+        let cut = this.#cuts.get(from);
+        if (cut === undefined) this.#cuts.set(from, (cut = new Set<NodeId>()));
+        cut.add(to);
+        if (this.isLinked(from, to)) this.#noticeLater(from, to);
+        if (this.isLinked(to, from)) this.#noticeLater(to, from);
+      }
+    }
+  }
+
+  #arrive(parcel: Parcel): void {
+    const { from, to } = parcel;
+    const held = this.#held.get(`${from} ${to}`);
+    if (held !== undefined) {
+      if (held.length < STALLED_MAX) held.push(parcel);
+      return;
+    }
+    if (this.isCut(from, to)) {
+      if (this.#stalled.length < STALLED_MAX && this.#prng.chance(this.profile.stallProbability))
+        this.#stalled.push(parcel);
+      return;
+    }
+    const end = this.#ends.get(to)?.get(from);
+    if (end === undefined || (!parcel.late && end.generation !== parcel.generation)) return;
+    parcel.deliver();
+  }
+
+  #noticeLater(near: NodeId, far: NodeId): void {
+    const generation = this.#generationOf(near, far);
+    if (generation === undefined || this.#prng.chance(this.profile.unnoticedProbability)) return;
+    this.#host.schedule(draw(this.#prng, this.profile.noticeMs), () => {
+      if (this.#generationOf(near, far) !== generation) return;
+      // A cut that ended in time was none, if the far end held on as well.
+      const alive = this.#generationOf(far, near) === generation && !this.isCut(near, far) && !this.isCut(far, near);
+      if (!alive) this.#lose(near, far);
+    });
+  }
+
+  #generationOf(node: NodeId, peer: NodeId): number | undefined {
+    return this.#ends.get(node)?.get(peer)?.generation;
+  }
+
+  #lose(node: NodeId, peer: NodeId): void {
+    this.#ends.get(node)?.delete(peer);
+    this.#host.lost(node, peer);
+  }
+
+  #latencyOf(from: NodeId, to: NodeId): Millis {
+    const direction = `${from} ${to}`;
+    let latency = this.#latency.get(direction);
+    if (latency === undefined) this.#latency.set(direction, (latency = draw(this.#prng, this.profile.latencyMs)));
+    if (this.#slowness.size === 0) return latency;
+    return latency * (this.#slowness.get(from) ?? 1) * (this.#slowness.get(to) ?? 1);
+  }
+}

@@ -1,0 +1,150 @@
+import { describe, expect, test } from "vitest";
+import { Prng } from "../base/prng.ts";
+import type { StoredRecord } from "../core/effect.ts";
+import { EventQueue } from "./event-queue.ts";
+import { type StorageAnswer, type StorageProfile, VirtualStorage, calmStorage } from "./virtual-storage.ts";
+
+const record = (text: string): StoredRecord => ({
+  set: { clock: [], siblings: [] },
+  minted: { actor: "", start: text } as never,
+});
+const nameOf = (stored: StoredRecord | undefined): string | undefined => stored?.minted?.start;
+
+function disk(profile: Partial<StorageProfile> = {}, seed = 1) {
+  const queue = new EventQueue();
+  const answers: StorageAnswer[] = [];
+  const applied: string[] = [];
+  let now = 0;
+  const storage = new VirtualStorage(
+    Prng.fromNumber(seed),
+    { ...calmStorage, ...profile },
+    {
+      get now() {
+        return now;
+      },
+      schedule: (delayMs, run) => queue.push(now + delayMs, run),
+      answer: (answer) => answers.push(answer),
+      applied: (_store, address, before, after) =>
+        applied.push(`${address}: ${nameOf(before ?? undefined) ?? "-"} to ${nameOf(after ?? undefined) ?? "-"}`),
+    },
+  );
+  const run = (until = 1_000_000): StorageAnswer[] => {
+    while ((queue.nextTime ?? Infinity) <= until) {
+      const next = queue.pop()!;
+      now = next.time;
+      next.run();
+    }
+    return answers.splice(0);
+  };
+  const write = (ticket: number, address: string, text: string | null): void =>
+    storage.commit(ticket, [{ store: "records", address, record: text === null ? null : record(text) }]);
+  return { storage, run, write, applied };
+}
+
+describe("commits", () => {
+  test("are acknowledged in their order, each with its changes on disk", () => {
+    const { storage, run, write, applied } = disk({ commitMs: { min: 1, max: 50 } });
+    for (let i = 0; i < 20; i++) write(i, "x", `${i}`);
+    expect(storage.get("records", "x")).toBeUndefined();
+    expect(run().map((answer) => answer.ticket)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(nameOf(storage.get("records", "x"))).toBe("19");
+    expect(applied[19]).toBe("x: 18 to 19");
+    write(99, "x", null);
+    run();
+    expect(storage.get("records", "x")).toBeUndefined();
+  });
+
+  test("that a crash meets are kept as a prefix and never acknowledged", () => {
+    const kept = new Set<number>();
+    for (let seed = 1; seed <= 60; seed++) {
+      const { storage, run, write } = disk({ vanishProbability: 0.5 }, seed);
+      for (let i = 0; i < 4; i++) write(i, `${i}`, "v");
+      storage.crash();
+      expect(run()).toEqual([]);
+      const there = [0, 1, 2, 3].map((i) => storage.get("records", `${i}`) !== undefined);
+      const count = there.indexOf(false) < 0 ? 4 : there.indexOf(false);
+      expect(there).toEqual([0, 1, 2, 3].map((i) => i < count));
+      kept.add(count);
+    }
+    expect(kept.size).toBeGreaterThan(2);
+  });
+
+  test("all vanish when the profile says so, and an acknowledged one never does", () => {
+    const { storage, run, write } = disk();
+    write(1, "old", "v");
+    run();
+    write(2, "new", "v");
+    storage.crash();
+    run();
+    expect(storage.get("records", "old")).toBeDefined();
+    expect(storage.get("records", "new")).toBeUndefined();
+  });
+
+  test("fail with and without being applied", () => {
+    for (const failedButAppliedProbability of [0, 1]) {
+      const { storage, run, write } = disk({ commitFailureProbability: 1, failedButAppliedProbability });
+      write(1, "x", "v");
+      expect(run()).toMatchObject([{ kind: "storage-failed", ticket: 1 }]);
+      expect(storage.get("records", "x") !== undefined).toBe(failedButAppliedProbability === 1);
+    }
+  });
+
+  test("of the early mutant are acknowledged before they are there, and lost by a crash", () => {
+    const { storage, run, write } = disk({ acknowledgesEarly: true });
+    write(1, "x", "v");
+    expect(run(0)).toEqual([{ kind: "stored", ticket: 1 }]);
+    storage.crash();
+    run();
+    expect(storage.get("records", "x")).toBeUndefined();
+  });
+
+  test("keep the meta record as the last one said", () => {
+    const { storage, run } = disk();
+    storage.commit(1, [{ store: "meta", meta: { incarnation: 4, view: undefined } }]);
+    expect(storage.meta).toBeUndefined();
+    run();
+    expect(storage.meta?.incarnation).toBe(4);
+  });
+});
+
+describe("reads", () => {
+  test("see what was acknowledged before; failures are failures, except for the mutant", () => {
+    for (const [profile, expected] of [
+      [{}, "v"],
+      [{ readFailureProbability: 1 }, "failed"],
+      [{ readFailureProbability: 1, callsFailedReadsMissing: true }, undefined],
+    ] as const) {
+      const { storage, run, write } = disk(profile);
+      write(1, "x", "v");
+      run();
+      storage.load(2, [{ store: "records", address: "x" }]);
+      const answer = run()[0];
+      const got = answer?.kind === "loaded" ? answer.records[0] : "no answer";
+      expect(typeof got === "object" ? nameOf(got) : got).toBe(expected);
+    }
+  });
+
+  test("asked for before a crash are never answered", () => {
+    const { storage, run } = disk();
+    storage.load(1, [{ store: "records", address: "x" }]);
+    storage.scan(2, { store: "records", after: "", before: "z", countMax: 1, bytesMax: 1 });
+    storage.crash();
+    expect(run()).toEqual([]);
+  });
+
+  test("scans go in order between their bounds, at least one at a time", () => {
+    const { storage, run, write } = disk();
+    ["d", "b", "a", "c", "e"].forEach((address, i) => write(i, address, address));
+    run();
+    const page = (after: string, countMax: number, bytesMax = 1_000_000) => {
+      storage.scan(9, { store: "records", after, before: "e", countMax, bytesMax });
+      const answer = run()[0];
+      return answer?.kind === "scanned" ? [...answer.entries.map((entry) => entry.address), answer.done] : answer;
+    };
+    expect(page("a", 10)).toEqual(["b", "c", "d", true]);
+    expect(page("a", 2)).toEqual(["b", "c", false]);
+    expect(page("c", 1)).toEqual(["d", true]);
+    expect(page("", 10, 0)).toEqual(["a", false]);
+    expect(page("d", 10)).toEqual([true]);
+  });
+});

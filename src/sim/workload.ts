@@ -1,0 +1,333 @@
+/**
+ * Callers who read and write while things go wrong. Each waits for its answer before it asks again, at its own node or at a random one. A put
+ * carries the context of the caller's last read of the key, or of its own last put, or none; one that was not acknowledged is sometimes tried
+ * again under the same operation id at another node. Few keys are hot, so that puts meet.
+ *
+ * Limits: CALLERS_MAX callers with one request each.
+ */
+
+import type { Prng } from "../base/prng.ts";
+import { utf8Encode } from "../base/bytes.ts";
+import type { Clock } from "../core/dvvset.ts";
+import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
+import type { ClientResult, ClientWrite } from "../core/message.ts";
+import { type Checkers, InvariantViolation } from "./checkers.ts";
+import type { History, Operation, OperationBits } from "./history.ts";
+import type { Simulator } from "./simulator.ts";
+
+export const CALLERS_MAX = 64;
+/** An answer may come this much after the time bound of its request: timers fire late, and steps take turns. */
+const ANSWER_SLACK_MS: Millis = 3_000;
+const DEFAULT_TIMEOUT_MS: Millis = 5_000;
+
+export interface Workload {
+  readonly callers: number;
+  /** Between an answer and the next question; drawn each time up to this. */
+  readonly thinkMsMax: Millis;
+  readonly hotKeys: readonly Key[];
+  readonly coldKeys: readonly Key[];
+  /** Last-write-wins keys. */
+  readonly sessionKeys: readonly Key[];
+  readonly hotProbability: number;
+  readonly sessionProbability: number;
+  /** Of a request: a get. The rest are puts. */
+  readonly getProbability: number;
+  /** Of a put: with no context; with the context of the caller's own last put of the key; else with that of its last read. */
+  readonly blindProbability: number;
+  readonly chainProbability: number;
+  readonly deleteProbability: number;
+  /** Of a request: r or w of its own, 1 to n. */
+  readonly ownQuorumProbability: number;
+  readonly retryProbability: number;
+  readonly abandonProbability: number;
+  /** Of a request: at the caller's own node; else at a random one. */
+  readonly stickyProbability: number;
+  readonly shortTimeoutProbability: number;
+}
+
+/** Keys of the bucket in which the last write wins. */
+export function isSessionKey(key: Key): boolean {
+  return key.startsWith("sessions/");
+}
+
+export function drawWorkload(prng: Prng): Workload {
+  const keys = (bucket: string, count: number): Key[] =>
+    Array.from({ length: count }, (_, i) => `${bucket}/${i}` as Key);
+  const percent = (from: number, to: number): number => prng.between(from, to) / 100;
+  return {
+    callers: prng.between(1, 8),
+    thinkMsMax: prng.pick([20, 100, 400, 1_000])!,
+    hotKeys: keys("carts", prng.between(1, 4)),
+    coldKeys: keys("catalogue", prng.between(0, 40)),
+    sessionKeys: keys("sessions", prng.between(0, 2)),
+    hotProbability: percent(40, 95),
+    sessionProbability: percent(0, 10),
+    getProbability: percent(20, 60),
+    blindProbability: percent(0, 15),
+    chainProbability: prng.chance(0.5) ? percent(1, 20) : 0,
+    deleteProbability: percent(0, 15),
+    ownQuorumProbability: prng.chance(0.5) ? percent(0, 50) : 0,
+    retryProbability: percent(0, 100),
+    abandonProbability: prng.chance(0.25) ? percent(0, 10) : 0,
+    stickyProbability: percent(0, 100),
+    shortTimeoutProbability: prng.chance(0.3) ? percent(0, 40) : 0,
+  };
+}
+
+/** What a caller keeps of a key: the context that it would send, and what that stands for. */
+interface Seen {
+  readonly context: Clock;
+  readonly seen: OperationBits;
+  readonly prefer: NodeId | undefined;
+}
+
+export type Counts = Record<
+  "puts" | "putsFailed" | "gets" | "getsFailed" | "siblingsRead" | "retries" | "abandoned",
+  number
+>;
+
+export class Callers {
+  readonly counts: Counts = {
+    puts: 0,
+    putsFailed: 0,
+    gets: 0,
+    getsFailed: 0,
+    siblingsRead: 0,
+    retries: 0,
+    abandoned: 0,
+  };
+  readonly #simulator: Simulator;
+  readonly #history: History;
+  readonly #checkers: Checkers;
+  readonly #prng: Prng;
+  readonly #workload: Workload;
+  /** Default and most of r and w. */
+  readonly #n: number;
+  readonly #latenessMs: Millis;
+  #stopped = false;
+  #underWay = 0;
+
+  constructor(
+    simulator: Simulator,
+    history: History,
+    checkers: Checkers,
+    prng: Prng,
+    workload: Workload,
+    options: { readonly n: number; readonly timerLatenessMs: Millis },
+  ) {
+    this.#simulator = simulator;
+    this.#history = history;
+    this.#checkers = checkers;
+    this.#prng = prng;
+    this.#workload = workload;
+    this.#n = options.n;
+    this.#latenessMs = options.timerLatenessMs;
+  }
+
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  start(): void {
+    for (let i = 0; i < Math.min(this.#workload.callers, CALLERS_MAX); i++)
+      this.#think({ home: undefined, read: new Map(), put: new Map() });
+  }
+
+  /** No new requests; those under way end. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** One get with the cluster's defaults, judged like any other. */
+  get(node: NodeId, key: Key, done: (result: ClientResult | undefined) => void): void {
+    this.#get(node, key, {}, done);
+  }
+
+  #think(caller: Caller): void {
+    this.#simulator.after(1 + this.#prng.below(this.#workload.thinkMsMax * 4) / 4, () => {
+      if (!this.#stopped) this.#act(caller);
+    });
+  }
+
+  #act(caller: Caller): void {
+    const prng = this.#prng;
+    const { running } = this.#simulator;
+    const home =
+      caller.home !== undefined && running.includes(caller.home) && prng.chance(this.#workload.stickyProbability);
+    const node = home ? caller.home! : prng.pick(running);
+    if (node === undefined) {
+      this.#think(caller);
+      return;
+    }
+    caller.home = node;
+    const key = this.#pickKey();
+    if (prng.chance(this.#workload.getProbability)) {
+      this.#get(node, key, { r: this.#ownQuorum(), timeoutMs: this.#ownTimeout() }, (result) => {
+        if (result?.outcome === "got") {
+          const seen = this.#history.of(key).seenIn(result.set);
+          caller.read.set(key, { context: result.set.clock, seen, prefer: result.first });
+        }
+        this.#think(caller);
+      });
+    } else this.#put(caller, node, key);
+  }
+
+  #pickKey(): Key {
+    const { hotKeys, coldKeys, sessionKeys, hotProbability, sessionProbability } = this.#workload;
+    const prng = this.#prng;
+    if (sessionKeys.length > 0 && prng.chance(sessionProbability)) return prng.pick(sessionKeys)!;
+    return coldKeys.length === 0 || prng.chance(hotProbability) ? prng.pick(hotKeys)! : prng.pick(coldKeys)!;
+  }
+
+  #ownQuorum(): number | undefined {
+    if (!this.#prng.chance(this.#workload.ownQuorumProbability)) return undefined;
+    return this.#prng.chance(0.5) ? 1 : this.#prng.between(1, this.#n);
+  }
+
+  #ownTimeout(): Millis | undefined {
+    return this.#prng.chance(this.#workload.shortTimeoutProbability) ? this.#prng.between(50, 2_000) : undefined;
+  }
+
+  #get(
+    node: NodeId,
+    key: Key,
+    options: { readonly r?: number | undefined; readonly timeoutMs?: Millis | undefined },
+    done: (result: ClientResult | undefined) => void,
+  ): void {
+    this.counts.gets++;
+    this.#ask(
+      node,
+      options.timeoutMs,
+      (answer) => this.#simulator.get(node, key, options, answer),
+      (result) => {
+        if (result?.outcome === "got") {
+          this.#checkers.judge(key, result.set, node, "answers with");
+          if (result.set.siblings.length > 1) this.counts.siblingsRead++;
+        } else this.counts.getsFailed++;
+        done(result);
+      },
+    );
+  }
+
+  #put(caller: Caller, node: NodeId, key: Key): void {
+    const prng = this.#prng;
+    const workload = this.#workload;
+    const history = this.#history.of(key);
+    const base = prng.chance(workload.blindProbability)
+      ? undefined
+      : prng.chance(workload.chainProbability)
+        ? (caller.put.get(key) ?? caller.read.get(key))
+        : caller.read.get(key);
+    const text = `${key} ${history.operations.length}${prng.chance(0.05) ? " ".repeat(prng.below(3_000)) : ""}`;
+    const value = prng.chance(workload.deleteProbability) ? null : utf8Encode(text);
+    const operation = this.#history.put(key, {
+      operation: prng.hex(16) as OperationId,
+      value,
+      context: base?.context ?? [],
+      seen: base?.seen,
+    });
+    const write: ClientWrite = {
+      value,
+      context: operation.context,
+      operation: operation.operation,
+      at: this.#simulator.wallAt(node),
+      w: this.#ownQuorum(),
+      policy: history.lastWriteWins ? "last-write-wins" : "siblings",
+    };
+    this.counts.puts++;
+    this.#attempt(caller, operation, write, node, base?.prefer, 1);
+  }
+
+  #attempt(
+    caller: Caller,
+    operation: Operation,
+    write: ClientWrite,
+    node: NodeId,
+    prefer: NodeId | undefined,
+    attempt: number,
+  ): void {
+    const simulator = this.#simulator;
+    const prng = this.#prng;
+    const timeoutMs = this.#ownTimeout();
+    this.#ask(
+      node,
+      timeoutMs,
+      (answer) => simulator.put(node, operation.key, write, { prefer, timeoutMs }, answer),
+      (result) => {
+        if (result?.outcome === "put") {
+          this.#acknowledged(operation, result, write.w);
+          const seen = operation.past.copy();
+          seen.add(operation.index);
+          caller.put.set(operation.key, { context: result.clock, seen, prefer: undefined });
+          this.#think(caller);
+          return;
+        }
+        if (attempt < 4 && !this.#stopped && prng.chance(this.#workload.retryProbability)) {
+          const next = prng.pick(simulator.running.filter((other) => other !== node)) ?? node;
+          this.counts.retries++;
+          simulator.after(prng.below(500), () => this.#attempt(caller, operation, write, next, undefined, attempt + 1));
+          return;
+        }
+        this.counts.putsFailed++;
+        this.#think(caller);
+      },
+    );
+  }
+
+  #acknowledged(operation: Operation, result: ClientResult & { readonly outcome: "put" }, w: number | undefined): void {
+    const { needed, counted, coordinator, answered } = result.report;
+    if (w !== undefined && needed !== Math.min(w, counted))
+      throw new InvariantViolation(
+        "answered",
+        `a put with w=${w} was answered after ${needed} of ${counted} that count`,
+      );
+    if (answered.length < needed)
+      throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
+    this.#checkers.onAcknowledged(operation, needed);
+    // A retry may be acknowledged with more copies than the first attempt: the promise grows.
+    if (operation.acknowledged === undefined || operation.acknowledged.needed < needed)
+      operation.acknowledged = { needed, at: this.#simulator.now, coordinator };
+  }
+
+  /** Asks, and sees to it that the answer comes in time, unless the node crashed or froze or the caller lost interest. */
+  #ask(
+    node: NodeId,
+    timeoutMs: Millis | undefined,
+    ask: (answer: (result: ClientResult | undefined) => void) => RequestId,
+    done: (result: ClientResult | undefined) => void,
+  ): void {
+    const simulator = this.#simulator;
+    let open = true;
+    this.#underWay++;
+    const close = (result: ClientResult | undefined): void => {
+      if (!open) return;
+      open = false;
+      this.#underWay--;
+      done(result);
+    };
+    const request = ask(close);
+    const patience = (timeoutMs ?? DEFAULT_TIMEOUT_MS) + ANSWER_SLACK_MS + this.#latenessMs;
+    if (!this.#stopped && this.#prng.chance(this.#workload.abandonProbability)) {
+      simulator.after(this.#prng.below(200), () => {
+        if (!open) return;
+        this.counts.abandoned++;
+        simulator.abandon(node, request);
+        close(undefined);
+      });
+    }
+    const due = (): void => {
+      if (!open) return;
+      // What a frozen node is asked it hears of when it thaws.
+      if (simulator.stateOf(node) === "frozen" || simulator.now - simulator.thawedAt(node) <= patience)
+        simulator.after(ANSWER_SLACK_MS, due);
+      else throw new InvariantViolation("answered", `${simulator.nameOf(node)} never answered request ${request}`);
+    };
+    simulator.after(patience, due);
+  }
+}
+
+interface Caller {
+  home: NodeId | undefined;
+  readonly read: Map<Key, Seen>;
+  readonly put: Map<Key, Seen>;
+}
