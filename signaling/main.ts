@@ -6,6 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { defaultConfig, defaultParameters } from "../src/core/config.ts";
@@ -46,7 +47,7 @@ function settings() {
     throw new UsageError(
       `The port is ${JSON.stringify(given)}, but must be a number from 0 to 65535 (0 takes any that is free). Nothing was started.`,
     );
-  const staticFolder = values.static ?? fileURLToPath(new URL("../app/dist", import.meta.url));
+  const staticFolder = values.static ?? join(dirname(fileURLToPath(import.meta.url)), "..", "app", "dist");
   return { port, data: values.data ?? ".tabring", staticFolder };
 }
 

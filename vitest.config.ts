@@ -1,0 +1,41 @@
+/** Two kinds of unit tests in one run: those that Node can run, and those that need a real browser's IndexedDB, locks and WebRTC. */
+
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+import { chromiumLaunch } from "./e2e/browser.ts";
+
+export default defineConfig({
+  test: {
+    // Two cores are shared with browsers elsewhere in the run; a property test may take its time.
+    testTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        plugins: [svelte({ configFile: false })],
+        test: {
+          name: "node",
+          environment: "node",
+          include: ["{src,signaling,app,e2e}/**/*.test.ts"],
+          exclude: ["**/*.browser.test.ts", "**/node_modules/**", "**/dist/**"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: ["src/**/*.browser.test.ts"],
+          // A server for tests that need one goes here: a file that exports `setup(project)`, starts it on a free port and `project.provide`s the address.
+          globalSetup: [],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: chromiumLaunch() }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+});
