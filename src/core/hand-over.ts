@@ -149,7 +149,7 @@ export class HandOver {
     if (own === undefined) return found;
     for (let p = 0; p < ring.view.claims.length; p++) {
       if (!holds(own, p) || ring.owns(self, p)) continue;
-      if (ring.preferenceList(p).owners.every((node) => holds(memberOf(ring.view, node)!, p))) found.push(p);
+      if (ring.preferenceList(p).owners.every((node) => heldBy(ring, node, p))) found.push(p);
     }
     return found;
   }
@@ -245,7 +245,7 @@ export class HandOver {
     for (const partition of this.#toClear) {
       const { owners } = ring.preferenceList(partition);
       if (owners.includes(self)) continue;
-      const ready = owners.every((node) => this.#in.reachable(node) && holds(memberOf(ring.view, node)!, partition));
+      const ready = owners.every((node) => this.#in.reachable(node) && heldBy(ring, node, partition));
       if (!ready) continue;
       const ticket = this.#in.nextTicket();
       this.#page = { partition, ticket, records: new Map(), startedAt: this.#in.now };
@@ -268,4 +268,10 @@ export class HandOver {
     if (this.#toClear.size > 0 || (ring !== undefined && this.#releasable(ring).length > 0))
       timers.set("hand-over", now + RETRY_MS);
   }
+}
+
+/** By the view, which may know a claim before it knows the claimant. */
+function heldBy(ring: Ring, node: NodeId, partition: Partition): boolean {
+  const member = memberOf(ring.view, node);
+  return member !== undefined && holds(member, partition);
 }

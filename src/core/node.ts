@@ -578,7 +578,7 @@ export class DynamoNode {
 
   #setView(view: View): void {
     if (view === this.#ring?.view) return;
-    this.#ring = new Ring(view);
+    this.#ring = new Ring(view, this.#ring);
     this.#ringChanged = true;
     this.#metaChanged = true;
   }

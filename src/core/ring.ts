@@ -10,7 +10,7 @@
 import type { NodeId, Partition, RingDigest } from "./identifiers.ts";
 import { crc32 } from "../base/crc32.ts";
 import { utf8Encode } from "../base/bytes.ts";
-import { type Claim, type Member, type View, holds, memberOf } from "./membership.ts";
+import { type Claim, type Member, type View, holds } from "./membership.ts";
 
 /** Who is asked for the keys of a partition. All lists are in the order of the walk; no node is in two of counted, joining and fallbacks. */
 export interface PreferenceList {
@@ -27,59 +27,83 @@ export interface PreferenceList {
 export class Ring {
   readonly view: View;
   readonly digest: RingDigest;
+  readonly #members: ReadonlyMap<NodeId, Member>;
   readonly #lists: (PreferenceList | undefined)[];
+  /** How many nodes claim tokens: where the walk can end. */
+  readonly #claimants: number;
 
-  constructor(view: View) {
+  /** `before`: the ring that this one follows; lists that cannot differ are taken over. */
+  constructor(view: View, before?: Ring) {
     this.view = view;
     this.digest = digestOf(view);
-    this.#lists = new Array<PreferenceList | undefined>(view.claims.length);
+    this.#members = new Map(view.members.map((member) => [member.node, member]));
+    this.#claimants =
+      before?.view.claims === view.claims ? before.#claimants : new Set(view.claims.map((claim) => claim.owner)).size;
+    this.#lists = before === undefined ? new Array<undefined>(view.claims.length) : this.#taken(before);
   }
 
   preferenceList(partition: Partition): PreferenceList {
-    return (this.#lists[partition] ??= listOf(this.view, partition));
+    return (this.#lists[partition] ??= this.#list(partition));
   }
 
   /** True when the node is one of the partition's first N. */
   owns(node: NodeId, partition: Partition): boolean {
     return this.preferenceList(partition).owners.includes(node);
   }
-}
 
-/** All nodes met on the walk from a partition's token, each once. Nodes without tokens are not on it. */
-function walk(view: View, partition: Partition): NodeId[] {
-  const met = new Set<NodeId>();
-  const most = view.members.length;
-  for (let step = 0; step < view.claims.length && met.size < most; step++) {
-    const { owner } = view.claims[(partition + step) % view.claims.length]!;
-    if (!met.has(owner) && memberOf(view, owner) !== undefined) met.add(owner);
+  #taken(before: Ring): (PreferenceList | undefined)[] {
+    const { claims, members } = this.view;
+    if (before.view.claims !== claims || before.#members.size !== members.length)
+      return new Array<undefined>(claims.length);
+    const lists = before.#lists.slice();
+    for (const member of members) {
+      const old = before.#members.get(member.node);
+      if (old === member) continue;
+      if (old?.zone !== member.zone) return new Array<undefined>(claims.length);
+      for (let p = 0; p < claims.length; p++) if (holds(old, p) !== holds(member, p)) lists[p] = undefined;
+    }
+    return lists;
   }
-  return [...met];
-}
 
-function listOf(view: View, partition: Partition): PreferenceList {
-  const met = walk(view, partition);
-  const n = Math.min(view.parameters.n, met.length);
-  const owners: NodeId[] = [];
-  const zones = new Set<string>();
-  for (const node of met) {
-    const { zone } = memberOf(view, node)!;
-    if (owners.length >= n || zones.has(zone)) continue;
-    zones.add(zone);
-    owners.push(node);
+  #holds(node: NodeId, partition: Partition): boolean {
+    const member = this.#members.get(node);
+    return member !== undefined && holds(member, partition);
   }
-  for (const node of met) if (owners.length < n && !owners.includes(node)) owners.push(node);
 
-  const holding = (node: NodeId) => holds(memberOf(view, node)!, partition);
-  const others = met.filter((node) => !owners.includes(node));
-  const tokenless = view.members.filter((member) => !met.includes(member.node) && holds(member, partition));
-  const present = owners.filter(holding);
-  for (const node of [...others.filter(holding), ...tokenless.map((member) => member.node)])
-    if (present.length < n) present.push(node);
-  // Nobody claims to hold it: better the owners than nobody.
-  const counted = present.length > 0 ? present : owners;
-  const joining = owners.filter((node) => !counted.includes(node));
-  const fallbacks = others.filter((node) => !counted.includes(node));
-  return { owners, counted, joining, fallbacks };
+  /** All nodes met on the walk from a partition's token, each once. One that claims a token before its entry came here is met like any other. */
+  #walk(partition: Partition): NodeId[] {
+    const { claims } = this.view;
+    const met = new Set<NodeId>();
+    for (let step = 0; met.size < this.#claimants; step++) met.add(claims[(partition + step) % claims.length]!.owner);
+    return [...met];
+  }
+
+  #list(partition: Partition): PreferenceList {
+    const met = this.#walk(partition);
+    const n = Math.min(this.view.parameters.n, met.length);
+    const owners: NodeId[] = [];
+    const zones = new Set<string>();
+    for (const node of met) {
+      const zone = this.#members.get(node)?.zone;
+      if (owners.length >= n || zone === undefined || zones.has(zone)) continue;
+      zones.add(zone);
+      owners.push(node);
+    }
+    for (const node of met) if (owners.length < n && !owners.includes(node)) owners.push(node);
+
+    const others = met.filter((node) => !owners.includes(node));
+    const present = owners.filter((node) => this.#holds(node, partition));
+    if (present.length < n) {
+      const tokenless = this.view.members.map((member) => member.node).filter((node) => !met.includes(node));
+      for (const node of [...others, ...tokenless])
+        if (present.length < n && this.#holds(node, partition)) present.push(node);
+    }
+    // Nobody claims to hold it: better the owners than nobody.
+    const counted = present.length > 0 ? present : owners;
+    const joining = owners.filter((node) => !counted.includes(node));
+    const fallbacks = others.filter((node) => !counted.includes(node));
+    return { owners, counted, joining, fallbacks };
+  }
 }
 
 const memberDigests = new WeakMap<Member, number>();
