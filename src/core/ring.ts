@@ -84,8 +84,9 @@ export class Ring {
     const owners: NodeId[] = [];
     const zones = new Set<string>();
     for (const node of met) {
-      const zone = this.#members.get(node)?.zone;
-      if (owners.length >= n || zone === undefined || zones.has(zone)) continue;
+      // Until its entry comes a claimant is taken for a zone of its own.
+      const zone = this.#members.get(node)?.zone ?? node;
+      if (owners.length >= n || zones.has(zone)) continue;
       zones.add(zone);
       owners.push(node);
     }
