@@ -102,7 +102,13 @@ const PARTS = [
 async function installBrowser() {
   const { tsImport } = await import("tsx/esm/api");
   const { findChromium } = await tsImport("./e2e/browser.ts", import.meta.url);
-  let found = findChromium();
+  let found;
+  try {
+    found = findChromium();
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
+  }
   const rootOnDebian = process.platform === "linux" && process.getuid() === 0 && existsSync("/etc/debian_version");
   if (found === undefined && rootOnDebian) {
     console.log("No Chromium was found. Installing Debian's package (apt-get install chromium) …");
@@ -112,7 +118,8 @@ async function installBrowser() {
     found = findChromium();
   }
   if (found === undefined) {
-    console.log("No Chromium was found. Downloading Playwright's (playwright install chromium) …");
+    const libraries = rootOnDebian ? ", and the system libraries that it needs, by apt-get (--with-deps)" : "";
+    console.log(`No Chromium was found. Downloading Playwright's (playwright install chromium)${libraries} …`);
     await runTool("@playwright/test/cli.js", ["install", ...(rootOnDebian ? ["--with-deps"] : []), "chromium"]);
     found = findChromium();
   }

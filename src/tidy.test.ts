@@ -189,7 +189,9 @@ function importsOf(path: string, text: string): Import[] {
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       add(node.argument.literal, true);
     } else if (ts.isNewExpression(node) && node.expression.getText() === "URL") {
-      add(node.arguments?.[0], false);
+      const place = node.arguments?.[0];
+      // A worker's script; a folder is none.
+      if (place !== undefined && ts.isStringLiteralLike(place) && /\.[jt]s(\?|$)/.test(place.text)) add(place, false);
     }
   });
   return found;
@@ -393,7 +395,7 @@ describe("imports", () => {
     const text = `
       import a from "./a.ts"; import type { B } from "../b.ts"; import { type C } from "./c.ts"; import "./d.ts"; import e from "yjs";
       export * from "./f.ts"; export type { G } from "./g.ts"; const h = import("./h.ts"); type I = import("./i.ts").I;
-      new Worker(new URL("./j.ts?worker", import.meta.url)); // import "./comment.ts"
+      new Worker(new URL("./j.ts?worker", import.meta.url)); new URL("../k", import.meta.url); // import "./comment.ts"
       const text = 'import "./text.ts"';`;
     const types = new Set(["b", "c", "g", "i"]);
     const expected = ["a", "c", "d", "f", "g", "h", "i", "j"].map((name) => ({

@@ -29,7 +29,7 @@ test("says what is lost when both added", () => {
   const [ada, bob] = [hand(), hand()];
   const base = setCopies(EMPTY_CART, "emma", 1, ada, "ada");
   const carts = [setCopies(base, "emma", 3, ada, "ada"), setCopies(base, "emma", 4, bob, "bob")];
-  expect(words(carts, "union")).toBe("Loses 2 × Emma (added in version A and version B).");
+  expect(words(carts, "union")).toBe("Loses 2 copies of Emma (added in version A and version B).");
   expect(words(carts, "observed-remove")).toBe("Loses nothing.");
 });
 

@@ -1,6 +1,7 @@
 /** The three ways to make one cart of several, and what each would do to these versions, in words. */
 
 import type { Comparison, Difference, Outcome } from "../../src/reconcile/cart-comparison.ts";
+import type { Quantities } from "../../src/reconcile/quantities.ts";
 import type { CartStrategy } from "../../src/reconcile/cart-names.ts";
 import { unreachable } from "../../src/base/assert.ts";
 import { listed, versionName } from "../words.ts";
@@ -41,21 +42,20 @@ export function outcomeWords(
   titleOf: (item: string) => string,
   nameOf: (index: number) => string,
 ): readonly string[] {
-  const told = (difference: Difference): string => `${copiesOf(difference.copies)}${titleOf(difference.item)}`;
+  const faithful = comparison.outcomes.find((one) => one.strategy === "observed-remove")?.quantities;
   const who = (difference: Difference): string => listed(difference.versions.map(nameOf));
+  /** The book alone when all of it comes or goes, else how many copies. */
+  const told = ({ item, copies }: Difference, rest: Quantities | undefined): string =>
+    rest?.has(item) === true ? `${copies === 1 ? "1 copy" : `${copies} copies`} of ${titleOf(item)}` : titleOf(item);
   const sentences = [
-    ...outcome.broughtBack.map((back) => `Brings back ${told(back)} (removed in ${who(back)}).`),
-    ...outcome.lost.map((lost) => `Loses ${told(lost)} (added in ${who(lost)}).`),
+    ...outcome.broughtBack.map((back) => `Brings back ${told(back, faithful)} (removed in ${who(back)}).`),
+    ...outcome.lost.map((lost) => `Loses ${told(lost, outcome.quantities)} (added in ${who(lost)}).`),
   ];
   const respected = comparison.removed.filter((one) => !outcome.broughtBack.some((back) => back.item === one.item));
-  for (const one of respected) sentences.push(`Leaves out ${told(one)}, as ${who(one)} did.`);
+  for (const one of respected) sentences.push(`Leaves out ${told(one, outcome.quantities)}, as ${who(one)} did.`);
   if (outcome.broughtBack.length === 0 && outcome.lost.length === 0)
     sentences.push(respected.length === 0 ? "Loses nothing." : "Loses nothing that was added.");
   return sentences;
-}
-
-function copiesOf(copies: number): string {
-  return copies === 1 ? "" : `${copies} × `;
 }
 
 /** "version B", for an index among the siblings that can be read. */

@@ -12,8 +12,7 @@
  * Loaded when the shop is open, because it brings Yjs with it. Limits: one change at a time, the rest wait in order, at most {@link WAITING_MAX}.
  */
 
-import type { Context, Store } from "../../src/api.ts";
-import { QuorumError } from "../../src/core/errors.ts";
+import type { Context, GetResult, Store } from "../../src/api.ts";
 import type { Dot } from "../../src/core/dvvset.ts";
 import type { OperationId } from "../../src/core/identifiers.ts";
 import { compareStrategies, type Comparison } from "../../src/reconcile/cart-comparison.ts";
@@ -32,7 +31,7 @@ import {
 import type { Quantities } from "../../src/reconcile/quantities.ts";
 import { withEdits, type Edit } from "./cart-edits.ts";
 import { CartMemory, type ReadSibling } from "./cart-memory.ts";
-import { keptPut } from "./kept-put.ts";
+import { enoughAnswer, keptPut } from "./kept-put.ts";
 import { randomHex } from "./hash.ts";
 import { pause } from "./waiting.ts";
 
@@ -231,17 +230,18 @@ export class CartState {
   /** Takes in what the store has now, if it can be asked. */
   async #read(): Promise<void> {
     const options = { timeoutMs: READ_TIMEOUT_MS, signal: this.#signal };
-    let quorum = true;
-    let result;
+    let quorum = enoughAnswer(this.#store.status, this.#store.status.parameters?.r ?? 1);
+    let result: GetResult | undefined;
     try {
-      result = await this.#store.get(this.key, options);
+      if (quorum) result = await this.#store.get(this.key, options);
     } catch (error) {
       if (this.#signal.aborted) throw error;
       quorum = false;
-      result =
-        error instanceof QuorumError
-          ? await this.#store.get(this.key, { ...options, r: 1 }).catch(() => undefined)
-          : undefined; // the page goes by what it knows
+    }
+    try {
+      result ??= await this.#store.get(this.key, { ...options, r: 1 });
+    } catch (error) {
+      if (this.#signal.aborted) throw error; // otherwise the page goes by what it knows
     }
     if (result === undefined || this.#unsaved !== undefined) return;
     if (!this.#memory.read(result, quorum)) return;

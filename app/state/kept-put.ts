@@ -3,7 +3,7 @@
  * one durable copy is enough. One operation id for both, so that the store takes them for the one write that they are, wherever they arrive.
  */
 
-import type { Context, PutResult, Store } from "../../src/api.ts";
+import type { Context, PutResult, Store, StoreStatus } from "../../src/api.ts";
 import { QuorumError } from "../../src/core/errors.ts";
 
 export interface Kept {
@@ -23,17 +23,24 @@ export interface KeptPutOptions {
 }
 
 export async function keptPut(
-  store: Pick<Store, "put">,
+  store: Pick<Store, "put" | "status">,
   key: string,
   value: Uint8Array,
   options: KeptPutOptions,
 ): Promise<Kept> {
   const { context, operation, timeoutMs, w, policy = "siblings" } = options;
   const common = { context, operation, timeoutMs, policy };
-  try {
-    return { result: await store.put(key, value, w === undefined ? common : { ...common, w }), confirmed: true };
-  } catch (error) {
-    if (!(error instanceof QuorumError)) throw error;
-    return { result: await store.put(key, value, { ...common, w: 1 }), confirmed: false };
+  if (enoughAnswer(store.status, w ?? store.status.parameters?.w ?? 1)) {
+    try {
+      return { result: await store.put(key, value, w === undefined ? common : { ...common, w }), confirmed: true };
+    } catch (error) {
+      if (!(error instanceof QuorumError)) throw error;
+    }
   }
+  return { result: await store.put(key, value, { ...common, w: 1 }), confirmed: false };
+}
+
+/** False when it is known beforehand that fewer than `replicas` will answer, so that waiting for them is idle. A small cluster has fewer by right. */
+export function enoughAnswer(status: StoreStatus, replicas: number): boolean {
+  return status.reachable >= Math.min(replicas, status.members);
 }

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import type { GetResult, PutOptions, PutResult, Store } from "../../src/api.ts";
+import type { GetResult, PutOptions, PutResult, Store, StoreStatus } from "../../src/api.ts";
 import { SalesRecords } from "./sales-records.ts";
 
 /** A store of one replica that keeps a value beside others unless the put has seen them: the context is the list of what was read. */
-class OneReplica implements Pick<Store, "get" | "put"> {
+class OneReplica implements Pick<Store, "get" | "put" | "status"> {
+  readonly status = { members: 1, reachable: 1 } as StoreStatus;
   readonly #values = new Map<string, readonly Uint8Array[]>();
   #contexts: (readonly Uint8Array[])[] = [];
 

@@ -30,11 +30,11 @@ const INDEX = "index";
 export const NOTHING_SOLD: ReadonlyMap<string, number> = new Map();
 
 export class SalesRecords {
-  readonly #store: Pick<Store, "get" | "put">;
+  readonly #store: Pick<Store, "get" | "put" | "status">;
   readonly #signal: AbortSignal;
   readonly #writers = new Map<string, Writer>();
 
-  constructor(store: Pick<Store, "get" | "put">, signal: AbortSignal) {
+  constructor(store: Pick<Store, "get" | "put" | "status">, signal: AbortSignal) {
     this.#store = store;
     this.#signal = signal;
   }

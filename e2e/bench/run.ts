@@ -178,8 +178,6 @@ async function main(): Promise<void> {
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
   progress("starting");
   const tabs = await openTabs();
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void tabs.close().finally(() => process.exit(1)));
   try {
     const bench = new Bench(tabs, plan);
     await bench.prepare();

@@ -35,10 +35,18 @@ export interface Tabs {
 export async function openTabs(): Promise<Tabs> {
   // Undone in the opposite order, also when only some of it came to be.
   const undo: (() => Promise<unknown>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const each of undo.splice(0).reverse())
-      await each().catch((error: unknown) => process.stderr.write(`Not cleaned up: ${String(error)}\n`));
-  };
+  let closing = Promise.resolve();
+  // Also called while it is under way: by a signal and then by whoever failed because of it.
+  const close = (): Promise<void> =>
+    (closing = closing.then(async () => {
+      for (let each = undo.pop(); each !== undefined; each = undo.pop())
+        await each().catch((error: unknown) => process.stderr.write(`Not cleaned up: ${String(error)}\n`));
+    }));
+  const stop = (): void => void close().finally(() => process.exit(1));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, stop);
+    undo.push(() => Promise.resolve(process.off(signal, stop)));
+  }
   const temporaryFolder = async (name: string): Promise<string> => {
     const folder = await mkdtemp(join(tmpdir(), `tabring-bench-${name}-`));
     undo.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -47,8 +55,9 @@ export async function openTabs(): Promise<Tabs> {
   try {
     const builtFolder = await temporaryFolder("page");
     await buildPage(builtFolder);
-    const seed = await startServer(await temporaryFolder("data"));
-    undo.push(() => seed.stop());
+    const server = startServer(await temporaryFolder("data"));
+    undo.push(() => server.stop());
+    const seed = await server.seed;
     const context = await chromium.launchPersistentContext(await temporaryFolder("profile"), {
       ...chromiumLaunch(),
       handleSIGINT: false,
@@ -131,11 +140,10 @@ interface Seed {
   readonly cluster: string;
   readonly secret: string;
   readonly signal: string;
-  stop(): Promise<void>;
 }
 
 /** The server as `npm start` runs it, without the demo: signaling and the seed node. */
-async function startServer(data: string): Promise<Seed> {
+function startServer(data: string): { readonly seed: Promise<Seed>; stop(): Promise<void> } {
   const server = spawn(process.execPath, ["--import", "tsx", "signaling/main.ts", "--port", "0", "--data", data], {
     cwd: REPOSITORY,
     stdio: ["ignore", "pipe", "inherit"],
@@ -146,14 +154,14 @@ async function startServer(data: string): Promise<Seed> {
     server.kill("SIGKILL");
     await exit;
   };
-  const invite = await new Promise<string>((resolve, reject) => {
+  const seed = new Promise<Seed>((resolve, reject) => {
     createInterface({ input: server.stdout }).on("line", (line) => {
-      const found = /Invite: (\S+)/.exec(line)?.[1];
-      if (found !== undefined) resolve(found);
+      const invite = /Invite: (\S+)/.exec(line)?.[1];
+      if (invite !== undefined) resolve({ ...inviteParts(invite), signal: `ws://${new URL(invite).host}/signal` });
     });
-    server.once("exit", (code) => reject(new Error(`The server ended with code ${code} before it was up.`)));
+    server.once("exit", (code) => reject(new Error(`The server ended before it was up (code ${code}).`)));
   });
-  return { ...inviteParts(invite), signal: `ws://${new URL(invite).host}/signal`, stop };
+  return { seed, stop };
 }
 
 /** Carries the descriptions of each pair from tab to tab. */

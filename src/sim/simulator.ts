@@ -162,7 +162,7 @@ export class Simulator {
   }
 
   nameOf(node: NodeId): string {
-    return this.#hosts.get(node)?.options.name ?? node.slice(0, 6);
+    return this.#hosts.get(node)?.options.name ?? String(node).slice(0, 6);
   }
 
   stateOf(node: NodeId): HostState {
