@@ -84,6 +84,18 @@ export function errorWords(error: unknown): string {
   return "Something unexpected happened.";
 }
 
+/** What happened at the door: somebody else was turned away, and this node goes on. */
+export function refusalWords(error: unknown): string {
+  switch (errorCode(error)) {
+    case "wrong-secret":
+      return "Somebody tried to link to this tab without knowing the cluster’s secret, and was turned away. No data was exchanged.";
+    case "protocol-version":
+      return "A tab that runs another version of this page tried to link to this one, and was turned away. Reload both.";
+    default:
+      return "Another tab said something that this one could not understand, and was turned away. It changed nothing.";
+  }
+}
+
 export function errorCode(error: unknown): string {
   return error instanceof TabringError ? error.code : "unexpected";
 }

@@ -15,6 +15,7 @@ export type OpenStore = (options: OpenStoreOptions) => Promise<Store>;
 
 const REFRESH_MS = 1_000;
 const TRACE_MAX = 60;
+const MEMBER_STATES: ReadonlySet<StoreStatus["state"]> = new Set(["joining", "online", "degraded", "alone"]);
 /** Seeds listen for signaling at this path of the server that serves the page. */
 const SIGNAL_PATH = "/signal";
 
@@ -36,6 +37,8 @@ export class ClusterState {
 
   phase: ClusterPhase = $state("opening");
   error: unknown = $state.raw(undefined);
+  /** The last one who was turned away at the door of this node while it was open. */
+  refusal: { readonly error: Error; readonly peer: NodeId | undefined } | undefined = $state.raw(undefined);
   store: Store | undefined = $state.raw(undefined);
   status: StoreStatus | undefined = $state.raw(undefined);
   nodes: readonly NodeInfo[] = $state.raw([]);
@@ -62,7 +65,10 @@ export class ClusterState {
     this.#stop = stop;
     this.phase = "opening";
     this.error = undefined;
+    this.refusal = undefined;
     this.ready = false;
+    // One that failed still holds this tab's identity.
+    await this.store?.close();
     const { cluster, secret } = this.invite;
     const found = tabFact(cluster, "founding") !== undefined;
     let store: Store | undefined;
@@ -75,9 +81,7 @@ export class ClusterState {
       void rememberInvite(this.invite);
       this.#listen(store, stop.signal);
       await store.ready({ signal: stop.signal });
-      if (stop.signal.aborted) return;
-      this.ready = true;
-      rememberTabFact(cluster, "founding", undefined);
+      if (!stop.signal.aborted) this.#isReady();
     } catch (error) {
       if (stop.signal.aborted) return;
       this.error = error;
@@ -145,8 +149,8 @@ export class ClusterState {
     store.on("trace", ({ atMs, note }) => this.#note(atMs, note), { signal });
     store.on(
       "refused",
-      ({ error }) => {
-        this.error = error;
+      (refusal) => {
+        if (this.ready) this.refusal = refusal;
       },
       { signal },
     );
@@ -165,8 +169,17 @@ export class ClusterState {
     if (this.store !== undefined) this.#take(this.store);
   }
 
+  #isReady(): void {
+    this.phase = "open";
+    this.error = undefined;
+    this.ready = true;
+    rememberTabFact(this.invite.cluster, "founding", undefined);
+  }
+
   #take(store: Store): void {
     this.status = store.status;
+    // One peer refused this tab and another one took it in: the first was the stranger.
+    if (this.phase === "failed" && MEMBER_STATES.has(store.status.state)) this.#isReady();
     this.nodes = store.nodes();
     this.cuts = store.faults.current;
     this.snapshot += 1;

@@ -12,7 +12,7 @@ const NODE_DIGITS = 32;
 
 /** Positions worked out lately: one request asks for the same one several times. Cleared when full. */
 const positions = new Map<Key, Position>();
-const POSITIONS_KEPT_MAX = 8_192;
+const POSITIONS_KEPT_MAX = 65_536;
 
 /** MD5 over the key, bucket included (paper, section 4.2). */
 export function positionOf(key: Key): Position {

@@ -112,6 +112,6 @@ export const defaultConfig: Config = {
   rebalanceAfterMs: 5_000,
   linksMax: 64,
   requestsMax: 10_000,
-  cachedRecordsMax: 4_096,
+  cachedRecordsMax: 65_536,
   cachedBytesMax: 64 * 1_048_576,
 };
