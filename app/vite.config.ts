@@ -14,6 +14,8 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // An error is told by the name of its class.
+    rolldownOptions: { output: { keepNames: true } },
   },
   server: { fs: { allow: [".."] } },
 });

@@ -21,6 +21,7 @@ const SIGNAL_PATH = "/signal";
 
 export interface TraceLine {
   readonly number: number;
+  /** Wall-clock time; the trace itself counts from the start of the node. */
   readonly atMs: number;
   readonly note: Note;
 }
@@ -146,7 +147,7 @@ export class ClusterState {
   #listen(store: Store, signal: AbortSignal): void {
     store.on("status", () => this.#take(store), { signal });
     store.on("membership", () => this.#take(store), { signal });
-    store.on("trace", ({ atMs, note }) => this.#note(atMs, note), { signal });
+    store.on("trace", ({ note }) => this.#note(note), { signal });
     store.on(
       "refused",
       (refusal) => {
@@ -185,10 +186,10 @@ export class ClusterState {
     this.snapshot += 1;
   }
 
-  #note(atMs: number, note: Note): void {
+  #note(note: Note): void {
     // Everyday merges that changed nothing would push out what is worth reading.
     if (note.what === "merged" && !note.changed) return;
-    this.trace = [{ number: ++this.#traced, atMs, note }, ...this.trace].slice(0, TRACE_MAX);
+    this.trace = [{ number: ++this.#traced, atMs: Date.now(), note }, ...this.trace].slice(0, TRACE_MAX);
   }
 }
 
