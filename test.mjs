@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { installPackages, requireNode, root, run, runTool } from "./tool/packages.mjs";
 
 const REPORTS = join(root, "test-results");
-const SIMULATOR_SEEDS = 40;
+const SIMULATOR_SEEDS = 200;
 const MINUTE_MS = 60_000;
 
 /** What a part that went well came to; anything else is a failure. */

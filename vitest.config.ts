@@ -22,6 +22,22 @@ export default defineConfig({
       },
       {
         extends: true,
+        // Named here, or Vite finds them in the middle of the first run on a fresh machine and reloads the page under a test.
+        optimizeDeps: {
+          include: [
+            "@noble/ciphers/chacha.js",
+            "@noble/ciphers/utils.js",
+            "@noble/hashes/hkdf.js",
+            "@noble/hashes/hmac.js",
+            "@noble/hashes/legacy.js",
+            "@noble/hashes/sha2.js",
+            "idb",
+            "lib0/decoding",
+            "lib0/encoding",
+            "simple-peer/simplepeer.min.js",
+            "valibot",
+          ],
+        },
         test: {
           name: "browser",
           include: ["src/**/*.browser.test.ts"],

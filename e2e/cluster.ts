@@ -176,7 +176,7 @@ export class Tab {
 
   constructor(page: Page) {
     this.page = page;
-    page.on("pageerror", (error) => this.uncaught.push(String(error)));
+    page.on("pageerror", (error) => this.uncaught.push(error.stack ?? String(error)));
   }
 
   /** Undefined as long as the shop has opened no store. */

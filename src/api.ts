@@ -176,7 +176,10 @@ export interface Store extends AsyncDisposable {
     listener: (event: StoreEvents[Name]) => void,
     options?: { signal?: AbortSignal },
   ): () => void;
-  /** Resolves when the node is a member that answers; rejects with the refusal if the cluster refuses it (wrong secret). */
+  /**
+   * Resolves when the node is a member and another answers it, or, some seconds later, if none does. Rejects with the refusal if the cluster
+   * refuses it (wrong secret) and nobody takes it in meanwhile.
+   */
   ready(options?: { signal?: AbortSignal }): Promise<void>;
   /** Stops this node. It stays a member, keeps its data and its identity, and is taken up again by the next `openStore` of this cluster. Idempotent. */
   close(): Promise<void>;

@@ -76,6 +76,9 @@ export interface StoreParts {
 /** Changes of the status within this time are told together. */
 const STATUS_MS = 30;
 
+/** How long `ready` hopes for a first link to another member, or for one who does not refuse. */
+const READY_PATIENCE_MS = 4_000;
+
 /** Notes after which the status may read otherwise. */
 const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "phase",
@@ -226,31 +229,35 @@ export class TabringStore implements Store {
   }
 
   ready(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = options;
     return new Promise((resolve, reject) => {
-      const look = (): boolean => {
-        const { state } = this.status;
-        if (state === "closed") reject(new NotReadyError(`This node is closed: ${this.#closedWhy}`));
-        else if (state !== "starting" && state !== "waiting") resolve();
-        else if (this.#refusal !== undefined) reject(this.#refusal);
-        else return false;
+      let patient = true;
+      const settled = (): boolean => {
+        const { state, members, reachable } = this.status;
+        if (state === "closed") reject(new NotReadyError(`This node is closed: ${this.#closedWhy}.`));
+        else if (signal?.aborted === true)
+          reject(signal.reason instanceof Error ? signal.reason : new NotReadyError("The wait was given up."));
+        else if (state === "starting" || state === "waiting") {
+          // One stranger in the room must not turn a newcomer away whom others would take in.
+          if (patient || this.#refusal === undefined) return false;
+          reject(this.#refusal);
+        } else if (patient && members > 1 && reachable <= 1) return false;
+        else resolve();
         return true;
       };
-      if (look()) return;
-      const off = this.on("status", () => {
-        if (look()) off();
+      if (settled()) return;
+      const end = () => {
+        if (!settled()) return;
+        off();
+        cancel();
+        signal?.removeEventListener("abort", end);
+      };
+      const off = this.on("status", end);
+      const cancel = this.#parts.clock.after(READY_PATIENCE_MS, () => {
+        patient = false;
+        end();
       });
-      options.signal?.addEventListener(
-        "abort",
-        () => {
-          off();
-          reject(
-            options.signal?.reason instanceof Error
-              ? options.signal.reason
-              : new NotReadyError("The wait was given up."),
-          );
-        },
-        { once: true },
-      );
+      signal?.addEventListener("abort", end);
     });
   }
 
