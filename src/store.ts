@@ -220,9 +220,9 @@ export class TabringStore implements Store {
   ): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners);
-    listeners.add(listener as (event: never) => void);
+    listeners.add(listener);
     const off = () => {
-      listeners.delete(listener as (event: never) => void);
+      listeners.delete(listener);
     };
     options.signal?.addEventListener("abort", off, { once: true });
     return off;

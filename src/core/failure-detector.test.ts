@@ -23,15 +23,14 @@ class Fixture {
   readonly detector: FailureDetector;
 
   constructor() {
-    // eslint-disable-next-line @typescript-eslint/no-this-alias
-    const fixture = this;
+    const now = () => this.now;
     const surroundings: Surroundings = {
       self,
       config: defaultConfig,
       random: Prng.fromNumber(1),
       timers: this.timers,
       get now() {
-        return fixture.now;
+        return now();
       },
       ring: undefined,
       reachable: (node) => this.detector.reachable(node),

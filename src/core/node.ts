@@ -248,28 +248,28 @@ export class DynamoNode {
   }
 
   #surroundings(): Surroundings {
-    // eslint-disable-next-line @typescript-eslint/no-this-alias
-    const node = this;
+    const now = () => this.#now;
+    const ring = () => this.#ring;
     return {
-      self: node.#id,
-      config: node.#config,
-      random: node.#random,
-      timers: node.#timers,
+      self: this.#id,
+      config: this.#config,
+      random: this.#random,
+      timers: this.#timers,
       get now() {
-        return node.#now;
+        return now();
       },
       get ring() {
-        return node.#ring;
+        return ring();
       },
-      reachable: (peer) => node.#detector.reachable(peer),
-      listOf: (key) => node.#listOf(key),
-      nextRequest: () => ++node.#requests,
-      nextTicket: () => ++node.#tickets,
-      send: (to, message, lane) => node.#send(to, message, lane),
-      emit: (effect) => node.#effects.push(effect),
-      store: (ticket, writes) => node.#effects.push({ kind: "store", ticket, writes }),
-      complete: (completion) => node.#completions.push(completion),
-      note: (note) => node.#note(note),
+      reachable: (peer) => this.#detector.reachable(peer),
+      listOf: (key) => this.#listOf(key),
+      nextRequest: () => ++this.#requests,
+      nextTicket: () => ++this.#tickets,
+      send: (to, message, lane) => this.#send(to, message, lane),
+      emit: (effect) => this.#effects.push(effect),
+      store: (ticket, writes) => this.#effects.push({ kind: "store", ticket, writes }),
+      complete: (completion) => this.#completions.push(completion),
+      note: (note) => this.#note(note),
     };
   }
 

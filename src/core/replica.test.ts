@@ -93,8 +93,8 @@ class Fixture {
           if (item.record === null) this.disk.delete(`${item.store} ${item.address}`);
           else this.disk.set(`${item.store} ${item.address}`, item.record);
         }
-      if (how === "well") this.replica.onStored(effect.ticket as Ticket);
-      else this.replica.onStorageFailed(effect.ticket as Ticket);
+      if (how === "well") this.replica.onStored(effect.ticket);
+      else this.replica.onStorageFailed(effect.ticket);
     } else throw new Error("nothing to answer");
   }
 
