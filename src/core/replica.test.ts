@@ -6,7 +6,7 @@ import { type Config, defaultConfig } from "./config.ts";
 import { type DvvSet, EMPTY, update } from "./dvvset.ts";
 import type { Effect, Note, StoredRecord } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
-import type { Actor, Key, NodeId, OperationId, Ticket } from "./identifiers.ts";
+import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
 import type { ClientWrite } from "./message.ts";
 import { Replica } from "./replica.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
