@@ -14,8 +14,6 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // An error is told by the name of its class.
-    rolldownOptions: { output: { keepNames: true } },
   },
   server: { fs: { allow: [".."] } },
 });

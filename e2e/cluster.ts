@@ -67,6 +67,10 @@ export class ServerProcess {
       ["--import", "tsx", "signaling/main.ts", "--port", String(port), "--data", data],
       { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] },
     );
+    // A run that is broken off does not come to its `close`.
+    const kill = (): void => void process.kill("SIGKILL");
+    globalThis.process.once("exit", kill);
+    process.once("exit", () => globalThis.process.off("exit", kill));
     const output: string[] = [];
     process.stderr.setEncoding("utf8").on("data", (text: string) => output.push(text));
     const found = await new Promise<{ address: string; invite: string }>((resolve, reject) => {

@@ -28,6 +28,7 @@ const clock: Clock = {
 };
 
 class UsageError extends TabringError {
+  override readonly name: string = "UsageError";
   constructor(message: string) {
     super("usage", message);
   }

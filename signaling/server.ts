@@ -28,6 +28,7 @@ import { answerText, requestedPath, serveStatic } from "./static-files.ts";
 
 /** The port is in use. Nothing was started. */
 export class PortTakenError extends TabringError {
+  override readonly name: string = "PortTakenError";
   constructor(port: number) {
     super(
       "port-taken",

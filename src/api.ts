@@ -1,7 +1,7 @@
 /** The public surface of a store: what `openStore` gives. Types only, so that the shop, adapters and tests can be written against it. */
 
 import type { ClusterParameters } from "./core/config.ts";
-import type { Sibling } from "./core/dvvset.ts";
+import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { RequestReport } from "./core/message.ts";
 import type { Note } from "./core/effect.ts";
@@ -34,6 +34,8 @@ export interface GetResult {
   readonly values: readonly Uint8Array[];
   /** The same with their dots, times and tombstones. */
   readonly siblings: readonly Sibling[];
+  /** The record's version vector: all dots ever seen of this key. What it covers and no sibling carries was overwritten. */
+  readonly clock: Clock;
   readonly context: Context;
   readonly report: RequestReport;
 }

@@ -47,6 +47,7 @@ import { WebRtcTransport } from "./browser/webrtc-transport.ts";
 
 /** A cluster's parameters or secret cannot be used. Nothing was opened. */
 export class InvalidClusterOptionsError extends TabringError {
+  override readonly name: string = "InvalidClusterOptionsError";
   constructor(message: string) {
     super("invalid-cluster-options", message);
   }
@@ -167,7 +168,7 @@ export class TabringStore implements Store {
     const context = encodeContext({ key: parsed, clock: set.clock, first });
     if (set.siblings.length > 1) this.#emit("siblings", { key: parsed, siblings: set.siblings.length });
     const values = set.siblings.flatMap(({ value }) => (value === null ? [] : [value]));
-    return { values, siblings: set.siblings, context, report };
+    return { values, siblings: set.siblings, clock: set.clock, context, report };
   }
 
   put(key: string | Uint8Array, value: Uint8Array, options: PutOptions = {}): Promise<PutResult> {

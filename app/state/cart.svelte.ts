@@ -78,6 +78,8 @@ export class CartState {
   /** False until the cart was read once, or could not be. */
   opened = $state(false);
   versions: readonly Version[] = $state.raw([]);
+  /** The version vector of the record that was read last. */
+  clock: GetResult["clock"] = $state.raw([]);
   kept: KeptAs = $state("nothing-yet");
   /** How many nodes confirmed the last change. */
   keptOn = $state(0);
@@ -245,6 +247,7 @@ export class CartState {
     }
     if (result === undefined || this.#unsaved !== undefined) return;
     if (!this.#memory.read(result, quorum)) return;
+    this.clock = result.clock;
     const spread = quorum && result.siblings.some((sibling) => sibling.operation === this.#lastOperation);
     if (spread && this.kept === "one" && result.report.answered.length > 1) {
       this.kept = "confirmed";

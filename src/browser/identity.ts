@@ -27,6 +27,7 @@ const PROFILE_DATABASE = "tabring/profile";
 
 /** The page may not use what a node needs: WebCrypto, Web Locks or IndexedDB. Nothing was stored. */
 export class InsecureContextError extends TabringError {
+  override readonly name: string = "InsecureContextError";
   constructor(missing: string) {
     super(
       "insecure-context",
@@ -37,6 +38,7 @@ export class InsecureContextError extends TabringError {
 
 /** The cluster's id is not 1 to 64 characters of a-z, A-Z, 0-9, `-` and `_`. Nothing was stored. */
 export class InvalidClusterError extends TabringError {
+  override readonly name: string = "InvalidClusterError";
   constructor(cluster: string) {
     super(
       "invalid-cluster",

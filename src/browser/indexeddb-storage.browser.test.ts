@@ -28,7 +28,7 @@ for (const [name, wrap] of [
   });
 
 describe("a real browser", () => {
-  const session = (): { send(method: string, parameters: object): Promise<unknown> } => cdp() as never;
+  const session = (): { send(method: string, parameters: object): Promise<unknown> } => cdp();
   const clearSiteData = () =>
     session().send("Storage.clearDataForOrigin", { origin: location.origin, storageTypes: "indexeddb" });
 

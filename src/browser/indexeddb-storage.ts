@@ -59,6 +59,7 @@ export interface OpenNodeDatabaseOptions {
 
 /** The database that was to be opened does not exist (any more). */
 export class MissingDatabaseError extends StorageError {
+  override readonly name: string = "MissingDatabaseError";
   constructor(databaseName: string) {
     super(
       `The browser's database ${databaseName} is not there any more. Its data and the identity of this node are gone; other nodes keep their copies. Reload the page to start as a new node.`,

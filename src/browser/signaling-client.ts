@@ -22,6 +22,7 @@ import {
 
 /** The server refused by name. Nothing of this node's data was involved. */
 export class SignalingError extends TabringError {
+  override readonly name: string = "SignalingError";
   constructor(code: string, message: string) {
     super(code, `The signaling server refused: ${message} Links that are up stay up.`);
   }

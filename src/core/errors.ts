@@ -5,16 +5,17 @@
 
 /** The base of all errors that a caller can meet. `code` is stable; the text is for people. */
 export class TabringError extends Error {
+  override readonly name: string = "TabringError";
   readonly code: string;
   constructor(code: string, message: string) {
     super(message);
     this.code = code;
-    this.name = new.target.name;
   }
 }
 
 /** A key is empty, over 1,024 bytes of UTF-8, or not text. Nothing was sent. */
 export class InvalidKeyError extends TabringError {
+  override readonly name: string = "InvalidKeyError";
   constructor(message: string) {
     super("invalid-key", message);
   }
@@ -22,6 +23,7 @@ export class InvalidKeyError extends TabringError {
 
 /** A value is over 1 MiB. Nothing was sent. */
 export class ValueTooLargeError extends TabringError {
+  override readonly name: string = "ValueTooLargeError";
   constructor(bytes: number, bytesMax: number) {
     super(
       "value-too-large",
@@ -32,6 +34,7 @@ export class ValueTooLargeError extends TabringError {
 
 /** r or w is no whole number from 1 to n. Nothing was sent. */
 export class InvalidQuorumError extends TabringError {
+  override readonly name: string = "InvalidQuorumError";
   constructor(name: string, given: unknown, n: number) {
     super(
       "invalid-quorum",
@@ -42,6 +45,7 @@ export class InvalidQuorumError extends TabringError {
 
 /** A context does not parse, or was read from another key. Nothing was sent. */
 export class InvalidContextError extends TabringError {
+  override readonly name: string = "InvalidContextError";
   constructor(message: string) {
     super("invalid-context", message);
   }
@@ -49,6 +53,7 @@ export class InvalidContextError extends TabringError {
 
 /** An operation id is not 32 lower-case hexadecimal digits. Nothing was sent. */
 export class InvalidOperationError extends TabringError {
+  override readonly name: string = "InvalidOperationError";
   constructor() {
     super(
       "invalid-operation",
@@ -59,6 +64,7 @@ export class InvalidOperationError extends TabringError {
 
 /** Fewer replicas answered in time than were asked for. A put may still take effect. */
 export class QuorumError extends TabringError {
+  override readonly name: string = "QuorumError";
   readonly operation: "get" | "put";
   readonly needed: number;
   readonly answered: readonly string[];
@@ -81,6 +87,7 @@ export class QuorumError extends TabringError {
 
 /** The key has as many siblings as it may. The write was refused; what is stored is safe. */
 export class TooManySiblingsError extends TabringError {
+  override readonly name: string = "TooManySiblingsError";
   constructor(siblings: number) {
     super(
       "too-many-siblings",
@@ -91,6 +98,7 @@ export class TooManySiblingsError extends TabringError {
 
 /** The node has not met its cluster yet, or is closing. Nothing was sent. */
 export class NotReadyError extends TabringError {
+  override readonly name: string = "NotReadyError";
   constructor(message: string) {
     super("not-ready", message);
   }
@@ -98,6 +106,7 @@ export class NotReadyError extends TabringError {
 
 /** Too many requests are under way at this node. Nothing was sent. */
 export class OverloadedError extends TabringError {
+  override readonly name: string = "OverloadedError";
   constructor() {
     super(
       "overloaded",
@@ -108,6 +117,7 @@ export class OverloadedError extends TabringError {
 
 /** The local store refused: quota, a closed database, a damaged record. What was acknowledged before is safe. */
 export class StorageError extends TabringError {
+  override readonly name: string = "StorageError";
   constructor(message: string) {
     super("storage", message);
   }
@@ -115,6 +125,7 @@ export class StorageError extends TabringError {
 
 /** Bytes from outside do not parse. They changed nothing. */
 export class MalformedMessageError extends TabringError {
+  override readonly name: string = "MalformedMessageError";
   constructor(message: string, code = "malformed-message") {
     super(code, message);
   }
@@ -122,6 +133,7 @@ export class MalformedMessageError extends TabringError {
 
 /** A message kind that this build does not know: sent by a newer build, or rubbish. It changed nothing. */
 export class UnknownMessageError extends MalformedMessageError {
+  override readonly name: string = "UnknownMessageError";
   constructor(kind: number) {
     super(`Message kind ${kind} is unknown to this build. It was dropped and changed nothing.`, "unknown-message");
   }
@@ -129,6 +141,7 @@ export class UnknownMessageError extends MalformedMessageError {
 
 /** The two ends have no protocol version in common. */
 export class ProtocolVersionError extends TabringError {
+  override readonly name: string = "ProtocolVersionError";
   constructor(ours: string, theirs: string) {
     super(
       "protocol-version",
@@ -139,6 +152,7 @@ export class ProtocolVersionError extends TabringError {
 
 /** A frame or a message is larger than the protocol allows. It was dropped. */
 export class OversizedError extends MalformedMessageError {
+  override readonly name: string = "OversizedError";
   constructor(message: string) {
     super(message, "oversized");
   }
@@ -146,6 +160,7 @@ export class OversizedError extends MalformedMessageError {
 
 /** The other side could not prove that it knows the cluster's secret, or this side could not. No data was exchanged. */
 export class WrongSecretError extends TabringError {
+  override readonly name: string = "WrongSecretError";
   constructor(message: string) {
     super("wrong-secret", message);
   }

@@ -14,6 +14,7 @@
  * Limits: `requestsMax` puts under way; each ends after its time bound.
  */
 
+import { assert } from "../base/assert.ts";
 import type { DvvSet } from "./dvvset.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite, RequestFailure, RequestReport } from "./message.ts";
@@ -100,7 +101,9 @@ export class PutCoordinator {
     let place: "record" | NodeId = "record";
     if (list.counted.includes(self)) put.ownCopyFor = self;
     else if (!list.owners.includes(self)) {
-      place = list.counted.find((node) => !this.#in.reachable(node)) ?? list.counted[0]!;
+      const first = list.counted[0];
+      assert(first !== undefined, "a preference list counts on nobody");
+      place = list.counted.find((node) => !this.#in.reachable(node)) ?? first;
       put.ownCopyFor = place;
       put.hintedFor.set(place, self);
       this.#in.note({ what: "stand-in", key });

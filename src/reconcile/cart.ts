@@ -42,6 +42,7 @@ export const EMPTY_CART: Cart = { by: "nobody", items: NO_QUANTITIES, observed: 
 
 /** Bytes that are no cart of this version. */
 export class MalformedCartError extends TabringError {
+  override readonly name: string = "MalformedCartError";
   constructor(reason: string) {
     super(
       "malformed-cart",
@@ -52,6 +53,7 @@ export class MalformedCartError extends TabringError {
 
 /** A cart that has grown over its limit. */
 export class CartTooLargeError extends TabringError {
+  override readonly name: string = "CartTooLargeError";
   constructor(bytes: number) {
     super(
       "cart-too-large",

@@ -21,6 +21,7 @@ export const ZERO: GrowCounter = new Map();
 
 /** Bytes that are no counter, or a counter over its limit. */
 export class MalformedCounterError extends TabringError {
+  override readonly name: string = "MalformedCounterError";
   constructor(message: string) {
     super("malformed-counter", message);
   }

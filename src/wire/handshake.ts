@@ -60,6 +60,7 @@ export type Role = "initiator" | "responder";
 
 /** The other side is this node itself, or not the node that was dialled. No data was exchanged. */
 export class WrongPeerError extends TabringError {
+  override readonly name: string = "WrongPeerError";
   constructor(message: string) {
     super("wrong-peer", message);
   }
