@@ -81,6 +81,7 @@ const CORE_VALUES = [
   "token-claims",
 ];
 const CORE_MECHANISMS = [
+  "belonging",
   "failure-detector",
   "forwarding",
   "get-coordinator",

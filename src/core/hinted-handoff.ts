@@ -15,7 +15,8 @@
 
 import type { DvvSet } from "./dvvset.ts";
 import type { HintIndex } from "./hint-index.ts";
-import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import { parseHintAddress } from "./address.ts";
+import type { Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
 import { Tally } from "./quorum.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -35,6 +36,11 @@ interface Delivery {
   readonly sent: Map<RequestId, NodeId>;
 }
 
+/** Hints looked at in one read of the disk at the start. */
+const HINTS_PER_SCAN = 512;
+const HINT_BYTES_PER_SCAN = 1_048_576;
+const SCAN_AGAIN_MS = 1_000;
+
 export class HintedHandoff {
   readonly #in: Surroundings;
   readonly #index: HintIndex;
@@ -42,6 +48,7 @@ export class HintedHandoff {
   /** By target, then key. */
   readonly #underWay = new Map<NodeId, Map<Key, Delivery>>();
   readonly #bySent = new Map<RequestId, Delivery>();
+  #scanning: Ticket | undefined;
 
   constructor(surroundings: Surroundings, index: HintIndex, actions: HandoffActions) {
     this.#in = surroundings;
@@ -51,6 +58,44 @@ export class HintedHandoff {
 
   get size(): number {
     return this.#bySent.size;
+  }
+
+  /** True when all hints that an earlier start left are known. */
+  get started(): boolean {
+    return this.#scanning === undefined;
+  }
+
+  /** Looks through the hint store: before that, the node does not know what it knows. */
+  start(after = ""): void {
+    this.#scanning = this.#in.nextTicket();
+    this.#in.emit({
+      kind: "scan",
+      ticket: this.#scanning,
+      store: "hints",
+      after,
+      before: "g",
+      countMax: HINTS_PER_SCAN,
+      bytesMax: HINT_BYTES_PER_SCAN,
+    });
+  }
+
+  /** True when the scan was one of this mechanism's. */
+  onScanned(ticket: Ticket, entries: readonly { readonly address: string }[], done: boolean): boolean {
+    if (ticket !== this.#scanning) return false;
+    for (const { address } of entries) {
+      const { key, target } = parseHintAddress(address);
+      this.#index.add(key, target);
+    }
+    const last = entries.at(-1);
+    if (!done && last !== undefined) this.start(last.address);
+    else this.#scanning = undefined;
+    return true;
+  }
+
+  onScanFailed(ticket: Ticket): boolean {
+    if (ticket !== this.#scanning) return false;
+    this.#in.timers.set("start", this.#in.now + SCAN_AGAIN_MS);
+    return true;
   }
 
   onPeerUp(peer: NodeId): void {

@@ -12,8 +12,9 @@
 import { crc32 } from "../base/crc32.ts";
 import { Prng, type Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
-import { parseHintAddress, partitionOf, positionOf } from "./address.ts";
-import { type ClusterParameters, type Config, parametersFault } from "./config.ts";
+import { partitionOf, positionOf } from "./address.ts";
+import { Belonging } from "./belonging.ts";
+import type { Config } from "./config.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, StoredRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability } from "./failure-detector.ts";
@@ -24,35 +25,18 @@ import { HandOver } from "./hand-over.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
-import {
-  type Claim,
-  type Member,
-  type View,
-  allHolders,
-  memberOf,
-  mergeView,
-  newer,
-  noHolders,
-  withHolder,
-} from "./membership.ts";
+import type { View } from "./membership.ts";
 import type { ClientResult, Message, ReplicaPut } from "./message.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
-import { type PreferenceList, Ring } from "./ring.ts";
+import type { PreferenceList } from "./ring.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
-import { claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
 import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
 
-/** The protocol versions that this build reads. */
-export const PROTOCOL = { min: 1, max: 1 } as const;
 /** A peer whose ring differs is greeted at most this often. */
 const GREET_AGAIN_MS = 250;
-const HINTS_PER_SCAN = 512;
-const HINT_BYTES_PER_SCAN = 1_048_576;
-/** What could not be written at the start is tried again. */
-const START_AGAIN_MS = 1_000;
 
 export interface NodeOptions {
   readonly id: NodeId;
@@ -102,6 +86,7 @@ export class DynamoNode {
   readonly #random: Prng;
   readonly #timers = new TimerTable();
   readonly #hints = new HintIndex();
+  readonly #belonging: Belonging;
   readonly #replica: Replica;
   readonly #puts: PutCoordinator;
   readonly #gets: GetCoordinator;
@@ -117,35 +102,23 @@ export class DynamoNode {
 
   #now: Millis = 0;
   #phase: NodePhase = "starting";
-  #incarnation: number;
-  #ring: Ring | undefined;
   #effects: Effect[] = [];
   #completions: Completion[] = [];
   #requests = 0;
   #tickets = 0;
   #ringChanged = false;
-  #metaChanged = false;
-  /** What is to be done when the next meta write is durable, and what waits for those under way. */
-  readonly #onceDurable: (() => void)[] = [];
-  readonly #metaStores = new Map<Ticket, (() => void)[]>();
-  /** Partitions whose copy is complete, but not written down yet. */
-  readonly #holding = new Set<Partition>();
-  /** The two things that must be over before the node answers anybody. */
-  #startStore: Ticket | undefined;
-  #startScan: Ticket | undefined;
-  #hidden = false;
 
   constructor(options: NodeOptions) {
     this.#id = options.id;
     this.#config = options.config;
     this.#seeds = options.seeds;
     this.#random = new Prng(options.seed);
-    const view = options.meta?.view;
-    const before = view === undefined ? undefined : memberOf(view, options.id);
-    this.#incarnation = Math.max(options.meta?.incarnation ?? 0, before?.incarnation ?? 0) + 1;
-    if (view !== undefined) this.#ring = new Ring(view);
 
     const surroundings = this.#surroundings();
+    this.#belonging = new Belonging(surroundings, options.meta, {
+      changed: () => (this.#ringChanged = true),
+      countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
+    });
     this.#replica = new Replica(surroundings, this.#hints);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, {
@@ -171,20 +144,21 @@ export class DynamoNode {
     this.#gossip = new Gossip(surroundings, {
       peers: () => this.#detector.up(),
       seeds: () => this.#reachableSeeds(),
-      learn: (news) => this.#learn(news.view, news.members, news.claims),
+      learn: (news) => this.#belonging.learn(news.view, news.members, news.claims),
     });
-    this.#detector = new FailureDetector(surroundings, this.#incarnation, {
+    this.#detector = new FailureDetector(surroundings, this.#belonging.incarnation, {
       up: (peer) => this.#peerUp(peer),
       down: (peer) => this.#peerDown(peer),
-      wanted: () => (this.#ring?.view.members ?? []).map((member) => member.node).filter((node) => node !== this.#id),
+      wanted: () =>
+        (this.#belonging.ring?.view.members ?? []).map((member) => member.node).filter((node) => node !== this.#id),
     });
     this.#transfer = new Transfer(surroundings, {
       merge: (key, set, request) => this.#replica.merge(key, set, "transfer", { kind: "transfer", request }),
-      held: (partitions) => this.#hold(partitions),
+      held: (partitions) => this.#belonging.hold(partitions),
     });
     this.#source = new TransferSource(surroundings);
     this.#handOver = new HandOver(surroundings, {
-      countOut: (partitions) => this.#countOut(partitions),
+      countOut: (partitions) => this.#belonging.countOut(partitions),
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
     });
   }
@@ -199,7 +173,7 @@ export class DynamoNode {
       this.#settle();
     }
     if (this.#hints.size > 0) this.#handoff.arm();
-    if (this.#metaChanged) this.#persist();
+    this.#belonging.persist();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -212,7 +186,7 @@ export class DynamoNode {
 
   /** What this node sees of the cluster; undefined until it has met it. */
   get view(): View | undefined {
-    return this.#ring?.view;
+    return this.#belonging.ring?.view;
   }
 
   inspect(): NodeView {
@@ -220,8 +194,8 @@ export class DynamoNode {
     return {
       id: this.#id,
       phase: this.#phase,
-      view: this.#ring?.view,
-      ringDigest: this.#ring?.digest,
+      view: this.#belonging.ring?.view,
+      ringDigest: this.#belonging.ring?.digest,
       peers: this.#detector.peers(),
       hints: this.#hints.targets().map((target) => ({ target, count: this.#hints.count(target) })),
       hintsOwed: this.#hints.size,
@@ -240,7 +214,7 @@ export class DynamoNode {
         deliveries: this.#handoff.size,
         pages: this.#source.size,
         handOvers: this.#handOver.size,
-        metaStores: this.#metaStores.size,
+        metaStores: this.#belonging.size,
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
       },
@@ -249,7 +223,7 @@ export class DynamoNode {
 
   #surroundings(): Surroundings {
     const now = () => this.#now;
-    const ring = () => this.#ring;
+    const ring = () => this.#belonging.ring;
     return {
       self: this.#id,
       config: this.#config,
@@ -290,7 +264,7 @@ export class DynamoNode {
         this.#start();
         break;
       case "found-cluster":
-        this.#found(event.parameters);
+        this.#belonging.found(event.parameters);
         break;
       case "client-get":
         this.#onClient(event.request, { kind: "get", key: event.key, r: event.r }, undefined, event.timeoutMs);
@@ -320,8 +294,7 @@ export class DynamoNode {
         this.#replica.onLoaded(event.ticket, event.records);
         break;
       case "stored":
-        if (event.ticket === this.#startStore) this.#startStore = undefined;
-        this.#onMetaStored(event.ticket);
+        this.#belonging.onStored(event.ticket);
         this.#replica.onStored(event.ticket);
         this.#maybeReady();
         break;
@@ -334,8 +307,7 @@ export class DynamoNode {
       case "wake":
         break;
       case "visibility":
-        this.#hidden = event.hidden;
-        if (this.#self() !== undefined) this.#updateSelf({ hidden: event.hidden });
+        this.#belonging.setHidden(event.hidden);
         break;
       default:
         unreachable(event);
@@ -373,11 +345,11 @@ export class DynamoNode {
       case "hand-over":
         return this.#handOver.onTimer();
       case "rebalance":
-        return this.#rebalance();
+        return this.#belonging.onRebalanceTimer();
       case "start":
         return this.#start();
       case "persist":
-        this.#metaChanged = true;
+        return this.#belonging.onPersistTimer();
     }
   }
 
@@ -420,24 +392,8 @@ export class DynamoNode {
 
   #start(): void {
     if (this.#phase !== "starting") return;
-    this.#startStore = ++this.#tickets;
-    const view = this.#viewWithSelf(this.#ring?.view);
-    if (view !== undefined) this.#ring = new Ring(view);
-    this.#effects.push({ kind: "store", ticket: this.#startStore, writes: [{ store: "meta", meta: this.#meta() }] });
-    this.#scanHints("");
-  }
-
-  #scanHints(after: string): void {
-    this.#startScan = ++this.#tickets;
-    this.#effects.push({
-      kind: "scan",
-      ticket: this.#startScan,
-      store: "hints",
-      after,
-      before: "g",
-      countMax: HINTS_PER_SCAN,
-      bytesMax: HINT_BYTES_PER_SCAN,
-    });
+    this.#belonging.start();
+    this.#handoff.start();
   }
 
   #onScanned(
@@ -445,147 +401,39 @@ export class DynamoNode {
     entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[],
     done: boolean,
   ): void {
-    if (ticket !== this.#startScan) {
-      if (!this.#source.onScanned(ticket, entries, done)) this.#handOver.onScanned(ticket, entries, done);
-      return;
-    }
-    for (const { address } of entries) {
-      const { key, target } = parseHintAddress(address);
-      this.#hints.add(key, target);
-    }
-    const last = entries.at(-1);
-    if (!done && last !== undefined) this.#scanHints(last.address);
-    else this.#startScan = undefined;
-    this.#maybeReady();
+    const known =
+      this.#handoff.onScanned(ticket, entries, done) ||
+      this.#source.onScanned(ticket, entries, done) ||
+      this.#handOver.onScanned(ticket, entries, done);
+    if (known) this.#maybeReady();
   }
 
   #onStorageFailed(ticket: Ticket, reason: string): void {
     this.#note({ what: "storage-failed", reason });
-    if (ticket === this.#startStore || ticket === this.#startScan) {
-      this.#timers.set("start", this.#now + START_AGAIN_MS);
-      return;
-    }
-    if (this.#onMetaFailed(ticket) || this.#source.onFailed(ticket) || this.#handOver.onFailed(ticket)) return;
-    this.#replica.onStorageFailed(ticket);
+    const known =
+      this.#belonging.onFailed(ticket) ||
+      this.#handoff.onScanFailed(ticket) ||
+      this.#source.onFailed(ticket) ||
+      this.#handOver.onFailed(ticket);
+    if (!known) this.#replica.onStorageFailed(ticket);
   }
 
   #maybeReady(): void {
-    if (this.#phase !== "starting" || this.#startStore !== undefined || this.#startScan !== undefined) return;
+    if (this.#phase !== "starting" || !this.#belonging.started || !this.#handoff.started) return;
     this.#setPhase("waiting");
     this.#timers.set("gossip", this.#now + this.#random.below(this.#config.gossipMs));
     this.#timers.set("detector", this.#now);
-    if (this.#ring !== undefined) {
+    if (this.#belonging.ring !== undefined) {
       this.#handOver.onStarted();
       this.#ringChanged = true;
     }
   }
 
-  #found(parameters: ClusterParameters): void {
-    if (this.#ring !== undefined || parametersFault(parameters) !== undefined) return;
-    const { partitions } = parameters;
-    const claims = Array.from({ length: partitions }, () => ({ owner: this.#id, version: 1 }));
-    const self = { ...this.#newEntry(partitions), holders: allHolders(partitions) };
-    this.#setView({ parameters, members: [self], claims });
-  }
-
-  #newEntry(partitions: number): Member {
-    return {
-      node: this.#id,
-      incarnation: this.#incarnation,
-      version: 1,
-      capacity: this.#config.capacity,
-      zone: this.#config.zone,
-      holders: noHolders(partitions),
-      protocolMin: PROTOCOL.min,
-      protocolMax: PROTOCOL.max,
-      hidden: this.#hidden,
-    };
-  }
-
-  /** The view with this start's entry of ours, if we are a member. */
-  #viewWithSelf(view: View | undefined): View | undefined {
-    const before = view === undefined ? undefined : memberOf(view, this.#id);
-    if (view === undefined || before === undefined) return view;
-    const entry = { ...this.#newEntry(view.claims.length), holders: before.holders };
-    return mergeView(view, [entry], undefined);
-  }
-
-  #learn(whole: View | undefined, members: readonly Member[], claims: readonly Claim[] | undefined): void {
-    const view = this.#ring?.view;
-    if (view === undefined) {
-      if (whole !== undefined && this.#phase !== "starting") this.#join(whole);
-      return;
-    }
-    const own = memberOf(view, this.#id);
-    const rumour = members.find((member) => member.node === this.#id);
-    const merged = mergeView(
-      view,
-      members.filter((member) => member.node !== this.#id),
-      claims,
-    );
-    if (merged !== view) this.#setView(merged);
-    if (rumour === undefined || own === undefined || !newer(rumour, own)) return;
-    // Somebody has a later word on us than ours: only an earlier start of ours could have said it. Refute it.
-    this.#incarnation = rumour.incarnation + 1;
-    this.#updateSelf({ incarnation: this.#incarnation, version: 0 });
-  }
-
-  #join(view: View): void {
-    const entry = this.#newEntry(view.claims.length);
-    const before = memberOf(view, this.#id);
-    if (before !== undefined && before.incarnation >= this.#incarnation) this.#incarnation = before.incarnation + 1;
-    const joined = mergeView(view, [{ ...entry, incarnation: this.#incarnation }], undefined);
-    this.#setView({ ...joined, claims: claimsAfterJoin(joined, this.#id) });
-  }
-
-  // The view
-
-  #self(): Member | undefined {
-    return this.#ring === undefined ? undefined : memberOf(this.#ring.view, this.#id);
-  }
-
-  #updateSelf(change: Partial<Member>): void {
-    const view = this.#ring?.view;
-    const own = this.#self();
-    if (view === undefined || own === undefined) return;
-    const entry = { ...own, ...change };
-    this.#setView(mergeView(view, [{ ...entry, version: entry.version + 1 }], undefined));
-  }
-
-  /** Written down first: what others know of us must survive our crash, or they let go of what nobody else has. */
-  #hold(partitions: readonly Partition[]): void {
-    for (const partition of partitions) this.#holding.add(partition);
-    this.#metaChanged = true;
-    this.#onceDurable.push(() => {
-      for (const partition of partitions) {
-        this.#holding.delete(partition);
-        this.#note({ what: "partition-held", partition });
-      }
-      this.#setHolders(partitions, true);
-    });
-  }
-
-  /** Told first and at once; what is here may go when it is written down. */
-  #countOut(partitions: readonly Partition[]): void {
-    this.#setHolders(partitions, false);
-    this.#onceDurable.push(() => this.#handOver.onCountedOut(partitions));
-  }
-
-  #setHolders(partitions: readonly Partition[], held: boolean): void {
-    const own = this.#self();
-    if (own !== undefined) this.#updateSelf({ holders: holdersWith(own.holders, partitions, held) });
-  }
-
-  #setView(view: View): void {
-    if (view === this.#ring?.view) return;
-    this.#ring = new Ring(view, this.#ring);
-    this.#ringChanged = true;
-    this.#metaChanged = true;
-  }
+  // The ring
 
   #onRingChanged(): void {
     this.#ringChanged = false;
-    const ring = this.#ring;
+    const ring = this.#belonging.ring;
     if (ring === undefined || this.#phase === "starting") return;
     this.#note({ what: "view", members: ring.view.members.length });
     this.#puts.onRing(ring, (key) => this.#partitionOf(key));
@@ -594,47 +442,9 @@ export class DynamoNode {
     this.#handOver.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
-    this.#setPhase(this.#self() === undefined ? "waiting" : this.#transfer.owed().length > 0 ? "joining" : "member");
-  }
-
-  #rebalance(): void {
-    const view = this.#ring?.view;
-    if (view === undefined || this.#self() === undefined) return;
-    const claims = claimsAfterGiving(view, this.#id);
-    if (claims !== view.claims) this.#setView({ ...view, claims });
-  }
-
-  #meta(): NodeMeta {
-    const view = this.#ring?.view;
-    const own = this.#self();
-    if (view === undefined || own === undefined || this.#holding.size === 0)
-      return { incarnation: this.#incarnation, view };
-    const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
-    const members = view.members.map((member) => (member === own ? entry : member));
-    return { incarnation: this.#incarnation, view: { ...view, members } };
-  }
-
-  #persist(): void {
-    this.#metaChanged = false;
-    const ticket = ++this.#tickets;
-    this.#metaStores.set(ticket, this.#onceDurable.splice(0));
-    this.#effects.push({ kind: "store", ticket, writes: [{ store: "meta", meta: this.#meta() }] });
-  }
-
-  #onMetaStored(ticket: Ticket): void {
-    const waiting = this.#metaStores.get(ticket);
-    this.#metaStores.delete(ticket);
-    for (const run of waiting ?? []) run();
-  }
-
-  /** What waits for it goes with the next try. */
-  #onMetaFailed(ticket: Ticket): boolean {
-    const waiting = this.#metaStores.get(ticket);
-    if (waiting === undefined) return false;
-    this.#metaStores.delete(ticket);
-    this.#onceDurable.unshift(...waiting);
-    this.#timers.set("persist", this.#now + START_AGAIN_MS);
-    return true;
+    this.#setPhase(
+      this.#belonging.self === undefined ? "waiting" : this.#transfer.owed().length > 0 ? "joining" : "member",
+    );
   }
 
   #setPhase(phase: NodePhase): void {
@@ -658,7 +468,7 @@ export class DynamoNode {
         result: { outcome: "failed", failure: { code }, report: undefined },
       });
     const list = this.#listOf(what.key);
-    if (list === undefined || this.#self() === undefined || this.#phase === "starting") {
+    if (list === undefined || this.#belonging.self === undefined || this.#phase === "starting") {
       refuse("not-ready");
       return;
     }
@@ -674,7 +484,7 @@ export class DynamoNode {
 
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
     const list = this.#listOf(what.key);
-    const parameters = this.#ring?.view.parameters;
+    const parameters = this.#belonging.ring?.view.parameters;
     if (list === undefined || parameters === undefined) {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
@@ -688,7 +498,7 @@ export class DynamoNode {
     if (caller === undefined) return;
     if (caller.kind === "peer") {
       this.#callers.delete(request);
-      const digest = this.#ring?.digest ?? 0;
+      const digest = this.#belonging.ring?.digest ?? 0;
       this.#send(
         caller.from,
         { kind: "coordinate-reply", request: caller.request, ring: digest, result },
@@ -813,12 +623,12 @@ export class DynamoNode {
     }
     this.#replica.merge(key, set, message.purpose, origin);
     // A writer that does not know of those who are joining would leave them out, and the page that they copied may be older than this write.
-    if (message.purpose === "write" && message.ring !== this.#ring?.digest)
+    if (message.purpose === "write" && message.ring !== this.#belonging.ring?.digest)
       for (const node of list.joining) if (node !== from && node !== this.#id) this.#pass(node, message);
   }
 
   #pass(to: NodeId, message: ReplicaPut): void {
-    const ring = this.#ring?.digest ?? 0;
+    const ring = this.#belonging.ring?.digest ?? 0;
     this.#send(
       to,
       { ...message, request: ++this.#requests, ring, purpose: "transfer", hintFor: undefined },
@@ -832,18 +642,22 @@ export class DynamoNode {
     else if (completion.kind === "read") {
       const { outcome } = completion;
       const set = outcome === "found" ? completion.set : undefined;
-      const ring = this.#ring?.digest ?? 0;
+      const ring = this.#belonging.ring?.digest ?? 0;
       this.#send(to, { kind: "replica-get-reply", request, ring, outcome, set }, "foreground");
     }
   }
 
   #replyPut(to: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
-    this.#send(to, { kind: "replica-put-reply", request, ring: this.#ring?.digest ?? 0, outcome }, "foreground");
+    this.#send(
+      to,
+      { kind: "replica-put-reply", request, ring: this.#belonging.ring?.digest ?? 0, outcome },
+      "foreground",
+    );
   }
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */
   #compareRings(peer: NodeId, ring: RingDigest): void {
-    if (ring === this.#ring?.digest) return;
+    if (ring === this.#belonging.ring?.digest) return;
     const last = this.#greetedAt.get(peer);
     if (last !== undefined && this.#now - last < GREET_AGAIN_MS) return;
     this.#greetedAt.set(peer, this.#now);
@@ -867,7 +681,7 @@ export class DynamoNode {
   }
 
   #reachableSeeds(): NodeId[] {
-    const tokenless = (this.#ring?.view.members ?? [])
+    const tokenless = (this.#belonging.ring?.view.members ?? [])
       .filter((member) => member.capacity === 0)
       .map((member) => member.node);
     return [...new Set([...this.#seeds, ...tokenless])].filter(
@@ -883,18 +697,14 @@ export class DynamoNode {
   }
 
   #partitionOf(key: Key): Partition {
-    return partitionOf(positionOf(key), this.#ring?.view.claims.length ?? 1);
+    return partitionOf(positionOf(key), this.#belonging.ring?.view.claims.length ?? 1);
   }
 
   #listOf(key: Key): PreferenceList | undefined {
-    return this.#ring?.preferenceList(this.#partitionOf(key));
+    return this.#belonging.ring?.preferenceList(this.#partitionOf(key));
   }
 
   #note(note: Note): void {
     this.#effects.push({ kind: "note", note });
   }
-}
-
-function holdersWith(holders: Uint8Array, partitions: readonly Partition[], held: boolean): Uint8Array {
-  return partitions.reduce((bits, partition) => withHolder(bits, partition, held), holders);
 }

@@ -1,0 +1,252 @@
+/**
+ * Belonging: how this node is a member, and what of that is written down (paper, section 4.8.1 and 4.9). It keeps the node's view of the cluster,
+ * its own entry in it, and both on disk. States, in order:
+ *
+ *   starting   the incarnation is counted up and on its way to the disk; nothing is said before it is durable
+ *   unknown    no view: the cluster was neither met nor founded. An empty newcomer that took itself for the whole ring would turn absence into
+ *              "not found"
+ *   member     has an entry of its own and, if it has capacity, claims tokens
+ *
+ * Rules of order. That a partition is held is written down first and told afterwards: others let go of what they take to be here. That one is held
+ * no more is told first, and what is here may go when that is written down. What others say wrongly of this node is refuted by a higher incarnation.
+ * A view is left to settle for `rebalanceAfterMs` before tokens that are too many are given away.
+ *
+ * Limits: one meta write for each step that changed something; what waits for it goes with the next try if it fails.
+ */
+
+import { type ClusterParameters, parametersFault } from "./config.ts";
+import type { NodeMeta } from "./effect.ts";
+import type { Partition, Ticket } from "./identifiers.ts";
+import {
+  type Claim,
+  type Member,
+  type View,
+  allHolders,
+  memberOf,
+  mergeView,
+  newer,
+  noHolders,
+  withHolder,
+} from "./membership.ts";
+import { Ring } from "./ring.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
+
+/** The protocol versions that this build reads. */
+export const PROTOCOL = { min: 1, max: 1 } as const;
+/** What could not be written is tried again. */
+const WRITE_AGAIN_MS = 1_000;
+
+export interface BelongingActions {
+  /** The view is another. May come in the middle of anything: look at it later. */
+  changed(): void;
+  /** It is durable that this node does not hold these. */
+  countedOut(partitions: readonly Partition[]): void;
+}
+
+export class Belonging {
+  readonly #in: Surroundings;
+  readonly #do: BelongingActions;
+  #incarnation: number;
+  #ring: Ring | undefined;
+  #hidden = false;
+  #changed = false;
+  /** The first write of this start, until it is durable. */
+  #startStore: Ticket | undefined;
+  /** What is to be done when the next meta write is durable, and what waits for those under way. */
+  readonly #onceDurable: (() => void)[] = [];
+  readonly #stores = new Map<Ticket, (() => void)[]>();
+  /** Partitions whose copy is complete, but not written down yet. */
+  readonly #holding = new Set<Partition>();
+
+  constructor(surroundings: Surroundings, meta: NodeMeta | undefined, actions: BelongingActions) {
+    this.#in = surroundings;
+    this.#do = actions;
+    const view = meta?.view;
+    const before = view === undefined ? undefined : memberOf(view, surroundings.self);
+    this.#incarnation = Math.max(meta?.incarnation ?? 0, before?.incarnation ?? 0) + 1;
+    if (view === undefined) return;
+    const entry = before === undefined ? [] : [{ ...this.#newEntry(view.claims.length), holders: before.holders }];
+    this.#ring = new Ring(mergeView(view, entry, undefined));
+  }
+
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  get ring(): Ring | undefined {
+    return this.#ring;
+  }
+
+  /** This node's entry; undefined until it is a member. */
+  get self(): Member | undefined {
+    return this.#ring === undefined ? undefined : memberOf(this.#ring.view, this.#in.self);
+  }
+
+  /** Meta writes under way. */
+  get size(): number {
+    return this.#stores.size;
+  }
+
+  /** True when the incarnation of this start is durable. */
+  get started(): boolean {
+    return this.#startStore === undefined;
+  }
+
+  /** Writes down that this is another start. */
+  start(): void {
+    this.#startStore = this.#in.nextTicket();
+    this.#in.store(this.#startStore, [{ store: "meta", meta: this.#meta() }]);
+  }
+
+  found(parameters: ClusterParameters): void {
+    if (this.#ring !== undefined || parametersFault(parameters) !== undefined) return;
+    const { partitions } = parameters;
+    const claims = Array.from({ length: partitions }, () => ({ owner: this.#in.self, version: 1 }));
+    this.#setView({
+      parameters,
+      members: [{ ...this.#newEntry(partitions), holders: allHolders(partitions) }],
+      claims,
+    });
+  }
+
+  /** News from gossip; `whole` when it is a complete view, which makes a newcomer join. */
+  learn(whole: View | undefined, members: readonly Member[], claims: readonly Claim[] | undefined): void {
+    const view = this.#ring?.view;
+    if (view === undefined) {
+      if (whole !== undefined && this.started) this.#join(whole);
+      return;
+    }
+    const own = this.self;
+    const rumour = members.find((member) => member.node === this.#in.self);
+    const others = members.filter((member) => member !== rumour);
+    this.#setView(mergeView(view, others, claims));
+    if (rumour === undefined || own === undefined || !newer(rumour, own)) return;
+    // Somebody has a later word on us than ours: only an earlier start of ours could have said it. Refute it.
+    this.#incarnation = rumour.incarnation + 1;
+    this.#updateSelf({ incarnation: this.#incarnation, version: 0 });
+  }
+
+  setHidden(hidden: boolean): void {
+    this.#hidden = hidden;
+    this.#updateSelf({ hidden });
+  }
+
+  /** All data of these partitions is here. */
+  hold(partitions: readonly Partition[]): void {
+    for (const partition of partitions) this.#holding.add(partition);
+    this.#changed = true;
+    this.#onceDurable.push(() => {
+      for (const partition of partitions) {
+        this.#holding.delete(partition);
+        this.#in.note({ what: "partition-held", partition });
+      }
+      this.#setHolders(partitions, true);
+    });
+  }
+
+  /** These partitions belong to others now, who have all of them. */
+  countOut(partitions: readonly Partition[]): void {
+    this.#setHolders(partitions, false);
+    this.#onceDurable.push(() => this.#do.countedOut(partitions));
+  }
+
+  /** The view has settled: give away what is too much. */
+  onRebalanceTimer(): void {
+    const view = this.#ring?.view;
+    if (view === undefined || this.self === undefined) return;
+    const claims = claimsAfterGiving(view, this.#in.self);
+    if (claims !== view.claims) this.#setView({ ...view, claims });
+  }
+
+  onPersistTimer(): void {
+    this.#changed = true;
+  }
+
+  /** At the end of each step: writes down what changed in it. */
+  persist(): void {
+    if (!this.#changed) return;
+    this.#changed = false;
+    const ticket = this.#in.nextTicket();
+    this.#stores.set(ticket, this.#onceDurable.splice(0));
+    this.#in.store(ticket, [{ store: "meta", meta: this.#meta() }]);
+  }
+
+  onStored(ticket: Ticket): void {
+    if (ticket === this.#startStore) this.#startStore = undefined;
+    const waiting = this.#stores.get(ticket);
+    this.#stores.delete(ticket);
+    for (const run of waiting ?? []) run();
+  }
+
+  /** True when the write was one of this mechanism's. */
+  onFailed(ticket: Ticket): boolean {
+    if (ticket === this.#startStore) {
+      this.#in.timers.set("start", this.#in.now + WRITE_AGAIN_MS);
+      return true;
+    }
+    const waiting = this.#stores.get(ticket);
+    if (waiting === undefined) return false;
+    this.#stores.delete(ticket);
+    this.#onceDurable.unshift(...waiting);
+    this.#in.timers.set("persist", this.#in.now + WRITE_AGAIN_MS);
+    return true;
+  }
+
+  #newEntry(partitions: number): Member {
+    const { capacity, zone } = this.#in.config;
+    return {
+      node: this.#in.self,
+      incarnation: this.#incarnation,
+      version: 1,
+      capacity,
+      zone,
+      holders: noHolders(partitions),
+      protocolMin: PROTOCOL.min,
+      protocolMax: PROTOCOL.max,
+      hidden: this.#hidden,
+    };
+  }
+
+  #join(view: View): void {
+    const before = memberOf(view, this.#in.self);
+    if (before !== undefined && before.incarnation >= this.#incarnation) this.#incarnation = before.incarnation + 1;
+    const joined = mergeView(view, [this.#newEntry(view.claims.length)], undefined);
+    this.#setView({ ...joined, claims: claimsAfterJoin(joined, this.#in.self) });
+  }
+
+  #updateSelf(change: Partial<Member>): void {
+    const view = this.#ring?.view;
+    const own = this.self;
+    if (view === undefined || own === undefined) return;
+    const entry = { ...own, ...change };
+    this.#setView(mergeView(view, [{ ...entry, version: entry.version + 1 }], undefined));
+  }
+
+  #setHolders(partitions: readonly Partition[], held: boolean): void {
+    const own = this.self;
+    if (own !== undefined) this.#updateSelf({ holders: holdersWith(own.holders, partitions, held) });
+  }
+
+  #setView(view: View): void {
+    if (view === this.#ring?.view) return;
+    this.#ring = new Ring(view, this.#ring);
+    this.#changed = true;
+    this.#do.changed();
+  }
+
+  /** What the next start must know: as it is told, and what is about to be. */
+  #meta(): NodeMeta {
+    const view = this.#ring?.view;
+    const own = this.self;
+    const incarnation = this.#incarnation;
+    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view };
+    const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
+    const members = view.members.map((member) => (member === own ? entry : member));
+    return { incarnation, view: { ...view, members } };
+  }
+}
+
+function holdersWith(holders: Uint8Array, partitions: readonly Partition[], held: boolean): Uint8Array {
+  return partitions.reduce((bits, partition) => withHolder(bits, partition, held), holders);
+}
