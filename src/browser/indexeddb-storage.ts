@@ -206,6 +206,10 @@ interface Scope {
 type NodeTransaction = IDBPTransaction<NodeSchema, StoreName[], "readonly" | "readwrite">;
 type Body<Result> = (transaction: NodeTransaction) => Promise<Result>;
 
+/** Attempts to open a database again that are made without a call, and the time between them. */
+const REOPEN_TRIES_MAX = 20;
+const REOPEN_AGAIN_MS = 250;
+
 export class IndexedDbStorage implements Storage {
   readonly #options: IndexedDbStorageOptions;
   #storeId: string | undefined;
@@ -214,6 +218,7 @@ export class IndexedDbStorage implements Storage {
   #refusal: StorageError = new StorageError("The storage is not open yet. Nothing was written. Wait for open().");
   #database: NodeDatabase | undefined;
   #reopening = false;
+  #reopenTries = 0;
   /** Calls that wait for the database to be open again, in order. */
   readonly #waiting: { readonly go: (database: NodeDatabase) => void; readonly refuse: (error: unknown) => void }[] =
     [];
@@ -413,17 +418,22 @@ export class IndexedDbStorage implements Storage {
     }
   }
 
-  /** One attempt for all who wait; if it fails they are refused, and the next call makes the next attempt. */
+  /**
+   * One attempt for all who wait; if it fails they are refused, and the next call makes the next attempt. Some are made without a call: an attempt
+   * that collides with a deletion fails, and whether the database was wiped must show even if nobody calls.
+   */
   async #reopen(): Promise<void> {
-    if (this.#reopening || this.#state !== "open") return;
+    if (this.#reopening || this.#state !== "open" || this.#database !== undefined) return;
     this.#reopening = true;
     try {
       await this.#connect();
       // In one go, so that no later call slips in between.
       const database = this.#database;
+      this.#reopenTries = 0;
       if (database !== undefined) for (const { go } of this.#waiting.splice(0)) go(database);
     } catch (error) {
       for (const { refuse } of this.#waiting.splice(0)) refuse(error);
+      if (this.#reopenTries++ < REOPEN_TRIES_MAX) setTimeout(() => void this.#reopen(), REOPEN_AGAIN_MS);
     } finally {
       this.#reopening = false;
     }
