@@ -291,6 +291,36 @@ describe("a cluster of five", () => {
     expect(values(bench.get(ids[2]!, "cart"))).toEqual(["bread", "eggs", "milk"]);
   });
 
+  test("a replica does not answer past the request's time to live", () => {
+    const node = new DynamoNode({ id: id(1), config: defaultConfig, meta: undefined, seed: [1, 2, 3, 4], seeds: [] });
+    const started = node.step({ kind: "started", at: 0 });
+    for (const effect of started) {
+      if (effect.kind === "store") node.step({ kind: "stored", ticket: effect.ticket, at: 0 });
+      if (effect.kind === "scan") node.step({ kind: "scanned", ticket: effect.ticket, entries: [], done: true, at: 0 });
+    }
+    node.step({ kind: "found-cluster", parameters: { ...defaultParameters, partitions: 16 }, at: 0 });
+    const greeting = node.step({ kind: "peer-connected", peer: id(2), at: 0 }).find((effect) => effect.kind === "send");
+    const epoch = greeting?.kind === "send" && greeting.message.kind === "ping" ? greeting.message.epoch : 0;
+    node.step({
+      kind: "message-received",
+      from: id(2),
+      epoch: 0,
+      message: { kind: "ping", sequence: 1, epoch: 9 },
+      at: 0,
+    });
+    const answered = (ttlMs: number, delayMs: number, key: string, at: number): boolean => {
+      const message = { kind: "replica-get", request: 1, ring: 0, ttlMs, key: key as Key } as const;
+      const load = node
+        .step({ kind: "message-received", from: id(2), epoch, message, at })
+        .find((effect) => effect.kind === "load");
+      const ticket = load?.kind === "load" ? load.ticket : 0;
+      const effects = node.step({ kind: "loaded", ticket, records: [undefined], at: at + delayMs });
+      return effects.some((effect) => effect.kind === "send" && effect.message.kind === "replica-get-reply");
+    };
+    expect(answered(100, 50, "a", 10)).toBe(true);
+    expect(answered(100, 150, "b", 100)).toBe(false);
+  });
+
   test("a retry under the same operation id makes no sibling", () => {
     const { bench, ids } = cluster(5);
     expect(bench.put(ids[0]!, "cart", "milk", undefined, 77).outcome).toBe("put");

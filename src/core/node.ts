@@ -373,7 +373,8 @@ export class DynamoNode {
         this.#gets.onCompletion(completion);
         break;
       case "peer":
-        this.#replyToPeer(origin.from, origin.request, completion);
+        // Past its time to live nobody waits for the answer any more.
+        if (this.#now <= origin.until) this.#replyToPeer(origin.from, origin.request, completion);
         break;
       case "handoff":
         this.#handoff.onCompletion(completion);
@@ -560,7 +561,12 @@ export class DynamoNode {
         this.#handOver.onReply(from, message.request, message.outcome);
         break;
       case "replica-get":
-        this.#replica.read(message.key, { kind: "peer", from, request: message.request });
+        this.#replica.read(message.key, {
+          kind: "peer",
+          from,
+          request: message.request,
+          until: this.#now + message.ttlMs,
+        });
         break;
       case "replica-get-reply":
         this.#gets.onReply(from, message.request, message.outcome, message.set);
@@ -606,7 +612,7 @@ export class DynamoNode {
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request } = message;
-    const origin: Origin = { kind: "peer", from, request };
+    const origin: Origin = { kind: "peer", from, request, until: this.#now + message.ttlMs };
     const list = this.#listOf(key);
     if (list === undefined) {
       this.#replyPut(from, request, "refused");

@@ -16,10 +16,11 @@ import type { TimerTable } from "./timers.ts";
 export type Origin =
   | { readonly kind: "put"; readonly request: RequestId }
   | { readonly kind: "get"; readonly request: RequestId }
-  | /** A `replica-put` or `replica-get` of a peer. */ {
+  | /** A `replica-put` or `replica-get` of a peer, which gives up at `until`. */ {
       readonly kind: "peer";
       readonly from: NodeId;
       readonly request: RequestId;
+      readonly until: Millis;
     }
   | { readonly kind: "handoff"; readonly target: NodeId; readonly key: Key }
   | { readonly kind: "transfer"; readonly request: RequestId }
