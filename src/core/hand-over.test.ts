@@ -1,0 +1,106 @@
+/** Letting go of a partition: only on the word of all owners, and only while both sides see the same claims. */
+
+import { expect, test } from "vitest";
+import { Prng } from "../base/prng.ts";
+import { defaultConfig } from "./config.ts";
+import type { Effect } from "./effect.ts";
+import { HandOver } from "./hand-over.ts";
+import type { NodeId } from "./identifiers.ts";
+import { type Member, type View, allHolders } from "./membership.ts";
+import { Ring, claimsDigest } from "./ring.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { TimerTable } from "./timers.ts";
+
+const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+const member = (n: number): Member => ({
+  node: id(n),
+  incarnation: 1,
+  version: 1,
+  capacity: 1,
+  zone: "z",
+  holders: allHolders(8),
+  protocolMin: 1,
+  protocolMax: 1,
+  hidden: false,
+});
+/** Nodes 1 to 3 hold everything; with n = 2, two of them own all. */
+const view = (owners: readonly [number, number], version: number): View => ({
+  parameters: { n: 2, r: 1, w: 1, partitions: 8 },
+  members: [member(1), member(2), member(3)],
+  claims: Array.from({ length: 8 }, (_, p) => ({ owner: id(owners[p % 2]!), version })),
+});
+const former = view([2, 3], 2);
+const other = view([1, 2], 3);
+
+function handOver(start: View) {
+  const world = { view: start, out: [] as number[], effects: [] as Effect[] };
+  const surroundings: Surroundings = {
+    self: id(1),
+    config: defaultConfig,
+    random: Prng.fromNumber(1),
+    timers: new TimerTable(),
+    now: 0,
+    get ring() {
+      return new Ring(world.view);
+    },
+    reachable: () => true,
+    listOf: () => undefined,
+    nextRequest: (() => {
+      let last = 0;
+      return () => ++last;
+    })(),
+    nextTicket: () => 1,
+    send: (to, message, lane) => {
+      world.effects.push({ kind: "send", to, epoch: 1, lane, message });
+      return true;
+    },
+    emit: (effect) => world.effects.push(effect),
+    store: () => {},
+    complete: () => {},
+    note: () => {},
+  };
+  const mechanism = new HandOver(surroundings, {
+    countOut: (partitions) => world.out.push(...partitions),
+    dropRecord: () => {},
+  });
+  const questions = () =>
+    world.effects.flatMap((effect) =>
+      effect.kind === "send" && effect.message.kind === "release-request" ? [{ to: effect.to, ...effect.message }] : [],
+    );
+  return { world, mechanism, questions };
+}
+
+test("a former owner counts itself out when all owners have said yes, not before", () => {
+  const { world, mechanism, questions } = handOver(former);
+  mechanism.onTimer();
+  const asked = questions();
+  expect(asked.map(({ to }) => to)).toEqual([id(2), id(3)]);
+  const [first, second] = asked;
+  mechanism.onReleaseReply(id(2), { kind: "release-reply", request: first!.request, partitions: first!.partitions });
+  expect(world.out).toEqual([]);
+  mechanism.onReleaseReply(id(3), { kind: "release-reply", request: second!.request, partitions: [0, 5] });
+  expect(world.out).toEqual([0, 5]);
+});
+
+test("answers that come after the claims have changed do not count", () => {
+  const { world, mechanism, questions } = handOver(former);
+  mechanism.onTimer();
+  const asked = questions();
+  world.view = view([2, 3], 4);
+  for (const { to, request, partitions } of asked)
+    mechanism.onReleaseReply(to, { kind: "release-reply", request, partitions });
+  expect(world.out).toEqual([]);
+});
+
+test("an owner says yes only to what it owns and holds, and only by the same claims", () => {
+  const { world, mechanism } = handOver(other);
+  const reply = (claims: number) => {
+    mechanism.onRequest(id(3), { kind: "release-request", request: 9, claims, partitions: [0, 1] });
+    const last = world.effects.at(-1);
+    return last?.kind === "send" && last.message.kind === "release-reply" ? last.message.partitions : undefined;
+  };
+  expect(reply(claimsDigest(other.claims))).toEqual([0, 1]);
+  expect(reply(claimsDigest(former.claims))).toEqual([]);
+  world.view = former;
+  expect(reply(claimsDigest(former.claims))).toEqual([]);
+});
