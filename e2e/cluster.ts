@@ -452,6 +452,11 @@ export async function keysOwnedBy(tab: Tab, node: NodeId, count: number, prefix 
         const owners = window.tabring!.store.preferenceList(key).filter((entry) => entry.role === "owner");
         if (owners.some((entry) => entry.node === node)) keys.push(key);
       }
+      if (keys.length < count) {
+        const { store } = window.tabring!;
+        const seen = { status: store.status, nodes: store.nodes(), list: store.preferenceList(`${prefix}0`) };
+        throw new Error(`${node} owns only ${keys.length} of 100,000 keys: ${JSON.stringify(seen)}`);
+      }
       return keys;
     },
     { node, count, prefix },
