@@ -359,8 +359,9 @@ export class Cluster {
   }
 
   /**
-   * Until every open tab is a member that holds all that it should, and all of them see each other, linked or not, as up. `members` with data,
-   * by default as many as tabs are open.
+   * Until every open tab is a member that holds all that it should, all of them see each other, linked or not, as up, and all see the same tokens,
+   * evenly dealt: tabs that joined at the same moment claim the same ones, and give away what is too much only when the view has settled. `members`
+   * with data, by default as many as tabs are open.
    */
   async settled({ members = this.tabs.length, timeoutMs = READY_MS * 2 } = {}): Promise<void> {
     let last = "";
@@ -371,13 +372,23 @@ export class Cluster {
           return status === undefined ? undefined : { status, nodes: await tab.nodes() };
         }),
       );
+      const tokensOf = (view: (typeof views)[number]): readonly number[] =>
+        (view?.nodes ?? []).filter((info) => info.capacity > 0).map((info) => info.tokens);
+      const agreed = tokensOf(views[0]);
+      const share = agreed.reduce((sum, tokens) => sum + tokens, 0) / agreed.length;
+      const even = agreed.every((tokens) => tokens >= Math.floor(share) && tokens <= Math.ceil(share));
       last = views
-        .map((view) => (view === undefined ? "no store" : `${view.status.node.slice(0, 6)} ${view.status.reason}`))
+        .map((view) =>
+          view === undefined
+            ? "no store"
+            : `${view.status.node.slice(0, 6)} ${view.status.reason} Tokens: ${tokensOf(view).join(" ")}`,
+        )
         .join("\n  ");
       return views.every((view) => {
-        if (view === undefined) return false;
+        if (view === undefined || !even) return false;
         const withData = view.nodes.filter((info) => info.capacity > 0);
         return (
+          tokensOf(view).join() === agreed.join() &&
           (view.status.state === "online" || view.status.state === "degraded") &&
           view.status.partitionsJoining === 0 &&
           withData.length === members &&

@@ -69,7 +69,7 @@ export interface Config {
   readonly transferPageBytesMax: number;
   /** Partitions copied at once. */
   readonly transfersInFlightMax: number;
-  /** A view is left to settle this long before tokens are given away. */
+  /** A view is left to settle this long before tokens are given away; those who joined at the same moment may have too few until then. */
   readonly rebalanceAfterMs: Millis;
   /** Links kept by wish of the node. */
   readonly linksMax: number;
@@ -109,7 +109,7 @@ export const defaultConfig: Config = {
   transferTimeoutMs: 4_000,
   transferPageBytesMax: 65_536,
   transfersInFlightMax: 8,
-  rebalanceAfterMs: 5_000,
+  rebalanceAfterMs: 1_000,
   linksMax: 64,
   requestsMax: 10_000,
   cachedRecordsMax: 65_536,
