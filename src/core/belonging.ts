@@ -34,6 +34,8 @@ import { claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
 
 /** The protocol versions that this build reads. */
 export const PROTOCOL = { min: 1, max: 1 } as const;
+/** An incarnation's first version lies below this: should the disk ever go back in time, no version comes again with another meaning. */
+const FIRST_VERSIONS = 2 ** 20;
 /** What could not be written is tried again. */
 const WRITE_AGAIN_MS = 1_000;
 
@@ -42,6 +44,12 @@ export interface BelongingActions {
   changed(): void;
   /** It is durable that this node does not hold these. */
   countedOut(partitions: readonly Partition[]): void;
+}
+
+/** What is told once it is durable: that these partitions are held now, or that they are not counted on any more. */
+interface Announcement {
+  readonly what: "held" | "counted-out";
+  readonly partitions: readonly Partition[];
 }
 
 export class Belonging {
@@ -54,8 +62,8 @@ export class Belonging {
   /** The first write of this start, until it is durable. */
   #startStore: Ticket | undefined;
   /** What is to be done when the next meta write is durable, and what waits for those under way. */
-  readonly #onceDurable: (() => void)[] = [];
-  readonly #stores = new Map<Ticket, (() => void)[]>();
+  readonly #onceDurable: Announcement[] = [];
+  readonly #stores = new Map<Ticket, Announcement[]>();
   /** Partitions whose copy is complete, but not written down yet. */
   readonly #holding = new Set<Partition>();
 
@@ -91,6 +99,20 @@ export class Belonging {
   /** True when the incarnation of this start is durable. */
   get started(): boolean {
     return this.#startStore === undefined;
+  }
+
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return {
+      incarnation: this.#incarnation,
+      view: this.#ring?.view,
+      hidden: this.#hidden,
+      changed: this.#changed,
+      startStore: this.#startStore,
+      onceDurable: this.#onceDurable,
+      stores: this.#stores,
+      holding: this.#holding,
+    };
   }
 
   /** Writes down that this is another start. */
@@ -136,19 +158,13 @@ export class Belonging {
   hold(partitions: readonly Partition[]): void {
     for (const partition of partitions) this.#holding.add(partition);
     this.#changed = true;
-    this.#onceDurable.push(() => {
-      for (const partition of partitions) {
-        this.#holding.delete(partition);
-        this.#in.note({ what: "partition-held", partition });
-      }
-      this.#setHolders(partitions, true);
-    });
+    this.#onceDurable.push({ what: "held", partitions });
   }
 
   /** These partitions belong to others now, who have all of them. */
   countOut(partitions: readonly Partition[]): void {
     this.#setHolders(partitions, false);
-    this.#onceDurable.push(() => this.#do.countedOut(partitions));
+    this.#onceDurable.push({ what: "counted-out", partitions });
   }
 
   /** The view has settled: give away what is too much. */
@@ -176,7 +192,7 @@ export class Belonging {
     if (ticket === this.#startStore) this.#startStore = undefined;
     const waiting = this.#stores.get(ticket);
     this.#stores.delete(ticket);
-    for (const run of waiting ?? []) run();
+    for (const announcement of waiting ?? []) this.#announce(announcement);
   }
 
   /** True when the write was one of this mechanism's. */
@@ -193,12 +209,24 @@ export class Belonging {
     return true;
   }
 
+  #announce({ what, partitions }: Announcement): void {
+    if (what === "counted-out") {
+      this.#do.countedOut(partitions);
+      return;
+    }
+    for (const partition of partitions) {
+      this.#holding.delete(partition);
+      this.#in.note({ what: "partition-held", partition });
+    }
+    this.#setHolders(partitions, true);
+  }
+
   #newEntry(partitions: number): Member {
     const { capacity, zone } = this.#in.config;
     return {
       node: this.#in.self,
       incarnation: this.#incarnation,
-      version: 1,
+      version: 1 + this.#in.random.below(FIRST_VERSIONS),
       capacity,
       zone,
       holders: noHolders(partitions),

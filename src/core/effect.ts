@@ -15,6 +15,12 @@ export interface StoredRecord {
   readonly minted: { readonly actor: Actor; readonly start: string } | undefined;
 }
 
+/**
+ * What a read of the disk found. "failed": the disk did not answer; the record may be sound. "damaged": it answered with something whose checksum
+ * is wrong; this copy is gone, others have it. Neither is ever "not there".
+ */
+export type ReadRecord = StoredRecord | "failed" | "damaged";
+
 export type RecordStore = "records" | "hints";
 
 export interface RecordRead {
@@ -103,7 +109,8 @@ export type Note =
   | { readonly what: "rings-differ"; readonly peer: NodeId }
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-dropped"; readonly partition: number }
-  | { readonly what: "storage-failed"; readonly reason: string };
+  | { readonly what: "storage-failed"; readonly reason: string }
+  | { readonly what: "damaged"; readonly key: Key };
 
 /** starting: looks through its hints. waiting: has met no member yet. member: answers. */
 export type NodePhase = "starting" | "waiting" | "joining" | "member";

@@ -1,7 +1,7 @@
 /** What enters a node. The host delivers events one at a time; `at` never goes back. */
 
 import type { ClusterParameters } from "./config.ts";
-import type { StoredRecord } from "./effect.ts";
+import type { ReadRecord } from "./effect.ts";
 import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
 import type { ClientWrite, Message } from "./message.ts";
 
@@ -34,11 +34,11 @@ export type NodeEvent = { readonly at: Millis } & (
   | {
       readonly kind: "peer-lost";
       readonly peer: NodeId;
-    } /** One entry for each read of the effect, in its order. "failed": could not be read or is damaged, never "not there". */
+    } /** One entry for each read of the effect, in its order; see `ReadRecord`. */
   | {
       readonly kind: "loaded";
       readonly ticket: Ticket;
-      readonly records: readonly (StoredRecord | undefined | "failed")[];
+      readonly records: readonly (ReadRecord | undefined)[];
     }
   | /** The transaction is complete: durable. */ { readonly kind: "stored"; readonly ticket: Ticket }
   | /** Whether anything of it is on disk is not known. */ {
@@ -49,7 +49,7 @@ export type NodeEvent = { readonly at: Millis } & (
   | {
       readonly kind: "scanned";
       readonly ticket: Ticket;
-      readonly entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[];
+      readonly entries: readonly { readonly address: string; readonly record: ReadRecord }[];
       readonly done: boolean;
     }
   | /** A deadline named by `wakeAt` has passed (or the host felt like it: harmless). */ { readonly kind: "wake" }

@@ -66,7 +66,8 @@ export class FailureDetector {
   constructor(surroundings: Surroundings, incarnation: number, actions: DetectorActions) {
     this.#in = surroundings;
     this.#do = actions;
-    this.#lastEpoch = incarnation * EPOCHS_PER_INCARNATION;
+    // From a random place: should the disk ever go back in time, and the incarnation with it, then no epoch comes again.
+    this.#lastEpoch = incarnation * EPOCHS_PER_INCARNATION + surroundings.random.below(EPOCHS_PER_INCARNATION / 2);
   }
 
   reachable(node: NodeId): boolean {
@@ -90,6 +91,17 @@ export class FailureDetector {
 
   get size(): number {
     return this.#peers.size;
+  }
+
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return {
+      peers: this.#peers,
+      lastEpoch: this.#lastEpoch,
+      sequence: this.#sequence,
+      health: this.#health,
+      tickDueAt: this.#tickDueAt,
+    };
   }
 
   onConnected(node: NodeId): void {

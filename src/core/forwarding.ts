@@ -4,6 +4,8 @@
  *
  *   forwarded   the best counted node that answers was asked to coordinate
  *   retried     it was lost, slow or refused: the next one is asked, under the same operation id, so that no retry makes a false sibling
+ *   relayed     a get only, when nobody who counts can be reached from here: one other member is asked once, who may reach them. A newcomer
+ *               has links to few at first
  *   answered    by whichever coordinator came first
  *
  * When nobody who counts can be reached, the node coordinates as a stand-in ("always writable"); that is the owner's decision, told by
@@ -30,6 +32,7 @@ interface Forwarded {
   readonly deadline: Millis;
   readonly tried: Set<NodeId>;
   readonly sent: Map<RequestId, NodeId>;
+  relayed: boolean;
 }
 
 export class Forwarding {
@@ -47,6 +50,11 @@ export class Forwarding {
     return this.#requests.size;
   }
 
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return this.#requests;
+  }
+
   /** `prefer` is asked first, if it counts. `tried` are not asked again. */
   start(
     request: RequestId,
@@ -61,6 +69,7 @@ export class Forwarding {
       deadline: this.#in.now + timeoutMs,
       tried: new Set([this.#in.self, ...tried]),
       sent: new Map(),
+      relayed: false,
     };
     this.#requests.set(request, forwarded);
     this.#in.timers.set(`forward-timeout:${request}`, forwarded.deadline);
@@ -108,37 +117,39 @@ export class Forwarding {
   }
 
   #next(forwarded: Forwarded, prefer: NodeId | undefined): void {
-    const { ring, now } = this.#in;
     const counted = this.#in.listOf(forwarded.what.key)?.counted ?? [];
     const inOrder = prefer !== undefined && counted.includes(prefer) ? [prefer, ...counted] : counted;
-    for (const node of inOrder) {
-      if (ring === undefined || forwarded.tried.has(node) || !this.#in.reachable(node)) continue;
-      forwarded.tried.add(node);
-      const request = this.#in.nextRequest();
-      const common = {
-        request,
-        ring: ring.digest,
-        ttlMs: Math.max(1, forwarded.deadline - now),
-        key: forwarded.what.key,
-      };
-      const sent = this.#in.send(
-        node,
-        forwarded.what.kind === "get"
-          ? { kind: "coordinate-get", ...common, r: forwarded.what.r }
-          : { kind: "coordinate-put", ...common, write: forwarded.what.write },
-        "foreground",
-      );
-      if (!sent) continue;
-      this.#in.note({ what: "forwarded", key: forwarded.what.key, to: node });
-      forwarded.sent.set(request, node);
-      this.#bySent.set(request, forwarded);
-      // Later than the coordinator's own patience with a slow replica, so that one slow replica does not double the work.
-      this.#in.timers.set(`forward-slow:${forwarded.request}`, now + 3 * this.#in.config.slowReplyMs);
-      return;
-    }
+    for (const node of inOrder) if (this.#ask(forwarded, node)) return;
     if (forwarded.sent.size > 0) return;
+    if (forwarded.what.kind === "get" && !forwarded.relayed) {
+      forwarded.relayed = true;
+      for (const { node } of this.#in.ring?.view.members ?? []) if (this.#ask(forwarded, node)) return;
+    }
     this.#end(forwarded);
-    this.#do.exhausted(forwarded.request, forwarded.what, Math.max(1, forwarded.deadline - now));
+    this.#do.exhausted(forwarded.request, forwarded.what, Math.max(1, forwarded.deadline - this.#in.now));
+  }
+
+  #ask(forwarded: Forwarded, node: NodeId): boolean {
+    const { ring, now, config } = this.#in;
+    const { what, tried, deadline } = forwarded;
+    if (ring === undefined || tried.has(node) || !this.#in.reachable(node)) return false;
+    tried.add(node);
+    const request = this.#in.nextRequest();
+    const addressed = { request, ring: ring.digest, ttlMs: Math.max(1, deadline - now), key: what.key };
+    const sent = this.#in.send(
+      node,
+      what.kind === "get"
+        ? { kind: "coordinate-get", ...addressed, r: what.r }
+        : { kind: "coordinate-put", ...addressed, write: what.write },
+      "foreground",
+    );
+    if (!sent) return false;
+    this.#in.note({ what: "forwarded", key: what.key, to: node });
+    forwarded.sent.set(request, node);
+    this.#bySent.set(request, forwarded);
+    // Later than the coordinator's own patience with a slow replica, so that one slow replica does not double the work.
+    this.#in.timers.set(`forward-slow:${forwarded.request}`, now + 3 * config.slowReplyMs);
+    return true;
   }
 
   #end(forwarded: Forwarded): void {

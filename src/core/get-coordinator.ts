@@ -3,11 +3,13 @@
  *
  *   collecting  the first N healthy nodes were asked, this one among them if it counts; replies are merged as they come
  *   answered    R of them came, the caller has all causally unrelated versions and the context
- *   repairing   everybody answered or `readRepairMs` are over: whoever counted and is behind gets the merged record
+ *   repairing   everybody answered or `readRepairMs` are over: whoever counted and is behind, or could not read its own, gets the merged record
  *   done
  *
+ * Stand-ins alone cannot say that a key does not exist: "missing" is an answer only when somebody who counts is among those who gave it.
+ *
  * A counted node that is down is replaced at once by the next on the walk, one that is slow after `slowReplyMs`; a stand-in answers from its hints
- * too. A disk that did not answer is no reply: it is never taken for "missing". Repair merges at the receiver; it never overwrites.
+ * too. An owner that does not hold the partition yet is asked when nobody else is left: it has at least the writes since it joined. A disk that did not answer is no reply: it is never taken for "missing". Repair merges at the receiver; it never overwrites.
  *
  * Limits: `requestsMax` gets under way; each ends after its time bound.
  */
@@ -15,7 +17,7 @@
 import { type DvvSet, EMPTY, equal, sync } from "./dvvset.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ClientResult, RequestFailure, RequestReport } from "./message.ts";
-import { Tally } from "./quorum.ts";
+import { type Outcome, Tally } from "./quorum.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -36,9 +38,12 @@ interface Get {
   readonly counted: Set<NodeId>;
   readonly asked: Set<NodeId>;
   readonly sent: Map<RequestId, NodeId>;
+  /** What each had; nothing for one whose disk failed or whose record is damaged. */
   readonly replies: Map<NodeId, DvvSet>;
   merged: DvvSet;
   first: NodeId | undefined;
+  /** One who counts has answered. */
+  heard: boolean;
   answered: boolean;
 }
 
@@ -57,6 +62,11 @@ export class GetCoordinator {
     return this.#gets.size;
   }
 
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return [...this.#gets.values()].map((get) => ({ ...get, tally: get.tally.memory }));
+  }
+
   /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
   start(request: RequestId, key: Key, r: number, list: PreferenceList, timeoutMs: Millis): void {
     const { self, now } = this.#in;
@@ -72,6 +82,7 @@ export class GetCoordinator {
       replies: new Map(),
       merged: EMPTY,
       first: undefined,
+      heard: false,
       answered: false,
     };
     this.#gets.set(request, get);
@@ -154,15 +165,17 @@ export class GetCoordinator {
   }
 
   #askFallback(get: Get, list: PreferenceList | undefined): void {
-    for (const node of list?.fallbacks ?? []) if (this.#ask(get, node)) return;
+    for (const node of [...(list?.fallbacks ?? []), ...(list?.joining ?? [])]) if (this.#ask(get, node)) return;
   }
 
   #take(get: Get, node: NodeId, outcome: "found" | "missing" | "failed", set: DvvSet): void {
     if (outcome === "failed") {
       get.tally.refuse(node);
+      get.replies.set(node, EMPTY);
       this.#askFallback(get, this.#in.listOf(get.key));
     } else {
       get.first ??= node;
+      get.heard ||= get.counted.has(node) || this.#in.listOf(get.key)?.counted.includes(node) === true;
       get.tally.answer(node);
       get.replies.set(node, set);
       get.merged = sync(get.merged, set);
@@ -172,7 +185,7 @@ export class GetCoordinator {
 
   #judge(get: Get): void {
     if (this.#gets.get(get.request) !== get) return;
-    const outcome = get.tally.outcome();
+    const outcome = outcomeOf(get);
     if (!get.answered) {
       if (outcome === "met") {
         get.answered = true;
@@ -226,7 +239,8 @@ export class GetCoordinator {
   #fail(get: Get, failure: RequestFailure): void {
     const report = this.#report(get);
     get.answered = true;
-    this.#end(get);
+    // Too few could read theirs: what the others had mends them, or the next get would fail as well.
+    this.#repair(get);
     this.#do.answer(get.request, { outcome: "failed", failure, report });
   }
 
@@ -248,4 +262,10 @@ export class GetCoordinator {
       elapsedMs: this.#in.now - get.startedAt,
     };
   }
+}
+
+function outcomeOf({ tally, merged, heard }: Get): Outcome {
+  const outcome = tally.outcome();
+  if (outcome !== "met" || heard || merged !== EMPTY) return outcome;
+  return tally.complete() ? "unreachable" : "pending";
 }

@@ -62,6 +62,7 @@ function handOver(start: View) {
   const mechanism = new HandOver(surroundings, {
     countOut: (partitions) => world.out.push(...partitions),
     dropRecord: () => {},
+    dropDamaged: () => {},
   });
   const questions = () =>
     world.effects.flatMap((effect) =>

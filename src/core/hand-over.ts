@@ -18,7 +18,7 @@
 
 import { keyOfRecord, partitionRange } from "./address.ts";
 import type { DvvSet } from "./dvvset.ts";
-import type { StoredRecord } from "./effect.ts";
+import type { ReadRecord } from "./effect.ts";
 import type { Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import { holds, memberOf } from "./membership.ts";
 import type { ReleaseReply, ReleaseRequest } from "./message.ts";
@@ -35,6 +35,7 @@ export interface HandOverActions {
   /** This node is not to be counted for these partitions any more. */
   countOut(partitions: readonly Partition[]): void;
   dropRecord(key: Key, set: DvvSet): void;
+  dropDamaged(key: Key): void;
 }
 
 interface Question {
@@ -68,6 +69,17 @@ export class HandOver {
 
   get size(): number {
     return this.#bySent.size;
+  }
+
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return {
+      toClear: this.#toClear,
+      owned: this.#owned,
+      question: this.#question,
+      page: this.#page,
+      sent: this.#bySent,
+    };
   }
 
   onRing(): void {
@@ -179,7 +191,7 @@ export class HandOver {
 
   onScanned(
     ticket: Ticket,
-    entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[],
+    entries: readonly { readonly address: string; readonly record: ReadRecord }[],
     done: boolean,
   ): boolean {
     const page = this.#page;
@@ -194,8 +206,10 @@ export class HandOver {
     }
     const { owners } = ring.preferenceList(page.partition);
     for (const { address, record } of entries) {
-      if (record === "failed") continue;
       const key = keyOfRecord(address);
+      // What is damaged cannot be handed over: the owners have it, this node has not.
+      if (record === "damaged") this.#do.dropDamaged(key);
+      if (typeof record === "string") continue;
       page.records.set(key, { set: record.set, missing: new Set(owners) });
       for (const owner of owners) {
         const request = this.#in.nextRequest();

@@ -11,6 +11,11 @@ export class HintIndex {
     return this.#size;
   }
 
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return { byTarget: this.#byTarget, byKey: this.#byKey };
+  }
+
   has(key: Key, target: NodeId): boolean {
     return this.#byKey.get(key)?.has(target) ?? false;
   }

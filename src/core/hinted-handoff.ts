@@ -60,6 +60,15 @@ export class HintedHandoff {
     return this.#bySent.size;
   }
 
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    const underWay = [...this.#underWay.values()].flatMap((deliveries) => [...deliveries.values()]);
+    return {
+      scanning: this.#scanning,
+      underWay: underWay.map((delivery) => ({ ...delivery, tally: delivery.tally?.memory })),
+    };
+  }
+
   /** True when all hints that an earlier start left are known. */
   get started(): boolean {
     return this.#scanning === undefined;

@@ -15,7 +15,7 @@ import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
 import { Belonging } from "./belonging.ts";
 import type { Config } from "./config.ts";
-import type { Effect, Lane, NodeMeta, NodePhase, Note, StoredRecord } from "./effect.ts";
+import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability } from "./failure-detector.ts";
 import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
@@ -160,6 +160,7 @@ export class DynamoNode {
     this.#handOver = new HandOver(surroundings, {
       countOut: (partitions) => this.#belonging.countOut(partitions),
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
+      dropDamaged: (key) => this.#replica.dropDamaged(key),
     });
   }
 
@@ -218,6 +219,31 @@ export class DynamoNode {
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
       },
+    };
+  }
+
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return {
+      now: this.#now,
+      phase: this.#phase,
+      requests: this.#requests,
+      tickets: this.#tickets,
+      callers: this.#callers,
+      greetedAt: this.#greetedAt,
+      random: this.#random.memory,
+      timers: this.#timers.memory,
+      hints: this.#hints.memory,
+      belonging: this.#belonging.memory,
+      replica: this.#replica.memory,
+      puts: this.#puts.memory,
+      gets: this.#gets.memory,
+      forwarding: this.#forwarding.memory,
+      handoff: this.#handoff.memory,
+      detector: this.#detector.memory,
+      transfer: this.#transfer.memory,
+      source: this.#source.memory,
+      handOver: this.#handOver.memory,
     };
   }
 
@@ -399,7 +425,7 @@ export class DynamoNode {
 
   #onScanned(
     ticket: Ticket,
-    entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[],
+    entries: readonly { readonly address: string; readonly record: ReadRecord }[],
     done: boolean,
   ): void {
     const known =

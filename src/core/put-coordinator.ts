@@ -15,7 +15,7 @@
  */
 
 import { assert } from "../base/assert.ts";
-import type { DvvSet } from "./dvvset.ts";
+import { type Clock, type Dot, type DvvSet, counterOf, joinClocks } from "./dvvset.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite, RequestFailure, RequestReport } from "./message.ts";
 import { Tally } from "./quorum.ts";
@@ -49,6 +49,8 @@ interface Put {
   /** Whom the write was sent to, in whatever role. */
   readonly asked: Set<NodeId>;
   set: DvvSet | undefined;
+  /** Undefined until it is minted, and when the operation was here already. */
+  dot: Dot | undefined;
   answered: boolean;
 }
 
@@ -66,6 +68,11 @@ export class PutCoordinator {
 
   get size(): number {
     return this.#puts.size;
+  }
+
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return [...this.#puts.values()].map((put) => ({ ...put, tally: put.tally.memory }));
   }
 
   /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
@@ -93,6 +100,7 @@ export class PutCoordinator {
       answeredBy: new Set(),
       asked: new Set([self]),
       set: undefined,
+      dot: undefined,
       answered: false,
     };
     this.#puts.set(request, put);
@@ -119,6 +127,7 @@ export class PutCoordinator {
     switch (completion.kind) {
       case "minted":
         put.set = completion.set;
+        put.dot = completion.dot;
         this.#replicate(put);
         break;
       case "stored":
@@ -220,8 +229,9 @@ export class PutCoordinator {
     const sent = put.sent.get(request);
     if (sent === undefined) return;
     this.#forgetSent(put, request);
-    const { owner } = sent;
+    const { node, owner } = sent;
     if (!this.#asksFor(put, owner)) put.tally.refuse(owner);
+    if (put.hintedFor.get(owner) === node) put.hintedFor.delete(owner);
     this.#standIn(put, owner);
     this.#judge(put);
   }
@@ -255,10 +265,13 @@ export class PutCoordinator {
     if (!put.answered) {
       if (outcome === "met") {
         put.answered = true;
-        const { siblings } = put.set;
-        // The record's clock also covers siblings that the caller has never seen: it may have that clock only when its write stands alone.
-        const clock = siblings.length === 1 ? put.set.clock : put.write.context;
-        this.#do.answer(put.request, { outcome: "put", clock, siblings: siblings.length, report: this.#report(put) });
+        const siblings = put.set.siblings.length;
+        this.#do.answer(put.request, {
+          outcome: "put",
+          clock: contextAfter(put.write.context, put.set, put.dot),
+          siblings,
+          report: this.#report(put),
+        });
       } else if (outcome === "unreachable") {
         this.#fail(put, { code: "quorum" });
         return;
@@ -306,4 +319,15 @@ export class PutCoordinator {
       elapsedMs: this.#in.now - put.startedAt,
     };
   }
+}
+
+/**
+ * What the caller has seen after its put: what it had seen before, and its own write. The record's clock also covers siblings that it has never
+ * seen: it may have that clock only when its write stands alone. Otherwise its own dot is added, if a clock can say so: covering a dot means
+ * covering all earlier ones of that actor.
+ */
+function contextAfter(before: Clock, set: DvvSet, dot: Dot | undefined): Clock {
+  if (set.siblings.length === 1) return set.clock;
+  if (dot === undefined || dot.counter - 1 > counterOf(before, dot.actor)) return before;
+  return joinClocks(before, [dot]);
 }

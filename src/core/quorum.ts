@@ -16,6 +16,11 @@ export class Tally {
     this.needed = needed;
   }
 
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return { needed: this.needed, asked: this.#asked };
+  }
+
   /** Counts `node` among those that may answer. Asking it again after a refusal gives it another chance. */
   ask(node: NodeId): void {
     if (this.#asked.get(node) !== "answered") this.#asked.set(node, "waiting");

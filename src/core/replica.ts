@@ -11,19 +11,21 @@
  * kept with the record, unless this record already has one that was made since the start of this node, no store failed since, and neither the
  * context nor anything known of the key claims more of it than the record itself.
  *
- * What a node knows of a key is its record joined with its hints for it. A read that failed is never "missing".
+ * What a node knows of a key is its record joined with its hints for it. A read that failed is never "missing". A damaged record is no record any
+ * more: reads of it fail until another replica's is merged in, and it never keeps an actor. A damaged hint is let go.
  *
  * Limits: `cachedRecordsMax` and `cachedBytesMax` in memory, `hintsMax` hints, SIBLINGS_MAX siblings after a client write.
  */
 
 import { assert } from "../base/assert.ts";
 import { hintAddress, positionOf, recordAddress } from "./address.ts";
-import { type Clock, type DvvSet, EMPTY, counterOf, equal, joinClocks, sync, update } from "./dvvset.ts";
-import type { RecordRead, StoredRecord } from "./effect.ts";
+import { type Clock, type DvvSet, EMPTY, counterOf, covers, equal, joinClocks, sync, update } from "./dvvset.ts";
+import type { ReadRecord, RecordRead, StoredRecord } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
 import {
   type Actor,
   type Key,
+  type Millis,
   type NodeId,
   type Position,
   SIBLINGS_MAX,
@@ -53,7 +55,8 @@ type Work =
       readonly checksum: number;
       readonly origin: Origin;
     }
-  | { readonly kind: "drop"; readonly place: Place; readonly set: DvvSet };
+  | { readonly kind: "drop"; readonly place: Place; readonly set: DvvSet }
+  | { readonly kind: "drop-damaged" };
 
 interface KeyState {
   readonly key: Key;
@@ -61,6 +64,8 @@ interface KeyState {
   /** Work that waits for the disk; undefined once it has answered. */
   waiting: Work[] | undefined;
   record: StoredRecord | undefined;
+  /** There was a record, but what is on the disk is not it any more. */
+  damaged: boolean;
   readonly hints: Map<NodeId, StoredRecord>;
   storesUnderWay: number;
   /** The latest store of each place, under way or done. */
@@ -137,7 +142,15 @@ export class Replica {
     this.#enter(key, { kind: "drop", place: "record", set });
   }
 
-  onLoaded(ticket: Ticket, records: readonly (StoredRecord | undefined | "failed")[]): void {
+  /**
+   * The disk was found to have a damaged record that this node does not need any more: lets go of it, or writes it anew if a sound one is in memory.
+   * Completes with nothing.
+   */
+  dropDamaged(key: Key): void {
+    this.#enter(key, { kind: "drop-damaged" });
+  }
+
+  onLoaded(ticket: Ticket, records: readonly (ReadRecord | undefined)[]): void {
     const load = this.#loads.get(ticket);
     if (load === undefined) return;
     this.#loads.delete(ticket);
@@ -149,10 +162,15 @@ export class Replica {
       return;
     }
     load.reads.forEach((place, i) => {
-      const record = records[i] as StoredRecord | undefined;
-      if (place === "record") state.record = record;
-      else if (record !== undefined) state.hints.set(place, record);
-      else this.#hints.remove(state.key, place);
+      const found = records[i];
+      const record = typeof found === "string" ? undefined : found;
+      if (found === "damaged") this.#in.note({ what: "damaged", key: state.key });
+      if (place === "record") {
+        state.record = record;
+        state.damaged = found === "damaged";
+      } else if (record !== undefined) state.hints.set(place, record);
+      else if (found === undefined) this.#hints.remove(state.key, place);
+      else this.#write(state, place, null, undefined);
     });
     state.waiting = undefined;
     this.#weigh(state);
@@ -198,6 +216,21 @@ export class Replica {
     return { keys: this.#keys.size, loads: this.#loads.size, stores: this.#stores.size, bytes: this.#bytes };
   }
 
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return {
+      start: this.#start,
+      keys: this.#keys,
+      loads: [...this.#loads].map(([ticket, { state, reads }]) => ({ ticket, key: state.key, reads })),
+      stores: [...this.#stores].map(([ticket, { state, place, waiters }]) => ({
+        ticket,
+        key: state.key,
+        place,
+        waiters,
+      })),
+    };
+  }
+
   #enter(key: Key, work: Work): void {
     let state = this.#keys.get(key);
     if (state === undefined) {
@@ -206,6 +239,7 @@ export class Replica {
         position: positionOf(key),
         waiting: [],
         record: undefined,
+        damaged: false,
         hints: new Map(),
         storesUnderWay: 0,
         lastStores: new Map(),
@@ -231,6 +265,7 @@ export class Replica {
     }
     state.doubtful = false;
     state.record = undefined;
+    state.damaged = false;
     state.hints.clear();
     state.lastStores.clear();
     this.#load(state);
@@ -253,14 +288,9 @@ export class Replica {
   #perform(state: KeyState, work: Work): void {
     switch (work.kind) {
       case "read": {
-        const set = known(state);
-        this.#in.complete({
-          kind: "read",
-          origin: work.origin,
-          key: state.key,
-          outcome: set === EMPTY ? "missing" : "found",
-          set,
-        });
+        const set = state.damaged ? EMPTY : known(state);
+        const outcome = state.damaged ? "failed" : set === EMPTY ? "missing" : "found";
+        this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome, set });
         break;
       }
       case "read-hint": {
@@ -277,6 +307,10 @@ export class Replica {
         break;
       case "drop":
         if (sameRecord(at(state, work.place), work.set)) this.#write(state, work.place, null, undefined);
+        break;
+      case "drop-damaged":
+        if (state.damaged) this.#write(state, "record", null, undefined);
+        else if (state.record !== undefined) this.#write(state, "record", state.record, undefined);
         break;
     }
   }
@@ -305,7 +339,7 @@ export class Replica {
     }
     const context = write.policy === "last-write-wins" ? joinClocks(all.clock, write.context) : write.context;
     const { actor, fresh } = this.#actorFor(before, all, context);
-    const version = { operation: write.operation, at: write.at, value: write.value, checksum };
+    const version = { operation: write.operation, at: timeOf(write, all), value: write.value, checksum };
     const { set: updated, dot } = update(all, context, actor, version);
     const set = write.policy === "last-write-wins" ? latest(all, updated, write) : updated;
     const siblings = set.siblings.length;
@@ -338,8 +372,10 @@ export class Replica {
   }
 
   #write(state: KeyState, place: Place, record: StoredRecord | null, origin: Origin | undefined): void {
-    if (place === "record") state.record = record ?? undefined;
-    else if (record === null) {
+    if (place === "record") {
+      state.record = record ?? undefined;
+      state.damaged = false;
+    } else if (record === null) {
       // The index lets go of it only when its removal is durable: until then it may still be on the disk, and counts.
       state.hints.delete(place);
     } else {
@@ -366,7 +402,7 @@ export class Replica {
   }
 
   #failed(state: KeyState, work: Work): void {
-    if (work.kind === "drop") return;
+    if (work.kind === "drop" || work.kind === "drop-damaged") return;
     if (work.kind === "read" || work.kind === "read-hint")
       this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome: "failed", set: EMPTY });
     else this.#refuse(state.key, work.origin, "storage");
@@ -412,6 +448,13 @@ function known(state: KeyState): DvvSet {
 
 function sameRecord(record: StoredRecord | undefined, set: DvvSet): boolean {
   return record !== undefined && equal(record.set, set);
+}
+
+/** Where the last write wins, a write is later than whatever it has seen, whoever's clock is wrong. */
+function timeOf({ policy, at: own, context }: ClientWrite, all: DvvSet): Millis {
+  if (policy !== "last-write-wins") return own;
+  const seen = all.siblings.filter(({ dots }) => dots.every((dot) => covers(context, dot)));
+  return Math.max(own, ...seen.map((sibling) => sibling.at + 1));
 }
 
 /** Last write wins by wall clock: the new version stands unless one that was known is later. Its dot is known either way. */

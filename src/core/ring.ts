@@ -59,7 +59,8 @@ export class Ring {
     for (const member of members) {
       const old = before.#members.get(member.node);
       if (old === member) continue;
-      if (old?.zone !== member.zone) return new Array<undefined>(claims.length);
+      if (old?.zone !== member.zone || old.capacity > 0 !== member.capacity > 0)
+        return new Array<undefined>(claims.length);
       for (let p = 0; p < claims.length; p++) if (holds(old, p) !== holds(member, p)) lists[p] = undefined;
     }
     return lists;
@@ -93,16 +94,16 @@ export class Ring {
     for (const node of met) if (owners.length < n && !owners.includes(node)) owners.push(node);
 
     const others = met.filter((node) => !owners.includes(node));
+    const tokenless = this.view.members.filter((member) => !met.includes(member.node));
     const present = owners.filter((node) => this.#holds(node, partition));
-    if (present.length < n) {
-      const tokenless = this.view.members.map((member) => member.node).filter((node) => !met.includes(node));
-      for (const node of [...others, ...tokenless])
-        if (present.length < n && this.#holds(node, partition)) present.push(node);
-    }
+    for (const node of [...others, ...tokenless.map((member) => member.node)])
+      if (present.length < n && this.#holds(node, partition)) present.push(node);
     // Nobody claims to hold it: better the owners than nobody.
     const counted = present.length > 0 ? present : owners;
     const joining = owners.filter((node) => !counted.includes(node));
-    const fallbacks = others.filter((node) => !counted.includes(node));
+    // Newcomers without a token yet, because those who have too many are down, can stand in as well; a node without capacity never does.
+    const willing = tokenless.filter((member) => member.capacity > 0).map((member) => member.node);
+    const fallbacks = [...others, ...willing].filter((node) => !counted.includes(node));
     return { owners, counted, joining, fallbacks };
   }
 }

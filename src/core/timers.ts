@@ -24,6 +24,12 @@ export class TimerTable {
     return this.#current.size;
   }
 
+  /** Everything that is set, in the order in which it expires, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    const live = [...this.#current.values()].sort((a, b) => (before(a, b) ? -1 : 1));
+    return live.map(({ name, at }) => ({ name, at }));
+  }
+
   set(name: string, at: Millis): void {
     const entry = { at, order: this.#order++, name };
     this.#current.set(name, entry);

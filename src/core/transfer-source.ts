@@ -8,7 +8,7 @@
  */
 
 import { keyOfRecord, partitionRange } from "./address.ts";
-import type { StoredRecord } from "./effect.ts";
+import type { ReadRecord } from "./effect.ts";
 import type { NodeId, Ticket } from "./identifiers.ts";
 import { holds, memberOf } from "./membership.ts";
 import type { TransferPage, TransferRequest } from "./message.ts";
@@ -27,6 +27,11 @@ export class TransferSource {
 
   get size(): number {
     return this.#scans.size;
+  }
+
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return this.#scans;
   }
 
   onRequest(from: NodeId, asked: TransferRequest): void {
@@ -61,14 +66,14 @@ export class TransferSource {
   /** True when the scan was one of this mechanism's. */
   onScanned(
     ticket: Ticket,
-    entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[],
+    entries: readonly { readonly address: string; readonly record: ReadRecord }[],
     done: boolean,
   ): boolean {
     const scan = this.#scans.get(ticket);
     if (scan === undefined) return false;
     this.#scans.delete(ticket);
     const records = entries.flatMap(({ address, record }) =>
-      record === "failed" ? [] : [{ key: keyOfRecord(address), set: record.set }],
+      typeof record === "string" ? [] : [{ key: keyOfRecord(address), set: record.set }],
     );
     if (records.length < entries.length) this.#reply(scan.to, scan.asked, "refused", [], undefined);
     else this.#reply(scan.to, scan.asked, "page", records, done ? undefined : entries.at(-1)?.address);

@@ -68,6 +68,11 @@ export class Transfer {
     }));
   }
 
+  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  get memory(): unknown {
+    return { copies: this.#copies, ready: this.#ready };
+  }
+
   /** Partitions that this node owns and does not hold. */
   owed(): Partition[] {
     const { ring, self } = this.#in;

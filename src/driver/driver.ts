@@ -11,7 +11,7 @@
 import type { Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
-import type { Effect, NodeMeta, Note, StoredRecord } from "../core/effect.ts";
+import type { Effect, NodeMeta, Note, ReadRecord } from "../core/effect.ts";
 import {
   NotReadyError,
   OverloadedError,
@@ -276,7 +276,7 @@ export class Driver {
   }
 
   async #load({ ticket, reads }: Effect & { kind: "load" }): Promise<void> {
-    let records: (StoredRecord | undefined | "failed")[];
+    let records: (ReadRecord | undefined)[];
     try {
       const values = await this.#storage.read(reads.map(({ store, address }) => ({ store, key: address })));
       records = values.map((value) => (value === undefined ? undefined : this.#decode(value)));
@@ -310,11 +310,11 @@ export class Driver {
     }
   }
 
-  #decode(bytes: Uint8Array): StoredRecord | "failed" {
+  #decode(bytes: Uint8Array): ReadRecord {
     try {
       return decodeRecord(bytes);
     } catch (error) {
-      if (error instanceof TabringError) return "failed";
+      if (error instanceof TabringError) return "damaged";
       throw error;
     }
   }
