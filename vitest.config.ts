@@ -41,8 +41,7 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["src/**/*.browser.test.ts"],
-          // A server for tests that need one goes here: a file that exports `setup(project)`, starts it on a free port and `project.provide`s the address.
-          globalSetup: [],
+          globalSetup: ["src/sim/seed-hashes.setup.ts"],
           browser: {
             enabled: true,
             headless: true,

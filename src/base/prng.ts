@@ -21,6 +21,11 @@ export class Prng {
     if ((this.#a | this.#b | this.#c | this.#d) === 0) this.#d = 1;
   }
 
+  /** Where it stands: equal ones draw equal numbers from here on. */
+  get memory(): Seed {
+    return [this.#a, this.#b, this.#c, this.#d];
+  }
+
   /** A generator from one number, spread over the whole state by splitmix32. */
   static fromNumber(seed: number): Prng {
     let state = (seed ^ (Math.floor(seed / 2 ** 32) * 0x9e3779b9)) | 0;

@@ -9,7 +9,12 @@
  *   durable-before-ack  at the moment of the answer the put is on as many disks as were promised                                     (1)
  *   copies-kept         no record or hint is let go while that leaves fewer copies of an acknowledged put than were promised         (1)
  *   disk-monotonic      a record on disk never loses knowledge                                                                       (1)
+ *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced               (4)
  *   convergence         all owners hold identical records, no hint is owed to a living node, all see one ring                        (3)
+ *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
+ *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
+ *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts)                          (6)
+ *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
  *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
  */
 
@@ -17,13 +22,36 @@ import { bytesEqual } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import { type DvvSet, covers, descends, equal } from "../core/dvvset.ts";
+import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, Position, RingDigest } from "../core/identifiers.ts";
+import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
-import type { Simulator } from "./simulator.ts";
-import type { VirtualStorage } from "./virtual-storage.ts";
+import type { HostState } from "./simulator.ts";
+
+/** What is durable on a disk now. */
+export interface WatchedDisk {
+  readonly commitsWaiting: number;
+  get(store: RecordStore, address: string): StoredRecord | undefined;
+  count(store: RecordStore): number;
+  /** Behind `after` and before `before`, in order. */
+  addresses(store: RecordStore, after: string, before: string): Iterable<string>;
+}
+
+/** What the judges look at; a `Simulator` is one. */
+export interface Watched {
+  readonly now: Millis;
+  /** All nodes that there ever were. */
+  readonly nodes: readonly NodeId[];
+  readonly running: readonly NodeId[];
+  nameOf(node: NodeId): string;
+  stateOf(node: NodeId): HostState;
+  configOf(node: NodeId): Config;
+  diskOf(node: NodeId): WatchedDisk;
+  inspect(node: NodeId): NodeView | undefined;
+}
 
 export type Invariant =
   | "no-lost-write"
@@ -33,7 +61,12 @@ export type Invariant =
   | "durable-before-ack"
   | "copies-kept"
   | "disk-monotonic"
+  | "no-resurrection"
   | "convergence"
+  | "served"
+  | "read-your-writes"
+  | "placement"
+  | "quiet"
   | "bounded"
   | "answered";
 
@@ -65,7 +98,7 @@ function positionFor(key: Key): Position {
 }
 
 /** The record and all hints of a key that are durable on this disk. */
-export function setsOnDisk(disk: VirtualStorage, key: Key): DvvSet[] {
+export function setsOnDisk(disk: WatchedDisk, key: Key): DvvSet[] {
   const position = positionFor(key);
   const record = disk.get("records", recordAddress(key, position));
   const sets = record === undefined ? [] : [record.set];
@@ -83,7 +116,9 @@ export class Checkers {
   readonly #history: History;
   readonly #judged = new WeakSet<DvvSet>();
   readonly #answered = new Set<string>();
-  #simulator: Simulator | undefined;
+  /** Store and address of what each node has asked its disk to remove. */
+  readonly #lettingGo = new Map<NodeId, Set<string>>();
+  #simulator: Watched | undefined;
   #restSince: Millis | undefined;
   #restDigest: RingDigest | undefined;
 
@@ -92,17 +127,22 @@ export class Checkers {
   }
 
   /** To be called once, before anything is checked. */
-  watch(simulator: Simulator): void {
+  watch(simulator: Watched): void {
     this.#simulator = simulator;
   }
 
   /** Every record that this step stores, sends or answers with. */
-  onStep(node: NodeId, _event: NodeEvent, effects: readonly Effect[]): void {
+  onStep(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
+    if (event.kind === "started") this.#lettingGo.set(node, new Set());
     for (const effect of effects) {
       switch (effect.kind) {
         case "store":
           for (const write of effect.writes) {
-            if (write.store === "meta" || write.record === null) continue;
+            if (write.store === "meta") continue;
+            if (write.record === null) {
+              this.#lettingGo.get(node)?.add(`${write.store} ${write.address}`);
+              continue;
+            }
             const key = write.store === "records" ? keyOfRecord(write.address) : parseHintAddress(write.address).key;
             this.judge(key, write.record.set, node, "stores");
           }
@@ -139,15 +179,14 @@ export class Checkers {
     before: StoredRecord | null,
     after: StoredRecord | null,
   ): void {
-    if (before === null) return;
-    if (after !== null) {
-      if (!descends(after.set.clock, before.set.clock))
-        throw new InvariantViolation(
-          "disk-monotonic",
-          `${this.#name(node)} overwrote ${store} ${address} with a record that knows less`,
-        );
-      return;
-    }
+    const lettingGo = this.#lettingGo.get(node)?.delete(`${store} ${address}`) === true;
+    if (before === null || (after !== null && descends(after.set.clock, before.set.clock))) return;
+    // A removal that failed is made good by the next write there, which begins anew.
+    if (after !== null && !lettingGo)
+      throw new InvariantViolation(
+        "disk-monotonic",
+        `${this.#name(node)} overwrote ${store} ${address} with a record that knows less`,
+      );
     const key = store === "records" ? keyOfRecord(address) : parseHintAddress(address).key;
     const history = this.#history.keys.get(key);
     if (history === undefined || history.lastWriteWins) return;
@@ -303,6 +342,9 @@ export class Checkers {
       if (view?.view === undefined || view.phase !== "member") return `${name} is ${view?.phase ?? "down"}`;
       ring ??= new Ring(view.view);
       if (view.ringDigest !== ring.digest) return `${name} sees another ring`;
+      const up = new Set(view.peers.flatMap((peer) => (peer.reachability === "up" ? [peer.node] : [])));
+      const unseen = simulator.running.find((other) => other !== node && !up.has(other));
+      if (unseen !== undefined) return `${name} does not reach ${this.#name(unseen)}`;
       if (view.transfers.length > 0) return `${name} copies ${view.transfers.length} partitions`;
       if (view.requests > 0) return `${name} has ${view.requests} requests under way`;
       const { puts = 0, gets = 0, handOvers = 0 } = view.sizes;
@@ -345,6 +387,7 @@ export class Checkers {
       const owners = this.#livingOwners(ring, history.key);
       for (const operation of history.operations) {
         if (operation.acknowledged === undefined || operation.forgiven) continue;
+        this.#checkNothingBack(history, owners, operation);
         const without = owners.filter((owner) => !this.#shows(history, owner, operation));
         if (owners.length > 0 ? without.length === 0 : this.copies(operation) > 0) continue;
         throw new InvariantViolation(
@@ -352,6 +395,25 @@ export class Checkers {
           `${named(operation)}, acknowledged at ${operation.acknowledged.at} by ${this.#name(operation.acknowledged.coordinator)}, is not at ${without.map((node) => this.#name(node)).join(" ")} (${this.copies(operation)} copies are left)`,
         );
       }
+    }
+  }
+
+  /**
+   * What an acknowledged put or delete has replaced is not to be seen again: no dot that its context covered. A retry that comes after its first
+   * attempt was replaced is another matter: it has a dot of its own, which nobody had seen.
+   */
+  #checkNothingBack(history: KeyHistory, owners: readonly NodeId[], operation: Operation): void {
+    for (const owner of owners) {
+      const set = this.#disk(owner).get("records", recordAddress(history.key, positionFor(history.key)))?.set;
+      const back = set?.siblings.find((sibling) => {
+        const own = history.byId.get(sibling.operation);
+        return own !== operation && sibling.dots.some((dot) => covers(operation.context, dot));
+      });
+      if (back === undefined) continue;
+      throw new InvariantViolation(
+        "no-resurrection",
+        `${named(history.byId.get(back.operation)!)} is back at ${this.#name(owner)}, though ${named(operation)}${operation.value === null ? ", a delete," : ""} had replaced it`,
+      );
     }
   }
 
@@ -412,7 +474,7 @@ export class Checkers {
     return setsOnDisk(this.#disk(node), history.key).some((set) => history.shows(set, operation));
   }
 
-  #disk(node: NodeId): VirtualStorage {
+  #disk(node: NodeId): WatchedDisk {
     return this.#watched().diskOf(node);
   }
 
@@ -420,7 +482,7 @@ export class Checkers {
     return this.#simulator?.nameOf(node) ?? node.slice(0, 6);
   }
 
-  #watched(): Simulator {
+  #watched(): Watched {
     if (this.#simulator === undefined) throw new Error("nothing is watched");
     return this.#simulator;
   }

@@ -1,11 +1,22 @@
 /**
- * `npm run sim -- --seeds 200 [--first 1] [--seed N] [--json] [--trace] [--all] [--without FAULT,...] [--mutant NAME]`
+ * `npm run sim -- --seeds 200 [--first 1] [--seed N] [--json] [--trace] [--all] [--shrink]`
+ * `                [--without FAULT,...] [--drop ACTION,...] [--callers N] [--mutant NAME]`
  *
- * Runs seeds one after another and stops at the first that fails: its timeline and the command that replays it are printed, and the exit code
- * is 1. One seed in a hundred runs twice, and both must write the same transcript.
+ * Runs seeds one after another and stops at the first that fails: seed, commit, the faults that the failure needs, what led to it in at most 50
+ * lines, and the command that replays it are printed, and the exit code is 1. One seed in a hundred runs twice, and both must write the same
+ * transcript. A run of STANDARD_SEEDS or more must also reach every point of `sometimes.ts`. `--shrink` makes a scenario file of the failure.
  */
 
-import { mutants, runSeed, type Mutant, type SeedOutcome } from "./swarm.ts";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { describeOptions, shrink } from "./shrink.ts";
+import { sometimesPoints } from "./sometimes.ts";
+import { type SeedOptions, type SeedOutcome, runSeed } from "./swarm.ts";
+
+/** From this many seeds on every `sometimes` point must have been reached. */
+const STANDARD_SEEDS = 100;
+const SHRINK_SECONDS = 60;
+const LINE_CHARACTERS = 220;
 
 interface Arguments {
   first: number;
@@ -14,26 +25,27 @@ interface Arguments {
   trace: boolean;
   /** Goes on after failures and lists them. */
   all: boolean;
-  mutant: Mutant | undefined;
-  without: readonly string[];
+  shrink: boolean;
+  options: SeedOptions;
+}
+
+const USAGE =
+  "usage: npm run sim -- [--seeds 200] [--first 1] [--seed N] [--json] [--trace] [--all] [--shrink] [--without FAULT,...] [--drop ACTION,...] [--callers N] [--mutant NAME]";
+
+function usage(problem: string): never {
+  process.stderr.write(`${problem}\n${USAGE}\n`);
+  process.exit(2);
 }
 
 function parseArguments(words: readonly string[]): Arguments {
-  const parsed: Arguments = {
-    first: 1,
-    seeds: 200,
-    json: false,
-    trace: false,
-    all: false,
-    mutant: undefined,
-    without: [],
-  };
+  const parsed: Arguments = { first: 1, seeds: 200, json: false, trace: false, all: false, shrink: false, options: {} };
   const number = (name: string, text: string | undefined): number => {
     const value = Number(text);
     if (text === undefined || !Number.isSafeInteger(value) || value < 0)
       usage(`${name} wants a whole number, not ${text ?? "nothing"}`);
     return value;
   };
+  const list = (text: string | undefined): string[] => (text ?? "").split(",").filter((item) => item !== "");
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     if (word === "--seeds") parsed.seeds = number(word, words[++i]);
@@ -44,84 +56,118 @@ function parseArguments(words: readonly string[]): Arguments {
     } else if (word === "--json") parsed.json = true;
     else if (word === "--trace") parsed.trace = true;
     else if (word === "--all") parsed.all = true;
-    else if (word === "--without") parsed.without = (words[++i] ?? "").split(",");
-    else if (word === "--mutant") {
-      const name = words[++i];
-      const mutant = mutants.find((known) => known === name);
-      if (mutant === undefined) usage(`--mutant wants one of ${mutants.join(", ")}`);
-      parsed.mutant = mutant;
-    } else usage(`unknown option ${word}`);
+    else if (word === "--shrink") parsed.shrink = true;
+    else if (word === "--without") parsed.options = { ...parsed.options, without: list(words[++i]) };
+    else if (word === "--drop")
+      parsed.options = { ...parsed.options, dropActions: list(words[++i]).map((text) => number(word, text)) };
+    else if (word === "--callers") parsed.options = { ...parsed.options, callersMax: number(word, words[++i]) };
+    else usage(`unknown option ${word}`);
   }
   return parsed;
 }
 
-function usage(problem: string): never {
-  process.stderr.write(
-    `${problem}\nusage: npm run sim -- [--seeds 200] [--first 1] [--seed N] [--json] [--trace] [--all] [--without FAULT,...] [--mutant ${mutants.join("|")}]\n`,
-  );
-  process.exit(2);
+/** The commit that is checked out, and whether there is more than that. */
+function commit(): string {
+  const git = (...args: string[]): string =>
+    execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  try {
+    return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : " with changes"}`;
+  } catch {
+    return "unknown";
+  }
 }
 
-function tell(outcome: SeedOutcome, words: Arguments, write: (text: string) => void): void {
-  const { seed, failure, shape } = outcome;
-  write(`seed ${seed} failed after ${(outcome.simulatedMs / 1_000).toFixed(1)} s\n  ${shape}\n`);
-  const replay = runSeed(seed, { mutant: words.mutant, without: words.without, trace: true });
-  for (const line of replay.timeline) write(`  ${line.length > 220 ? `${line.slice(0, 217)}...` : line}\n`);
+/** The same options as words of a command. */
+function asFlags(options: SeedOptions): string {
+  return describeOptions(options)
+    .split(" ")
+    .filter((word) => word !== "")
+    .map((word) => `--${word.replace("=", " ")}`)
+    .join(" ");
+}
+
+function tell(seed: number, options: SeedOptions, write: (text: string) => void): SeedOptions {
+  const until = performance.now() + SHRINK_SECONDS * 1_000;
+  const shrunk = shrink(seed, options, () => performance.now() < until);
+  const replay = runSeed(seed, { ...shrunk.options, trace: true });
+  const { failure, shape, actions } = replay;
+  write(`seed ${seed} failed after ${(replay.simulatedMs / 1_000).toFixed(1)} s, at commit ${commit()}\n  ${shape}\n`);
+  write(`faults that it needs, after ${shrunk.runs} runs without others:\n`);
+  const dropped = new Set(shrunk.options.dropActions);
+  if (replay.faultClasses.length === 0) write("  none\n");
+  else write(`  ${replay.faultClasses.join(" ")}\n`);
+  for (const action of actions) write(`  ${action}\n`);
+  write(`what led to it (${dropped.size} actions left out):\n`);
+  for (const line of replay.timeline)
+    write(`  ${line.length > LINE_CHARACTERS ? `${line.slice(0, LINE_CHARACTERS - 3)}...` : line}\n`);
   write(`failed: ${failure?.message ?? "the second run wrote another transcript"}\n`);
-  const options = [
-    ...(words.mutant === undefined ? [] : [`--mutant ${words.mutant}`]),
-    ...(words.without.length === 0 ? [] : [`--without ${words.without.join(",")}`]),
-  ];
-  write(`replay: npm run sim -- ${[`--seed ${seed}`, ...options, "--trace"].join(" ")}\n`);
+  write(
+    `replay: npm run sim -- ${[`--seed ${seed}`, asFlags(shrunk.options), "--trace"].filter((word) => word !== "").join(" ")}\n`,
+  );
+  return shrunk.options;
 }
 
 const words = parseArguments(process.argv.slice(2));
 const out = (text: string): boolean => process.stdout.write(text);
 const err = (text: string): boolean => process.stderr.write(text);
-const totals = { seeds: 0, failed: 0, acknowledged: 0, lost: 0, simulatedMs: 0, events: 0 };
+const totals = { seeds: 0, failed: 0, acknowledged: 0, lost: 0, simulatedMs: 0, events: 0, large: 0, asBytes: 0 };
 const sometimes: Record<string, number> = {};
 const settled: number[] = [];
 const startedAt = performance.now();
 
-for (let seed = words.first; seed < words.first + words.seeds; seed++) {
-  const trace = words.trace || seed % 100 === 0;
-  const outcome = runSeed(seed, {
-    mutant: words.mutant,
-    without: words.without,
-    trace,
-    ...(words.trace ? { onLine: (line) => void out(`${line}\n`) } : {}),
-  });
+function add(outcome: SeedOutcome): void {
   totals.seeds++;
   totals.acknowledged += outcome.acknowledged;
   totals.lost += outcome.lost;
   totals.simulatedMs += outcome.simulatedMs;
   totals.events += outcome.events;
+  if (outcome.nodes >= 12 && outcome.simulatedMs >= 600_000) totals.large++;
+  if (outcome.usedCodec) totals.asBytes++;
   if (outcome.settledMs !== undefined) settled.push(outcome.settledMs);
   for (const [name, count] of Object.entries(outcome.sometimes)) sometimes[name] = (sometimes[name] ?? 0) + count;
+}
+
+for (let seed = words.first; seed < words.first + words.seeds; seed++) {
+  const trace = words.trace || seed % 100 === 0;
+  const outcome = runSeed(seed, {
+    ...words.options,
+    trace,
+    ...(words.trace ? { onLine: (line) => void out(`${line}\n`) } : {}),
+  });
+  add(outcome);
   const same =
-    !trace ||
-    words.trace ||
-    runSeed(seed, { mutant: words.mutant, without: words.without, trace }).transcriptHash === outcome.transcriptHash;
+    !trace || words.trace || runSeed(seed, { ...words.options, trace }).transcriptHash === outcome.transcriptHash;
   if (outcome.failure === undefined && same) continue;
   totals.failed++;
-  if (words.all) err(`seed ${seed}: ${outcome.failure?.message ?? "two transcripts"}  [${outcome.shape}]\n`);
-  else {
-    tell(outcome, words, err);
-    break;
+  if (words.all) {
+    err(`seed ${seed}: ${outcome.failure?.message ?? "two transcripts"}  [${outcome.shape}]\n`);
+    continue;
   }
+  const needed = tell(seed, words.options, err);
+  if (words.shrink) {
+    const path = `src/sim/scenarios/seed-${seed}.txt`;
+    writeFileSync(path, `# Seed ${seed}: ${outcome.failure?.message ?? ""}\nseed ${seed} ${describeOptions(needed)}\n`);
+    err(`scenario: ${path}; its transcript comes with UPDATE=1 npx vitest run src/sim/scenario.test.ts\n`);
+  }
+  break;
 }
 
 const seconds = (performance.now() - startedAt) / 1_000;
 settled.sort((a, b) => a - b);
+const neverReached =
+  totals.seeds >= STANDARD_SEEDS ? sometimesPoints.filter((point) => (sometimes[point] ?? 0) === 0) : [];
 const summary = {
   seeds: totals.seeds,
   failed: totals.failed,
   acknowledged: totals.acknowledged,
   lost: totals.lost,
   simulatedHours: Number((totals.simulatedMs / 3_600_000).toFixed(3)),
+  largeSeeds: totals.large,
+  seedsAsBytes: totals.asBytes,
   settledMsMax: settled.at(-1) ?? 0,
   events: totals.events,
   eventsPerSecond: Math.round(totals.events / seconds),
+  neverReached,
   sometimes: Object.fromEntries(Object.entries(sometimes).sort(([a], [b]) => (a < b ? -1 : 1))),
 };
 if (words.json) out(`${JSON.stringify(summary)}\n`);
@@ -131,5 +177,6 @@ else {
       `${summary.simulatedHours} simulated hours in ${seconds.toFixed(1)} s, ${summary.eventsPerSecond} events a second; settled within ${summary.settledMsMax} ms\n`,
   );
   for (const [name, count] of Object.entries(summary.sometimes)) out(`  ${name}: ${count}\n`);
+  if (neverReached.length > 0) out(`  never reached: ${neverReached.join(", ")}\n`);
 }
-process.exitCode = totals.failed > 0 ? 1 : 0;
+process.exitCode = totals.failed > 0 || neverReached.length > 0 ? 1 : 0;

@@ -29,6 +29,7 @@ export const HOSTS_MAX = 1_024;
 export const STEPS_PER_MOMENT_MAX = 20_000;
 /** A lost or refused link to a seed is dialled again. */
 export const SEED_REDIAL_MS: Millis = 2_000;
+const CUT_PAIRS_TOLD = 24;
 /** Virtual wall-clock time at the start of every run. */
 export const WALL_START: Millis = 1_700_000_000_000;
 
@@ -71,13 +72,15 @@ export interface SimulatorOptions {
   readonly timerLatenessMs?: Millis;
   /** Nodes start with clocks of drawn origins; otherwise all at 0. */
   readonly skewedClocks?: boolean;
-  /** Mutants only: a node gets the same random numbers at each of its starts. */
-  readonly repeatsNodeSeeds?: boolean;
+  /** Clocks run up to a tenth faster or slower than virtual time. */
+  readonly driftingClocks?: boolean;
   readonly observer?: Observer;
 }
 
 export interface HostOptions {
   readonly name: string;
+  /** Drawn when it is undefined; scenarios make it of the name, so that their rings do not change with what else is drawn. */
+  readonly id?: NodeId | undefined;
   readonly config: Config;
   /** Founds the cluster at its first start. */
   readonly found?: ClusterParameters | undefined;
@@ -93,8 +96,9 @@ interface Host {
   readonly id: NodeId;
   readonly options: HostOptions;
   readonly storage: VirtualStorage;
-  readonly wallSkewMs: Millis;
-  readonly nodeSeed: Seed;
+  wallSkewMs: Millis;
+  /** How much of the node's time passes in one millisecond of virtual time; a fraction of 128, so that products are exact. */
+  readonly clockRate: number;
   node: SimulatedNode | undefined;
   /** The node's clock at virtual time 0. */
   clockOrigin: Millis;
@@ -198,7 +202,8 @@ export class Simulator {
   add(options: HostOptions): NodeId {
     assert(this.#hosts.size < HOSTS_MAX, `more than ${HOSTS_MAX} hosts`);
     const prng = this.#prng.fork();
-    const id = prng.hex(16) as NodeId;
+    const drawn = prng.hex(16) as NodeId;
+    const id = options.id ?? drawn;
     const now = (): Millis => this.#now;
     const storage: VirtualStorage = new VirtualStorage(
       prng.fork(),
@@ -219,7 +224,7 @@ export class Simulator {
       options,
       storage,
       wallSkewMs: this.#options.skewedClocks === true ? prng.between(-60_000, 60_000) : 0,
-      nodeSeed: [prng.uint32(), prng.uint32(), prng.uint32(), prng.uint32()],
+      clockRate: this.#options.driftingClocks === true ? 1 + prng.between(-12, 12) / 128 : 1,
       node: undefined,
       clockOrigin: 0,
       armedAt: undefined,
@@ -237,14 +242,26 @@ export class Simulator {
 
   /** The node ends at this moment; its disk keeps what was durable, and perhaps some of what was under way. */
   crash(node: NodeId): void {
+    if (this.#host(node).node === undefined) return;
+    this.#tell(`crash ${this.nameOf(node)}`);
+    this.#end(node);
+    this.network.nodeCrashed(node);
+  }
+
+  /** The tab is closed as a user does it: like a crash, but peers hear a goodbye. */
+  close(node: NodeId): void {
+    if (this.#host(node).node === undefined) return;
+    this.#tell(`close ${this.nameOf(node)}`);
+    this.#end(node);
+    this.network.nodeLeft(node);
+  }
+
+  #end(node: NodeId): void {
     const host = this.#host(node);
-    if (host.node === undefined) return;
-    this.#tell(`crash ${host.options.name}`);
     host.node = undefined;
     host.armedAt = undefined;
     host.held = undefined;
     host.storage.crash();
-    this.network.nodeCrashed(node);
     const callers = [...host.requests.values()];
     host.requests.clear();
     for (const answer of callers) answer(undefined);
@@ -259,12 +276,12 @@ export class Simulator {
   }
 
   /** The node and its disk are gone for good. Returns the id of its successor, a new node without data. */
-  wipe(node: NodeId, successor: string): NodeId {
+  wipe(node: NodeId, successor: string, id?: NodeId): NodeId {
     const host = this.#host(node);
     this.crash(node);
     this.#tell(`wipe ${host.options.name}`);
     host.wiped = true;
-    return this.add({ ...host.options, name: successor, found: undefined });
+    return this.add({ ...host.options, name: successor, id, found: undefined });
   }
 
   /** The node takes no event for so long; then all at once. */
@@ -289,9 +306,32 @@ export class Simulator {
     for (const happening of held) this.#step(host, happening);
   }
 
+  /** Whatever ails this computer ends: it runs, awake, with an open disk that has room, at its usual speed. A wiped one stays wiped. */
+  recover(node: NodeId): void {
+    const { storage } = this.#host(node);
+    this.network.slow(node, 1);
+    storage.slow(1);
+    storage.full = false;
+    storage.closed = false;
+    this.thaw(node);
+    if (this.stateOf(node) === "down") this.restart(node);
+  }
+
   partition(groups: readonly (readonly NodeId[])[]): void {
     this.#tell(`partition ${groups.map((group) => group.map((node) => this.nameOf(node)).join(" ")).join(" | ")}`);
     this.network.partition(groups, this.nodes);
+  }
+
+  /** Cuts exactly the directions for which `isCut` says so; `shape` in a word. */
+  cut(isCut: (from: NodeId, to: NodeId) => boolean, shape: string): void {
+    const pairs: string[] = [];
+    for (const from of this.nodes)
+      for (const to of this.nodes)
+        if (from !== to && isCut(from, to)) pairs.push(`${this.nameOf(from)}>${this.nameOf(to)}`);
+    this.#tell(
+      `cut (${shape}) ${pairs.slice(0, CUT_PAIRS_TOLD).join(" ")}${pairs.length > CUT_PAIRS_TOLD ? " …" : ""}`,
+    );
+    this.network.cutWhere(this.nodes, isCut);
   }
 
   mute(nodes: readonly NodeId[]): void {
@@ -335,6 +375,11 @@ export class Simulator {
     if (this.#host(node).requests.delete(request)) this.#happens(node, { kind: "client-abandoned", request });
   }
 
+  /** The wall clock of this node's computer is set; nothing that orders events may notice. */
+  jumpWallClock(node: NodeId, byMs: Millis): void {
+    this.#host(node).wallSkewMs += byMs;
+  }
+
   setVisibility(node: NodeId, hidden: boolean): void {
     this.#happens(node, { kind: "visibility", hidden });
   }
@@ -367,7 +412,7 @@ export class Simulator {
   #start(host: Host): void {
     const { options, storage } = host;
     const { prng, skewed } = { prng: this.#prng, skewed: this.#options.skewedClocks === true };
-    const drawn: Seed = [prng.uint32(), prng.uint32(), prng.uint32(), prng.uint32()];
+    const seed: Seed = [prng.uint32(), prng.uint32(), prng.uint32(), prng.uint32()];
     const meta: NodeMeta | undefined = storage.meta;
     host.clockOrigin = skewed ? prng.below(1_000_000) : 0;
     host.steppedAt = -1;
@@ -375,7 +420,7 @@ export class Simulator {
       id: host.id,
       config: options.config,
       meta,
-      seed: this.#options.repeatsNodeSeeds === true ? host.nodeSeed : drawn,
+      seed,
       seeds: options.seeds,
     });
     const start = host.node;
@@ -428,7 +473,7 @@ export class Simulator {
     if (++host.stepsThen > STEPS_PER_MOMENT_MAX)
       throw new SimulationError(`${host.options.name} took ${STEPS_PER_MOMENT_MAX} steps at one moment: it spins`);
     this.#steps++;
-    const event = { ...happening, at: host.clockOrigin + this.#now } as NodeEvent;
+    const event = { ...happening, at: host.clockOrigin + this.#now * host.clockRate } as NodeEvent;
     let effects: readonly Effect[];
     try {
       effects = node.step(event);
@@ -481,7 +526,8 @@ export class Simulator {
     const local = node.wakeAt();
     if (local === undefined) return;
     // Rounded up to sixteenths, exact in binary: a wake must not come before its time by a rounding error.
-    const due = Math.max(this.#now, Math.ceil((local - host.clockOrigin) * 16) / 16);
+    let due = Math.max(this.#now, Math.ceil(((local - host.clockOrigin) / host.clockRate) * 16) / 16);
+    if (due * host.clockRate < local - host.clockOrigin) due += 1 / 16;
     if (host.armedAt !== undefined && host.armedAt <= due) return;
     host.armedAt = due;
     const lateness = this.#options.timerLatenessMs ?? 0;
@@ -491,7 +537,7 @@ export class Simulator {
       host.armedAt = undefined;
       const wanted = node.wakeAt();
       if (wanted === undefined) return;
-      if (wanted - host.clockOrigin > this.#now) this.#arm(host, node);
+      if (wanted - host.clockOrigin > this.#now * host.clockRate) this.#arm(host, node);
       else this.#happens(host.id, { kind: "wake" });
     });
   }

@@ -2,48 +2,61 @@
  * One seed, from an empty world to a verdict. Phases, in order:
  *
  *   founding    one node founds the cluster, sometimes one of capacity 0; others join at drawn times, some of them during the workload
- *   faults      callers read and write while the fault plan is carried out
- *   healing     no more faults and no more requests; crashed nodes start again
+ *   faults      callers read and write while the fault plan is carried out: safety
+ *   core        a healthy core is chosen (`healthy-core.ts`); all others stay dead or cut off, and the core must serve and converge: liveness
+ *   healing     all come back; no more faults and no more requests
  *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX. Until the Merkle trees are there, a record that one owner missed is
  *               found by reads alone, so every key is read now and then
- *   verdict     nothing is lost; reads at every node give what the owners hold
+ *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; and a
+ *               cluster that has nothing to do is quiet
  *
- * Mutants break the host's side of the contract on purpose; each must end in a violation.
+ * The same seed and options give the same outcome, to the last byte, everywhere.
  */
 
 import { Prng } from "../base/prng.ts";
-import { type ClusterParameters, type Config, defaultConfig } from "../core/config.ts";
 import { equal } from "../core/dvvset.ts";
 import { partitionOf, positionOf, recordAddress } from "../core/address.ts";
-import type { Note } from "../core/effect.ts";
 import type { Key, Millis, NodeId } from "../core/identifiers.ts";
+import type { ClientResult } from "../core/message.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
+import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
-import { type FaultAction, type FaultPlan, drawFaultPlan } from "./fault-plan.ts";
+import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
+import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
+import { HealthyCore } from "./healthy-core.ts";
 import { History } from "./history.ts";
+import { PlacementChecker } from "./placement.ts";
+import { Quietness } from "./quietness.ts";
+import { Saboteur } from "./saboteur.ts";
 import { SimulationError, Simulator } from "./simulator.ts";
-import { Transcript, formatEffect, formatEvent, formatTime, namesOf } from "./transcript.ts";
+import { Sometimes } from "./sometimes.ts";
+import { Transcript, formatEffect, formatEvent, formatTime, isTelling, namesOf } from "./transcript.ts";
 import type { StorageCodec } from "./virtual-storage.ts";
 import { calmNetwork } from "./virtual-network.ts";
 import { Callers, drawWorkload, isSessionKey } from "./workload.ts";
-
-export const mutants = ["acknowledge-before-durable", "actor-reused", "failed-load-reported-missing"] as const;
-export type Mutant = (typeof mutants)[number];
 
 /** From the healing to rest and agreement. */
 export const SETTLE_MS_MAX: Millis = 180_000;
 /** Rest is rest only if it lasts: tokens are given away some seconds after a view has changed. */
 const REST_MS: Millis = 10_000;
 const SWEEP_MS: Millis = 10_000;
-const TIMELINE_LINES = 60;
+/** How long a cluster that has settled is watched for being quiet. */
+const QUIET_MS: Millis = 10_000;
+/** Keys that are written and read back at the end. */
+const READ_BACK_KEYS = 12;
+const TIMELINE_LINES = 50;
+const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  readonly mutant?: Mutant | undefined;
-  /** Fault classes to leave out, or "chained-puts", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "chained-puts" or "core", to see whether a failure needs them. */
   readonly without?: readonly string[];
+  /** Actions of the fault plan to leave out, by their place in it. */
+  readonly dropActions?: readonly number[];
+  /** No more callers than these; drawn when undefined. */
+  readonly callersMax?: number | undefined;
   /** Writes a line for every event and effect; slow. */
   readonly trace?: boolean;
   readonly onLine?: (line: string) => void;
@@ -56,66 +69,26 @@ export interface SeedOutcome {
   readonly acknowledged: number;
   /** Acknowledged puts that are gone; the first one ends a run. */
   readonly lost: number;
+  readonly nodes: number;
   readonly simulatedMs: Millis;
   /** From the healing to rest; undefined when it was not reached. */
   readonly settledMs: Millis | undefined;
   readonly events: number;
-  /** How often something rare happened: a fault of the plan, a note of a node, an outcome. */
+  readonly usedCodec: boolean;
+  /** How often something rare happened; see `sometimes.ts`. */
   readonly sometimes: Readonly<Record<string, number>>;
-  /** With `trace`: the checksum over all lines, and the last ones. */
+  /** With `trace`: the checksum over all lines. */
   readonly transcriptHash: string | undefined;
+  /** What led to the failure: faults, requests and answers, and what nodes noted, at most TIMELINE_LINES; about one key, if the failure is. */
   readonly timeline: readonly string[];
   /** The world in one line. */
   readonly shape: string;
+  readonly faultClasses: readonly string[];
+  /** The fault plan, one line for each action. */
+  readonly actions: readonly string[];
 }
 
-interface ClusterPlan {
-  readonly parameters: ClusterParameters;
-  readonly founderCapacity: number;
-  /** When each further node joins. */
-  readonly joins: readonly { readonly at: Millis; readonly capacity: number; readonly zone: string }[];
-  readonly config: Config;
-  readonly workloadFrom: Millis;
-  readonly healAt: Millis;
-  readonly usesCodec: boolean;
-}
-
-function drawCluster(prng: Prng): ClusterPlan {
-  const count = prng.between(1, 12);
-  const founderCapacity = prng.chance(0.25) ? 0 : 1;
-  const usual = prng.chance(0.5);
-  const n = usual ? 3 : prng.between(1, 5);
-  const parameters: ClusterParameters = {
-    n,
-    r: usual ? 2 : prng.between(1, n),
-    w: usual ? 2 : prng.between(1, n),
-    // Fewer than there are nodes would leave some without a token.
-    partitions: prng.pick([16, 32, 64, 128])!,
-  };
-  const workloadFrom = prng.pick([2_000, 6_000, 15_000])!;
-  const healAt = workloadFrom + prng.between(10_000, 45_000);
-  const late = prng.chance(0.5);
-  const zones = prng.chance(0.3) ? prng.between(1, 3) : undefined;
-  const joins = Array.from({ length: Math.max(founderCapacity === 0 ? 1 : 0, count - 1) }, (_, i) => ({
-    at: late && prng.chance(0.5) ? prng.below(healAt) : prng.below(2_000),
-    capacity: prng.chance(0.85) ? 1 : prng.between(0, 4),
-    zone: zones === undefined ? `zone-${i + 1}` : `zone-${prng.below(zones)}`,
-  }));
-  if (founderCapacity === 0 && joins.every((join) => join.capacity === 0))
-    joins[0] = { ...joins[0]!, at: 0, capacity: 1 };
-  const config: Config = {
-    ...defaultConfig,
-    cachedRecordsMax: prng.pick([1, 8, 4_096])!,
-    transferPageBytesMax: prng.pick([1_000, 65_536])!,
-    transfersInFlightMax: prng.pick([1, 8])!,
-    hintsMax: prng.chance(0.15) ? prng.between(1, 20) : defaultConfig.hintsMax,
-    hintsInFlightMax: prng.pick([1, 16])!,
-    rebalanceAfterMs: prng.pick([1_000, 5_000])!,
-  };
-  return { parameters, founderCapacity, joins, config, workloadFrom, healAt, usesCodec: prng.chance(0.1) };
-}
-
-/** Runs one seed to its verdict. The same seed and options give the same outcome, everywhere. */
+/** Runs one seed to its verdict. */
 export function runSeed(seed: number, options: SeedOptions = {}): SeedOutcome {
   return new SeedRun(seed, options).run();
 }
@@ -129,75 +102,133 @@ class SeedRun {
   readonly #history = new History(isSessionKey);
   readonly #checkers = new Checkers(this.#history);
   readonly #simulator: Simulator;
+  readonly #budget: Budget;
+  readonly #placement: PlacementChecker;
+  readonly #saboteur: Saboteur;
   readonly #callers: Callers;
+  readonly #core: HealthyCore;
+  readonly #quietness = new Quietness();
   readonly #transcript = new Transcript(TIMELINE_LINES);
-  readonly #sometimes: Record<string, number> = {};
+  readonly #story = new Transcript(STORY_LINES);
+  readonly #sometimes = new Sometimes();
   readonly #founder: NodeId;
-  #wiped = false;
-  #healed = false;
   #settledMs: Millis | undefined;
 
   constructor(seed: number, options: SeedOptions) {
     this.#seed = seed;
     this.#options = options;
-    this.#prng = Prng.fromNumber(seed).fork();
-    this.#plan = drawCluster(this.#prng.fork());
-    const { workloadFrom, healAt, parameters, config } = this.#plan;
-    const { mutant, without = [] } = options;
-    const faults = drawFaultPlan(this.#prng.fork(), workloadFrom, healAt, without);
-    this.#faults = {
-      ...faults,
-      storage: {
-        ...faults.storage,
-        acknowledgesEarly: mutant === "acknowledge-before-durable",
-        callsFailedReadsMissing: mutant === "failed-load-reported-missing",
-      },
-    };
-    const names = namesOf((node) => this.#simulator.nameOf(node));
-    this.#simulator = new Simulator(this.#prng.uint32(), {
-      makeNode: (nodeOptions) => new DynamoNode(nodeOptions),
-      network: this.#faults.network,
-      storage: this.#faults.storage,
-      codec: this.#plan.usesCodec ? { encode: encodeMessage, decode: decodeMessage } : undefined,
-      storageCodec: this.#plan.usesCodec ? asBytes : undefined,
-      timerLatenessMs: this.#faults.timerLatenessMs,
-      skewedClocks: this.#faults.skewedClocks,
-      repeatsNodeSeeds: mutant === "actor-reused",
-      observer: {
-        stepped: (node, event, effects) => {
-          if (options.trace === true) {
-            const head = `${formatTime(this.#simulator.now)} ${this.#simulator.nameOf(node)}`;
-            this.#line(`${head} < ${formatEvent(event, names)}`);
-            for (const effect of effects) this.#line(`${head} > ${formatEffect(effect, names)}`);
-          }
-          for (const effect of effects) if (effect.kind === "note") this.#count(nameOfNote(effect.note));
-          this.#checkers.onStep(node, event, effects);
-        },
-        applied: (node, store, address, before, after) => this.#checkers.onApplied(node, store, address, before, after),
-        told: (what) => {
-          if (options.trace === true) this.#line(`${formatTime(this.#simulator.now)} -- ${what}`);
-        },
-      },
-    });
+    const prng = Prng.fromNumber(seed).fork();
+    this.#prng = prng;
+    this.#plan = drawCluster(prng.fork());
+    const { workloadFrom, faultsUntil, parameters, config } = this.#plan;
+    const { without = [], dropActions = [] } = options;
+    const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without);
+    this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
+    this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
-    const drawn = drawWorkload(this.#prng.fork());
-    const workload = without.includes("chained-puts") ? { ...drawn, chainProbability: 0 } : drawn;
-    this.#callers = new Callers(this.#simulator, this.#history, this.#checkers, this.#prng.fork(), workload, {
-      n: parameters.n,
-      timerLatenessMs: this.#faults.timerLatenessMs,
-    });
+    this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
+    this.#placement = new PlacementChecker(this.#simulator, this.#budget);
+    this.#callers = this.#makeCallers(prng.fork(), prng.fork());
     this.#founder = this.#simulator.add({
       name: "n0",
       config: { ...config, capacity: this.#plan.founderCapacity, zone: "zone-0" },
       found: parameters,
       seeds: [],
     });
+    this.#saboteur = new Saboteur({
+      simulator: this.#simulator,
+      budget: this.#budget,
+      plan: this.#plan,
+      founder: this.#founder,
+      count: (what) => {
+        this.#sometimes.count(what);
+        if (what === "fault old-disk") this.#placement.forgetPeace();
+      },
+    });
+    this.#core = new HealthyCore({
+      simulator: this.#simulator,
+      history: this.#history,
+      callers: this.#callers,
+      plan: this.#plan,
+      latencyMs: this.#faults.network.latencyMs,
+      prng: prng.fork(),
+      checkPlacement: () => this.#placement.check(),
+    });
+  }
+
+  #makeSimulator(seed: number): Simulator {
+    const { usesCodec } = this.#plan;
+    const { network, storage, timerLatenessMs, skewedClocks, driftingClocks } = this.#faults;
+    const names = namesOf((node) => this.#simulator.nameOf(node));
+    return new Simulator(seed, {
+      makeNode: (nodeOptions) => new DynamoNode(nodeOptions),
+      network,
+      storage,
+      codec: usesCodec ? { encode: encodeMessage, decode: decodeMessage } : undefined,
+      storageCodec: usesCodec ? asBytes : undefined,
+      timerLatenessMs,
+      skewedClocks,
+      driftingClocks,
+      observer: {
+        stepped: (node, event, effects) => {
+          if (this.#options.trace === true) {
+            const head = `${formatTime(this.#simulator.now)} ${this.#simulator.nameOf(node)}`;
+            const lines = [
+              `< ${formatEvent(event, names)}`,
+              ...effects.map((effect) => `> ${formatEffect(effect, names)}`),
+            ];
+            for (const line of lines) this.#line(`${head} ${line}`);
+            if (event.kind === "client-get" || event.kind === "client-put") this.#story.add(`${head} ${lines[0]!}`);
+            effects.forEach((effect, i) => {
+              if (effect.kind === "reply" || (effect.kind === "note" && isTelling(effect.note)))
+                this.#story.add(`${head} ${lines[i + 1]!}`);
+            });
+          }
+          this.#quietness.onStep(event, effects);
+          this.#sometimes.onStep(event, effects);
+          for (const effect of effects) {
+            if (effect.kind !== "note") continue;
+            if (effect.note.what === "minted" && effect.note.fresh) this.#onFreshActor(node, effect.note.key);
+            else if (effect.note.what === "hint-delivered")
+              this.#onHintDelivered(node, effect.note.key, effect.note.target);
+          }
+          this.#checkers.onStep(node, event, effects);
+        },
+        applied: (node, store, address, before, after) => this.#checkers.onApplied(node, store, address, before, after),
+        told: (what) => {
+          if (this.#options.trace !== true) return;
+          const line = `${formatTime(this.#simulator.now)} -- ${what}`;
+          this.#line(line);
+          this.#story.add(line);
+        },
+      },
+    });
+  }
+
+  #makeCallers(own: Prng, workload: Prng): Callers {
+    const { without = [], callersMax = Infinity } = this.#options;
+    const { large, parameters } = this.#plan;
+    const drawn = drawWorkload(workload, large);
+    return new Callers(
+      this.#simulator,
+      this.#history,
+      this.#checkers,
+      own,
+      {
+        ...drawn,
+        callers: Math.min(drawn.callers, callersMax),
+        chainProbability: without.includes("chained-puts") ? 0 : drawn.chainProbability,
+      },
+      { n: parameters.n, timerLatenessMs: this.#faults.timerLatenessMs },
+    );
   }
 
   run(): SeedOutcome {
     let failure: SeedOutcome["failure"];
     try {
       this.#live();
+      if (!(this.#options.without ?? []).includes("core") && this.#core.run())
+        this.#sometimes.reached("core served alone");
       this.#heal();
       this.#settle();
       this.#judge();
@@ -208,142 +239,58 @@ class SeedRun {
       if (this.#options.trace === true) this.#line(`${formatTime(this.#simulator.now)} !! ${failure.message}`);
     }
     const { counts } = this.#callers;
-    for (const [name, count] of Object.entries(counts)) this.#sometimes[`calls ${name}`] = count;
+    for (const [name, count] of Object.entries(counts)) this.#sometimes.count(`calls ${name}`, count);
+    this.#sometimes.count("put failed", counts.putsFailed);
+    this.#sometimes.count("get failed", counts.getsFailed);
+    this.#sometimes.count("retry after a failure", counts.retries);
+    this.#sometimes.count("call abandoned", counts.abandoned);
+    this.#sometimes.count("stale read", counts.staleReads);
     return {
       seed: this.#seed,
       failure,
       acknowledged: this.#history.acknowledged,
       lost: failure?.invariant === "no-lost-write" ? 1 : 0,
+      nodes: this.#simulator.nodes.length,
       simulatedMs: this.#simulator.now,
       settledMs: this.#settledMs,
       events: this.#simulator.steps,
-      sometimes: this.#sometimes,
+      usedCodec: this.#plan.usesCodec,
+      sometimes: this.#sometimes.counts,
       transcriptHash: this.#options.trace === true ? this.#transcript.hash : undefined,
-      timeline: this.#transcript.lines,
+      timeline: failure === undefined ? [] : this.#timelineOf(failure.message),
       shape: this.#shape(),
+      faultClasses: [...this.#faults.classes],
+      actions: this.#faults.actions.map(describeFault),
     };
   }
 
   #live(): void {
     const simulator = this.#simulator;
-    this.#plan.joins.forEach((join, i) => {
-      const { capacity, zone } = join;
-      simulator.after(join.at, () => {
-        this.#count("fault join");
-        const config = { ...this.#plan.config, capacity, zone };
-        simulator.add({ name: `n${i + 1}`, config, seeds: [this.#founder] });
+    const { workloadFrom, joins, config } = this.#plan;
+    joins.forEach(({ at, capacity, zone }, i) => {
+      simulator.after(at, () => {
+        this.#sometimes.count("fault join");
+        simulator.add({ name: `n${i + 1}`, config: { ...config, capacity, zone }, seeds: [this.#founder] });
       });
     });
-    simulator.after(this.#plan.workloadFrom, () => this.#callers.start());
-    for (const action of this.#faults.actions) simulator.after(action.at, () => this.#perform(action));
-    for (let at = 1_000; at < this.#plan.healAt; at += 1_000) simulator.after(at, () => this.#checkers.checkBounds());
-    simulator.runUntil(this.#plan.healAt);
-  }
-
-  #perform(action: FaultAction): void {
-    const simulator = this.#simulator;
-    const pick = (nodes: readonly NodeId[]): NodeId | undefined => nodes[action.pick % Math.max(1, nodes.length)];
-    const { running } = simulator;
-    switch (action.kind) {
-      case "partition": {
-        const prng = Prng.fromNumber(action.pick);
-        const inside = simulator.nodes.filter(() => prng.chance(action.share));
-        simulator.partition([inside]);
-        simulator.after(action.durationMs, () => simulator.heal());
-        break;
-      }
-      case "mute": {
-        const node = pick(running);
-        if (node === undefined) return;
-        simulator.mute([node]);
-        simulator.after(action.durationMs, () => simulator.heal());
-        break;
-      }
-      case "break-link": {
-        const node = pick(running);
-        const peer = running[(action.pick >>> 8) % Math.max(1, running.length)];
-        if (node !== undefined && peer !== undefined && node !== peer) simulator.network.breakLink(node, peer);
-        break;
-      }
-      case "crash": {
-        const node = pick(running);
-        if (node === undefined) return;
-        simulator.crash(node);
-        simulator.after(action.downMs, () => simulator.restart(node));
-        break;
-      }
-      case "power-cut":
-        for (const node of running) {
-          simulator.crash(node);
-          simulator.after(action.downMs, () => simulator.restart(node));
-        }
-        break;
-      case "wipe": {
-        const node = pick(running.filter((other) => other !== this.#founder));
-        if (node === undefined || !this.#mayWipe()) return;
-        this.#wiped = true;
-        this.#sometimes["forgiven"] = this.#checkers.onWipe(node);
-        simulator.wipe(node, `${simulator.nameOf(node)}b`);
-        break;
-      }
-      case "freeze": {
-        const node = pick(running);
-        if (node !== undefined) simulator.freeze(node, action.durationMs);
-        break;
-      }
-      case "slow": {
-        const node = pick(running);
-        if (node === undefined) return;
-        const slow = (factor: number): void => {
-          simulator.network.slow(node, factor);
-          simulator.diskOf(node).slow(factor);
-        };
-        slow(action.factor);
-        simulator.after(action.durationMs, () => slow(1));
-        break;
-      }
-      case "hide": {
-        const node = pick(running);
-        if (node === undefined) return;
-        simulator.setVisibility(node, true);
-        simulator.after(action.durationMs, () => simulator.setVisibility(node, false));
-        break;
-      }
+    simulator.after(workloadFrom, () => this.#callers.start());
+    this.#saboteur.schedule(this.#faults.actions);
+    for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
+      simulator.runUntil(at);
+      this.#checkers.checkBounds();
+      this.#placement.check();
     }
-    this.#count(`fault ${action.kind}`);
-  }
-
-  /**
-   * Within the budget: one disk, while everybody runs and has copied all that it owes. The dead member stays an owner until somebody removes it, so
-   * quorums must be possible without it: with w = 1 a transfer would wait for it as a source, with w = n a hint for a former owner would.
-   */
-  #mayWipe(): boolean {
-    const simulator = this.#simulator;
-    const { n, w } = this.#plan.parameters;
-    if (this.#wiped || w < 2 || w >= n) return false;
-    if (this.#plan.joins.some((join) => join.at >= simulator.now)) return false;
-    const digests = new Set<number | undefined>();
-    for (const node of simulator.nodes) {
-      const view = simulator.inspect(node);
-      if (view?.phase !== "member" || view.transfers.length > 0) return false;
-      digests.add(view.ringDigest);
-    }
-    return digests.size === 1 && simulator.nodes.length > n;
+    simulator.runUntil(this.#faults.endsAt);
+    this.#saboteur.end();
   }
 
   #heal(): void {
     const simulator = this.#simulator;
-    this.#healed = true;
     this.#callers.stop();
     simulator.heal();
     simulator.network.profile = { ...calmNetwork, latencyMs: this.#faults.network.latencyMs };
     simulator.setStorageProfile((profile) => ({ ...profile, commitFailureProbability: 0, readFailureProbability: 0 }));
-    for (const node of simulator.nodes) {
-      simulator.network.slow(node, 1);
-      simulator.diskOf(node).slow(1);
-      simulator.thaw(node);
-      if (simulator.stateOf(node) === "down") simulator.restart(node);
-    }
+    for (const node of simulator.nodes) simulator.recover(node);
   }
 
   #settle(): void {
@@ -353,6 +300,7 @@ class SeedRun {
     for (;;) {
       simulator.runUntil(simulator.now + 1_000);
       this.#checkers.checkBounds();
+      this.#placement.check();
       const { sinceMs, missing } = this.#checkers.rest();
       if (sinceMs >= REST_MS && this.#callers.underWay === 0) {
         this.#settledMs = simulator.now - sinceMs - from;
@@ -376,11 +324,15 @@ class SeedRun {
   #judge(): void {
     const simulator = this.#simulator;
     this.#checkers.checkNothingLost();
-    const first = simulator.running[0];
-    const view = first === undefined ? undefined : simulator.inspect(first)?.view;
-    if (view === undefined) return;
-    const ring = new Ring(view);
+    this.#quietness.start(simulator.now);
+    simulator.runUntil(simulator.now + QUIET_MS);
+    this.#quietness.judge(simulator.now, simulator.running.length);
+
+    const ring = this.#ring();
+    if (ring === undefined) return;
+    const { view } = ring;
     const takers = view.members.filter((member) => member.capacity > 0).length;
+    let readBack = 0;
     for (const key of this.#history.keys.keys()) {
       const { owners, counted } = ring.preferenceList(partitionOf(positionOf(key), view.claims.length));
       if (owners.length !== Math.min(view.parameters.n, Math.max(1, takers)) || counted.length < owners.length)
@@ -390,14 +342,30 @@ class SeedRun {
         );
       const allLive = owners.every((owner) => simulator.stateOf(owner) !== "wiped");
       const node = this.#prng.pick(simulator.running)!;
-      this.#callers.get(node, key, (result) => this.#judgeRead(key, owners[0]!, allLive, result));
+      const then = readBack++ < READ_BACK_KEYS && allLive ? () => this.#readBack(key) : () => undefined;
+      this.#callers.get(node, key, (result) => {
+        this.#judgeRead(key, owners[0]!, allLive, result);
+        then();
+      });
     }
-    simulator.runUntil(simulator.now + 20_000);
-    const missing = this.#checkers.unsettled();
+    const until = simulator.now + 60_000;
+    let missing: string | undefined;
+    do {
+      simulator.runUntil(simulator.now + 5_000);
+      missing = this.#callers.underWay > 0 ? "requests are under way" : this.#checkers.unsettled();
+    } while (missing !== undefined && simulator.now < until);
     if (missing !== undefined) throw new InvariantViolation("convergence", `settled, but then ${missing}`);
   }
 
-  #judgeRead(key: Key, owner: NodeId, allLive: boolean, result: Parameters<Parameters<Callers["get"]>[2]>[0]): void {
+  /** With R + W > N and all owners up, whoever reads after an acknowledgement reads the put. */
+  #readBack(key: Key): void {
+    const { n, r, w } = this.#plan.parameters;
+    if (r + w <= n || isSessionKey(key)) return;
+    const { running } = this.#simulator;
+    this.#callers.putThenGet(this.#prng.pick(running)!, this.#prng.pick(running)!, key);
+  }
+
+  #judgeRead(key: Key, owner: NodeId, allLive: boolean, result: ClientResult | undefined): void {
     const simulator = this.#simulator;
     if (result?.outcome !== "got") {
       if (!allLive) return;
@@ -411,8 +379,20 @@ class SeedRun {
       throw new InvariantViolation("convergence", `a get of ${key} gave something else than its owners hold`);
   }
 
-  #count(name: string): void {
-    this.#sometimes[name] = (this.#sometimes[name] ?? 0) + 1;
+  #ring(node: NodeId | undefined = this.#simulator.running[0]): Ring | undefined {
+    const view = node === undefined ? undefined : this.#simulator.inspect(node)?.view;
+    return view === undefined ? undefined : new Ring(view);
+  }
+
+  #onFreshActor(node: NodeId, key: Key): void {
+    if (this.#simulator.diskOf(node).get("records", recordAddress(key, positionOf(key))) !== undefined)
+      this.#sometimes.reached("actor renewed");
+  }
+
+  #onHintDelivered(node: NodeId, key: Key, target: NodeId): void {
+    const ring = this.#ring(node);
+    const partition = partitionOf(positionOf(key), ring?.view.claims.length ?? 1);
+    if (ring?.owns(target, partition) === false) this.#sometimes.reached("hint re-routed");
   }
 
   #line(line: string): void {
@@ -420,11 +400,21 @@ class SeedRun {
     this.#options.onLine?.(line);
   }
 
+  #timelineOf(message: string): readonly string[] {
+    const key = /\b(?:carts|catalogue|sessions)\/\d+/.exec(message)?.[0];
+    const isAbout = (line: string): boolean =>
+      key === undefined ||
+      line.includes(" -- ") ||
+      line.includes(`${key} `) ||
+      !/(?:carts|catalogue|sessions)\//.test(line);
+    return this.#story.lines.filter(isAbout).slice(-TIMELINE_LINES);
+  }
+
   #shape(): string {
-    const { parameters, joins, founderCapacity, usesCodec } = this.#plan;
+    const { parameters, founderCapacity, usesCodec } = this.#plan;
     const { n, r, w, partitions } = parameters;
-    const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#wiped ? " wiped" : ""}${this.#healed ? " healed" : ""}`;
-    return `${joins.length + 1} nodes n=${n} r=${r} w=${w} partitions=${partitions}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
+    const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}`;
+    return `${this.#simulator.nodes.length} nodes n=${n} r=${r} w=${w} partitions=${partitions}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
   }
 }
 
@@ -432,7 +422,3 @@ const asBytes: StorageCodec = {
   roundTrip: (record) => decodeRecord(encodeRecord(record)),
   roundTripMeta: (meta) => decodeMeta(encodeMeta(meta)),
 };
-
-function nameOfNote(note: Note): string {
-  return note.what === "minted" && note.fresh ? "note minted-fresh" : `note ${note.what}`;
-}

@@ -19,6 +19,8 @@ export interface Names {
   actor(actor: Actor): string;
 }
 
+const SIBLINGS_SHOWN = 12;
+
 /** Names nodes by `nodeName` and numbers each node's actors for each key in the order in which they are met. */
 export function namesOf(nodeName: (node: NodeId) => string): Names {
   const numbers = new Map<Actor, string>();
@@ -44,6 +46,11 @@ export function formatValue(value: Uint8Array | null): string {
   return text === undefined ? `${value.length} bytes` : `"${text}"`;
 }
 
+/** The same, a text without quotation marks. */
+export function formatPlainValue(value: Uint8Array | null): string {
+  return formatValue(value).replaceAll('"', "");
+}
+
 /** `[a.1:2 b.1:1]` */
 export function formatClock(clock: Clock, names: Names): string {
   return `[${clock.map((dot) => `${names.actor(dot.actor)}:${dot.counter}`).join(" ")}]`;
@@ -54,8 +61,13 @@ function formatSibling(sibling: Sibling, names: Names): string {
   return `${formatValue(sibling.value)}@${dots}`;
 }
 
+/** Of more siblings than SIBLINGS_SHOWN only the first ones are written out. */
 export function formatSet(set: DvvSet, names: Names): string {
-  return `{${set.siblings.map((sibling) => formatSibling(sibling, names)).join(", ")}} ${formatClock(set.clock, names)}`;
+  const { siblings } = set;
+  const shown = siblings.length > SIBLINGS_SHOWN ? siblings.slice(0, 3) : siblings;
+  const parts = shown.map((sibling) => formatSibling(sibling, names));
+  if (shown.length < siblings.length) parts.push(`${siblings.length - shown.length} more`);
+  return `{${parts.join(", ")}} ${formatClock(set.clock, names)}`;
 }
 
 function formatWrite(write: ClientWrite, names: Names): string {
@@ -151,6 +163,8 @@ export function formatNote(note: Note, names: Names): string {
       return `forwarded ${note.key} to ${names.node(note.to)}`;
     case "stand-in":
       return `stand-in ${note.key}`;
+    case "damaged":
+      return `damaged ${note.key}`;
     case "many-siblings":
       return `many-siblings ${note.key} ${note.siblings}`;
     case "peer-up":
@@ -194,7 +208,7 @@ export function formatEvent(event: NodeEvent, names: Names): string {
     case "peer-lost":
       return `${event.kind} ${names.node(event.peer)}`;
     case "loaded":
-      return `loaded #${event.ticket} ${event.records.map((record) => (record === undefined ? "missing" : record === "failed" ? "failed" : formatSet(record.set, names))).join(" ")}`;
+      return `loaded #${event.ticket} ${event.records.map((record) => (record === undefined ? "missing" : typeof record === "string" ? record : formatSet(record.set, names))).join(" ")}`;
     case "stored":
       return `stored #${event.ticket}`;
     case "storage-failed":

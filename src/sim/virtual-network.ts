@@ -88,6 +88,7 @@ interface Parcel {
   readonly to: NodeId;
   readonly generation: number;
   readonly late: boolean;
+  readonly kind: Message["kind"];
   readonly deliver: () => void;
 }
 
@@ -108,8 +109,10 @@ export class VirtualNetwork {
   /** Multiplies the latency to and from a slow node. */
   readonly #slowness = new Map<NodeId, number>();
   readonly #cuts = new Map<NodeId, Set<NodeId>>();
-  /** Directions whose messages are kept back until released; for scenarios. */
-  readonly #held = new Map<string, Parcel[]>();
+  /** Directions whose messages, all or those of some kinds, are kept back until released; for scenarios. */
+  readonly #held = new Map<string, { readonly kinds: Set<Message["kind"]> | undefined; readonly parcels: Parcel[] }>();
+  /** How many of the next messages of a kind are lost in a direction; for scenarios. */
+  readonly #doomed = new Map<string, number>();
   #stalled: Parcel[] = [];
   #generation = 0;
 
@@ -186,7 +189,7 @@ export class VirtualNetwork {
     const copies = profile.duplicationProbability > 0 && prng.chance(profile.duplicationProbability) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const late = profile.lateProbability > 0 && prng.chance(profile.lateProbability);
-      const parcel: Parcel = { from, to, generation: end.generation, late, deliver };
+      const parcel: Parcel = { from, to, generation: end.generation, late, kind: message.kind, deliver };
       let delay = this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
       if (late) delay += prng.below(profile.lateMsMax);
       else if (!profile.reordering && copy === 0) {
@@ -203,6 +206,13 @@ export class VirtualNetwork {
     const peers = [...(this.#ends.get(node)?.keys() ?? [])];
     this.#ends.delete(node);
     for (const peer of peers) this.#noticeLater(peer, node);
+  }
+
+  /** A node says goodbye: the far ends of its links know at once. */
+  nodeLeft(node: NodeId): void {
+    const peers = [...(this.#ends.get(node)?.keys() ?? [])];
+    this.#ends.delete(node);
+    for (const peer of peers) if (this.isLinked(peer, node)) this.#lose(peer, node);
   }
 
   /** The link breaks; both ends notice later, or never. */
@@ -232,6 +242,11 @@ export class VirtualNetwork {
     this.#cut(nodes, (from, to) => muted.includes(from) && !muted.includes(to));
   }
 
+  /** Cuts exactly the directions for which `isCut` says so. Replaces earlier cuts. */
+  cutWhere(nodes: readonly NodeId[], isCut: (from: NodeId, to: NodeId) => boolean): void {
+    this.#cut(nodes, isCut);
+  }
+
   /** Ends all cuts. Messages that waited behind them come out. */
   heal(): void {
     this.#cuts.clear();
@@ -248,14 +263,27 @@ export class VirtualNetwork {
     else this.#slowness.set(node, factor);
   }
 
-  /** Keeps back what `from` sends to `to` until `release`. */
-  hold(from: NodeId, to: NodeId): void {
-    this.#held.set(`${from} ${to}`, []);
+  /** Nothing passes between these two any more; cuts that were there stay. */
+  cut(a: NodeId, b: NodeId): void {
+    this.#cutOne(a, b);
+    this.#cutOne(b, a);
+  }
+
+  /** Keeps back what `from` sends to `to`, or what of it is of this kind, besides those kept back already, until `release`. */
+  hold(from: NodeId, to: NodeId, kind?: Message["kind"]): void {
+    const before = this.#held.get(`${from} ${to}`);
+    const kinds = kind === undefined ? undefined : new Set([...(before?.kinds ?? []), kind]);
+    this.#held.set(`${from} ${to}`, { kinds, parcels: before?.parcels ?? [] });
+  }
+
+  /** The next `count` messages of this kind that `from` sends to `to` are lost. */
+  drop(from: NodeId, to: NodeId, kind: Message["kind"], count: number): void {
+    this.#doomed.set(`${from} ${to} ${kind}`, count);
   }
 
   /** Lets out what was kept back, on whatever link is up now. */
   release(from: NodeId, to: NodeId): void {
-    const parcels = this.#held.get(`${from} ${to}`) ?? [];
+    const parcels = this.#held.get(`${from} ${to}`)?.parcels ?? [];
     this.#held.delete(`${from} ${to}`);
     for (const parcel of parcels) this.#host.schedule(1, () => this.#arrive({ ...parcel, late: true }));
   }
@@ -264,22 +292,33 @@ export class VirtualNetwork {
     this.#cuts.clear();
     for (const from of nodes) {
       for (const to of nodes) {
-        if (from === to || !isCut(from, to)) continue;
-        let cut = this.#cuts.get(from);
-        if (cut === undefined) this.#cuts.set(from, (cut = new Set<NodeId>()));
-        cut.add(to);
-        if (this.isLinked(from, to)) this.#noticeLater(from, to);
-        if (this.isLinked(to, from)) this.#noticeLater(to, from);
+        if (from !== to && isCut(from, to)) this.#cutOne(from, to);
       }
     }
+  }
+
+  #cutOne(from: NodeId, to: NodeId): void {
+    let cut = this.#cuts.get(from);
+    if (cut === undefined) this.#cuts.set(from, (cut = new Set<NodeId>()));
+    cut.add(to);
+    if (this.isLinked(from, to)) this.#noticeLater(from, to);
+    if (this.isLinked(to, from)) this.#noticeLater(to, from);
   }
 
   #arrive(parcel: Parcel): void {
     const { from, to } = parcel;
     const held = this.#held.get(`${from} ${to}`);
-    if (held !== undefined) {
-      if (held.length < STALLED_MAX) held.push(parcel);
+    if (held !== undefined && (held.kinds === undefined || held.kinds.has(parcel.kind))) {
+      if (held.parcels.length < STALLED_MAX) held.parcels.push(parcel);
       return;
+    }
+    if (this.#doomed.size > 0) {
+      const direction = `${from} ${to} ${parcel.kind}`;
+      const doomed = this.#doomed.get(direction) ?? 0;
+      if (doomed > 0) {
+        this.#doomed.set(direction, doomed - 1);
+        return;
+      }
     }
     if (this.isCut(from, to)) {
       if (this.#stalled.length < STALLED_MAX && this.#prng.chance(this.profile.stallProbability))

@@ -89,13 +89,37 @@ describe("commits", () => {
     }
   });
 
-  test("of the early mutant are acknowledged before they are there, and lost by a crash", () => {
-    const { storage, run, write } = disk({ acknowledgesEarly: true });
+  test("that would put something on a full disk fail; removals and the node's own state go through", () => {
+    const { storage, run, write } = disk();
     write(1, "x", "v");
-    expect(run(0)).toEqual([{ kind: "stored", ticket: 1 }]);
-    storage.crash();
     run();
-    expect(storage.get("records", "x")).toBeUndefined();
+    storage.full = true;
+    write(2, "y", "w");
+    write(3, "x", null);
+    storage.commit(4, [{ store: "meta", meta: { incarnation: 2, view: undefined } }]);
+    expect(run().map((answer) => answer.kind)).toEqual(["storage-failed", "stored", "stored"]);
+    expect([storage.get("records", "x"), storage.get("records", "y")]).toEqual([undefined, undefined]);
+    storage.full = false;
+    write(5, "y", "w");
+    expect(run()).toMatchObject([{ kind: "stored" }]);
+  });
+
+  test("and reads of a closed disk fail until it is open again", () => {
+    const { storage, run, write } = disk();
+    write(1, "x", "v");
+    run();
+    storage.closed = true;
+    write(2, "x", null);
+    storage.load(3, [{ store: "records", address: "x" }]);
+    storage.scan(4, { store: "records", after: "", before: "z", countMax: 1, bytesMax: 1 });
+    const answers = run().sort((a, b) => a.ticket - b.ticket);
+    expect(answers).toMatchObject([
+      { kind: "storage-failed", ticket: 2 },
+      { kind: "loaded", records: ["failed"] },
+      { kind: "storage-failed", ticket: 4 },
+    ]);
+    storage.closed = false;
+    expect(nameOf(storage.get("records", "x"))).toBe("v");
   });
 
   test("keep the meta record as the last one said", () => {
@@ -108,11 +132,10 @@ describe("commits", () => {
 });
 
 describe("reads", () => {
-  test("see what was acknowledged before; failures are failures, except for the mutant", () => {
+  test("see what was acknowledged before; failures are failures", () => {
     for (const [profile, expected] of [
       [{}, "v"],
       [{ readFailureProbability: 1 }, "failed"],
-      [{ readFailureProbability: 1, callsFailedReadsMissing: true }, undefined],
     ] as const) {
       const { storage, run, write } = disk(profile);
       write(1, "x", "v");
@@ -146,5 +169,55 @@ describe("reads", () => {
     expect(page("c", 1)).toEqual(["d", true]);
     expect(page("", 10, 0)).toEqual(["a", false]);
     expect(page("d", 10)).toEqual([true]);
+  });
+});
+
+describe("a disk that lies", () => {
+  const read = (storage: VirtualStorage, run: () => StorageAnswer[]): unknown => {
+    storage.load(9, [{ store: "records", address: "x" }]);
+    const answer = run()[0];
+    const got = answer?.kind === "loaded" ? answer.records[0] : "no answer";
+    return typeof got === "object" ? nameOf(got) : got;
+  };
+
+  test("has a damaged record until it is written anew, and never shows it as durable", () => {
+    const { storage, run, write, applied } = disk();
+    write(1, "x", "v");
+    run();
+    storage.damage("records", "x");
+    expect(read(storage, run)).toBe("damaged");
+    expect(storage.get("records", "x")).toBeUndefined();
+    write(2, "x", "w");
+    run();
+    expect(read(storage, run)).toBe("w");
+    expect(applied).toEqual(["x: - to v", "x: - to w"]);
+    storage.damage("records", "nothing");
+    expect(storage.count("records")).toBe(1);
+  });
+
+  test("loses a record as if it had never been there", () => {
+    const { storage, run, write } = disk();
+    write(1, "x", "v");
+    run();
+    storage.lose("records", "x");
+    expect(read(storage, run)).toBeUndefined();
+  });
+
+  test("goes back to an earlier picture of itself", () => {
+    const { storage, run, write } = disk();
+    write(1, "x", "old");
+    storage.commit(2, [{ store: "meta", meta: { incarnation: 1, view: undefined } }]);
+    run();
+    const picture = storage.picture();
+    write(3, "x", "new");
+    write(4, "y", "new");
+    storage.commit(5, [{ store: "meta", meta: { incarnation: 2, view: undefined } }]);
+    run();
+    storage.damage("records", "x");
+    storage.crash();
+    storage.goBackTo(picture);
+    expect(read(storage, run)).toBe("old");
+    expect(storage.get("records", "y")).toBeUndefined();
+    expect(storage.meta?.incarnation).toBe(1);
   });
 });

@@ -6,15 +6,16 @@
  * later ones vanish too. A read answers with what is on disk at the moment when it completes: whatever was acknowledged before it was asked for,
  * and perhaps more.
  *
- * By profile, commits fail, applied or not, and reads fail. Two deliberate faults for mutants: acknowledging before the write is durable, and
- * calling a failed read "missing".
+ * By profile, commits fail, applied or not, and reads fail. Besides, for as long as somebody says so: a full disk refuses every commit that would
+ * put something on it, and a closed one answers nothing but failures. And a disk may lie: lose a record or flip a bit in it (it reads as damaged
+ * from then on, until it is written anew), or go back to an earlier picture of itself.
  *
  * Limits: COMMITS_WAITING_MAX; a node that lets more pile up has no bound of its own.
  */
 
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
-import type { NodeMeta, RecordRead, RecordStore, StoredRecord, Write } from "../core/effect.ts";
+import type { NodeMeta, ReadRecord, RecordRead, RecordStore, StoredRecord, Write } from "../core/effect.ts";
 import type { Millis, Ticket } from "../core/identifiers.ts";
 import { type Span, draw } from "./virtual-network.ts";
 
@@ -29,9 +30,6 @@ export interface StorageProfile {
   readonly readFailureProbability: number;
   /** For each unfinished commit at a crash, in order. */
   readonly vanishProbability: number;
-  /** Mutants only. */
-  readonly acknowledgesEarly: boolean;
-  readonly callsFailedReadsMissing: boolean;
 }
 
 export const calmStorage: StorageProfile = {
@@ -41,22 +39,20 @@ export const calmStorage: StorageProfile = {
   failedButAppliedProbability: 0,
   readFailureProbability: 0,
   vanishProbability: 1,
-  acknowledgesEarly: false,
-  callsFailedReadsMissing: false,
 };
 
 export type StorageAnswer =
   | {
       readonly kind: "loaded";
       readonly ticket: Ticket;
-      readonly records: readonly (StoredRecord | undefined | "failed")[];
+      readonly records: readonly (ReadRecord | undefined)[];
     }
   | { readonly kind: "stored"; readonly ticket: Ticket }
   | { readonly kind: "storage-failed"; readonly ticket: Ticket; readonly reason: string }
   | {
       readonly kind: "scanned";
       readonly ticket: Ticket;
-      readonly entries: readonly { readonly address: string; readonly record: StoredRecord | "failed" }[];
+      readonly entries: readonly { readonly address: string; readonly record: ReadRecord }[];
       readonly done: boolean;
     };
 
@@ -121,6 +117,12 @@ class Shelf {
   }
 }
 
+/** What a disk held at some time. */
+export interface DiskPicture {
+  readonly meta: NodeMeta | undefined;
+  readonly shelves: Record<RecordStore, readonly (readonly [string, StoredRecord])[]>;
+}
+
 interface Commit {
   readonly ticket: Ticket;
   readonly writes: readonly Write[];
@@ -134,10 +136,19 @@ export class VirtualStorage {
   readonly #codec: StorageCodec | undefined;
   readonly #shelves: Record<RecordStore, Shelf> = { records: new Shelf(), hints: new Shelf() };
   readonly #waiting: Commit[] = [];
+  /** Addresses in either store whose record is damaged. */
+  readonly #damaged: Record<RecordStore, Set<string>> = { records: new Set(), hints: new Set() };
+  /** Refuses whatever would put something on it. */
+  full = false;
+  /** Closed under the node: every operation fails. */
+  closed = false;
   #lastCommitAt: Millis = 0;
   /** Counts crashes: what was asked for before one is never answered. */
   #start = 0;
   #slowness = 1;
+  /** What fails next, whatever the profile says; for scenarios. */
+  #commitsToFail: { count: number; readonly store: Write["store"] | undefined; readonly applied: boolean } | undefined;
+  #readsToFail = 0;
 
   constructor(prng: Prng, profile: StorageProfile, host: StorageHost, codec?: StorageCodec) {
     this.#prng = prng;
@@ -155,9 +166,9 @@ export class VirtualStorage {
     return this.#waiting.length;
   }
 
-  /** What is durable now. */
+  /** What is durable and sound now. */
   get(store: RecordStore, address: string): StoredRecord | undefined {
-    return this.#shelves[store].get(address);
+    return this.#damaged[store].has(address) ? undefined : this.#shelves[store].get(address);
   }
 
   /** Everything that is durable now, in no order. */
@@ -176,6 +187,46 @@ export class VirtualStorage {
 
   slow(factor: number): void {
     this.#slowness = factor;
+  }
+
+  /** A bit of the record flips: from now on it reads as damaged. */
+  damage(store: RecordStore, address: string): void {
+    if (this.#shelves[store].get(address) !== undefined) this.#damaged[store].add(address);
+  }
+
+  /** The record is gone, and the disk does not know that there was one. */
+  lose(store: RecordStore, address: string): void {
+    this.#shelves[store].delete(address);
+    this.#damaged[store].delete(address);
+  }
+
+  /** What is durable now, to go back to later. */
+  picture(): DiskPicture {
+    return {
+      meta: this.#meta,
+      shelves: { records: [...this.#shelves.records.all()], hints: [...this.#shelves.hints.all()] },
+    };
+  }
+
+  /** The disk is again what it was then. Only while its node is down. */
+  goBackTo(picture: DiskPicture): void {
+    assert(this.#waiting.length === 0, "a disk goes back only while nobody writes to it");
+    this.#meta = picture.meta;
+    for (const store of ["records", "hints"] as const) {
+      this.#damaged[store].clear();
+      for (const [address] of [...this.#shelves[store].all()]) this.#shelves[store].delete(address);
+      for (const [address, record] of picture.shelves[store]) this.#shelves[store].set(address, record);
+    }
+  }
+
+  /** The next `count` commits fail that write to `store`, or to anything when it is undefined; they are on disk nevertheless if `applied`. */
+  failCommits(count: number, store: Write["store"] | undefined, applied: boolean): void {
+    this.#commitsToFail = { count, store, applied };
+  }
+
+  /** The next `count` reads of single records, or of ranges, fail. */
+  failReads(count: number): void {
+    this.#readsToFail = count;
   }
 
   load(ticket: Ticket, reads: readonly RecordRead[]): void {
@@ -200,7 +251,7 @@ export class VirtualStorage {
         this.#host.answer({ kind: "storage-failed", ticket, reason: "the scan failed" });
         return;
       }
-      const entries: { address: string; record: StoredRecord | "failed" }[] = [];
+      const entries: { address: string; record: ReadRecord }[] = [];
       let bytes = 0;
       let done = true;
       for (const address of this.#shelves[request.store].between(request.after, request.before)) {
@@ -211,7 +262,7 @@ export class VirtualStorage {
         const record = this.#read(request.store, address);
         if (record === undefined) continue;
         entries.push({ address, record });
-        bytes += record === "failed" ? 0 : roughBytes(record);
+        bytes += typeof record === "string" ? 0 : roughBytes(record);
       }
       this.#host.answer({ kind: "scanned", ticket, entries, done });
     });
@@ -227,7 +278,6 @@ export class VirtualStorage {
     this.#host.schedule(this.#lastCommitAt - now, () => {
       if (start === this.#start) this.#complete(commit);
     });
-    if (this.profile.acknowledgesEarly) this.#host.schedule(0, () => this.#ifSame(start, { kind: "stored", ticket }));
   }
 
   /** The node is gone: what was under way is cut off. */
@@ -245,18 +295,37 @@ export class VirtualStorage {
     assert(this.#waiting[0] === commit, "commits complete in their order");
     this.#waiting.shift();
     const { ticket } = commit;
-    const early = this.profile.acknowledgesEarly;
+    const failing = this.#commitsToFail;
     if (
-      !early &&
-      this.profile.commitFailureProbability > 0 &&
-      this.#prng.chance(this.profile.commitFailureProbability)
+      failing !== undefined &&
+      failing.count > 0 &&
+      (failing.store === undefined || commit.writes.some((write) => write.store === failing.store))
     ) {
-      if (this.#prng.chance(this.profile.failedButAppliedProbability)) this.#apply(commit);
+      failing.count--;
+      if (failing.applied) this.#apply(commit);
+      this.#host.answer({ kind: "storage-failed", ticket, reason: "the transaction failed" });
+      return;
+    }
+    const refused = this.#refusal(commit);
+    if (refused !== undefined) {
+      this.#host.answer({ kind: "storage-failed", ticket, reason: refused });
+      return;
+    }
+    const { commitFailureProbability, failedButAppliedProbability } = this.profile;
+    if (commitFailureProbability > 0 && this.#prng.chance(commitFailureProbability)) {
+      if (this.#prng.chance(failedButAppliedProbability)) this.#apply(commit);
       this.#host.answer({ kind: "storage-failed", ticket, reason: "the transaction failed" });
       return;
     }
     this.#apply(commit);
-    if (!early) this.#host.answer({ kind: "stored", ticket });
+    this.#host.answer({ kind: "stored", ticket });
+  }
+
+  #refusal(commit: Commit): string | undefined {
+    if (this.closed) return "the database is closed";
+    if (this.full && commit.writes.some((write) => write.store !== "meta" && write.record !== null))
+      return "the disk is full";
+    return undefined;
   }
 
   #apply(commit: Commit): void {
@@ -268,19 +337,25 @@ export class VirtualStorage {
       const shelf = this.#shelves[write.store];
       const before = shelf.get(write.address) ?? null;
       const after = write.record === null ? null : (this.#codec?.roundTrip(write.record) ?? write.record);
+      const damaged = this.#damaged[write.store].delete(write.address);
       if (after === null) shelf.delete(write.address);
       else shelf.set(write.address, after);
-      this.#host.applied(write.store, write.address, before, after);
+      this.#host.applied(write.store, write.address, damaged ? null : before, after);
     }
   }
 
-  #read(store: RecordStore, address: string): StoredRecord | undefined | "failed" {
-    if (this.#failsRead()) return this.profile.callsFailedReadsMissing ? undefined : "failed";
-    return this.#shelves[store].get(address);
+  #read(store: RecordStore, address: string): ReadRecord | undefined {
+    if (this.#failsRead()) return "failed";
+    return this.#damaged[store].has(address) ? "damaged" : this.#shelves[store].get(address);
   }
 
   #failsRead(): boolean {
-    return this.profile.readFailureProbability > 0 && this.#prng.chance(this.profile.readFailureProbability);
+    if (this.#readsToFail > 0) {
+      this.#readsToFail--;
+      return true;
+    }
+    const { readFailureProbability } = this.profile;
+    return this.closed || (readFailureProbability > 0 && this.#prng.chance(readFailureProbability));
   }
 
   #later(span: Span, run: () => void): void {
@@ -288,10 +363,6 @@ export class VirtualStorage {
     this.#host.schedule(draw(this.#prng, span) * this.#slowness, () => {
       if (start === this.#start) run();
     });
-  }
-
-  #ifSame(start: number, answer: StorageAnswer): void {
-    if (start === this.#start) this.#host.answer(answer);
   }
 }
 

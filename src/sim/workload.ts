@@ -50,13 +50,14 @@ export function isSessionKey(key: Key): boolean {
   return key.startsWith("sessions/");
 }
 
-export function drawWorkload(prng: Prng): Workload {
+/** `long`: for a long run, in which callers take their time. */
+export function drawWorkload(prng: Prng, long = false): Workload {
   const keys = (bucket: string, count: number): Key[] =>
     Array.from({ length: count }, (_, i) => `${bucket}/${i}` as Key);
   const percent = (from: number, to: number): number => prng.between(from, to) / 100;
   return {
     callers: prng.between(1, 8),
-    thinkMsMax: prng.pick([20, 100, 400, 1_000])!,
+    thinkMsMax: prng.pick(long ? [1_000, 5_000, 20_000] : [20, 100, 400, 1_000])!,
     hotKeys: keys("carts", prng.between(1, 4)),
     coldKeys: keys("catalogue", prng.between(0, 40)),
     sessionKeys: keys("sessions", prng.between(0, 2)),
@@ -82,7 +83,7 @@ interface Seen {
 }
 
 export type Counts = Record<
-  "puts" | "putsFailed" | "gets" | "getsFailed" | "siblingsRead" | "retries" | "abandoned",
+  "puts" | "putsFailed" | "gets" | "getsFailed" | "staleReads" | "retries" | "abandoned",
   number
 >;
 
@@ -92,7 +93,7 @@ export class Callers {
     putsFailed: 0,
     gets: 0,
     getsFailed: 0,
-    siblingsRead: 0,
+    staleReads: 0,
     retries: 0,
     abandoned: 0,
   };
@@ -106,6 +107,9 @@ export class Callers {
   readonly #latenessMs: Millis;
   #stopped = false;
   #underWay = 0;
+  /** Whom callers ask; undefined: whoever runs. */
+  #reach: readonly NodeId[] | undefined;
+  #mustSucceed: ((kind: "get" | "put", key: Key) => boolean) | undefined;
 
   constructor(
     simulator: Simulator,
@@ -138,6 +142,55 @@ export class Callers {
     this.#stopped = true;
   }
 
+  /** From now on callers ask only these. */
+  reach(nodes: readonly NodeId[]): void {
+    this.#reach = nodes;
+  }
+
+  /** From now on requests that begin with the cluster's defaults must succeed, if this says so; undefined: none must. */
+  mustSucceed(which: ((kind: "get" | "put", key: Key) => boolean) | undefined): void {
+    this.#mustSucceed = which;
+  }
+
+  /** Puts at one node and, once that is acknowledged, reads at another, which must show the put. */
+  putThenGet(writer: NodeId, reader: NodeId, key: Key): void {
+    this.#get(writer, key, {}, (before) => {
+      if (before?.outcome !== "got") return;
+      const { set, first } = before;
+      const operation = this.#history.put(key, {
+        operation: this.#prng.hex(16) as OperationId,
+        value: utf8Encode(`${key} read back`),
+        context: set.clock,
+        seen: this.#history.of(key).seenIn(set),
+      });
+      const write: ClientWrite = {
+        value: operation.value,
+        context: operation.context,
+        operation: operation.operation,
+        at: this.#simulator.wallAt(writer),
+        w: undefined,
+        policy: "siblings",
+      };
+      this.#ask(
+        writer,
+        undefined,
+        (answer) => this.#simulator.put(writer, key, write, { prefer: first }, answer),
+        (result) => {
+          if (result?.outcome !== "put")
+            throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
+          this.#acknowledged(operation, result, undefined);
+          this.#get(reader, key, {}, (after) => {
+            if (after?.outcome === "got" && this.#history.of(key).shows(after.set, operation)) return;
+            throw new InvariantViolation(
+              "read-your-writes",
+              `a get of ${key} at ${this.#simulator.nameOf(reader)} did not show what had just been acknowledged at ${this.#simulator.nameOf(writer)}`,
+            );
+          });
+        },
+      );
+    });
+  }
+
   /** One get with the cluster's defaults, judged like any other. */
   get(node: NodeId, key: Key, done: (result: ClientResult | undefined) => void): void {
     this.#get(node, key, {}, done);
@@ -151,7 +204,7 @@ export class Callers {
 
   #act(caller: Caller): void {
     const prng = this.#prng;
-    const { running } = this.#simulator;
+    const running = this.#askable();
     const home =
       caller.home !== undefined && running.includes(caller.home) && prng.chance(this.#workload.stickyProbability);
     const node = home ? caller.home! : prng.pick(running);
@@ -172,6 +225,21 @@ export class Callers {
     } else this.#put(caller, node, key);
   }
 
+  #askable(): readonly NodeId[] {
+    const { running } = this.#simulator;
+    return this.#reach === undefined ? running : running.filter((node) => this.#reach?.includes(node));
+  }
+
+  /** A request that began while everything must succeed has failed. */
+  #demand(strict: boolean, what: string, node: NodeId, result: ClientResult | undefined): void {
+    if (!strict || result?.outcome === "got" || result?.outcome === "put") return;
+    if (result?.outcome === "failed" && result.failure.code === "too-many-siblings") return;
+    throw new InvariantViolation(
+      "served",
+      `a healthy core did not serve a ${what} at ${this.#simulator.nameOf(node)}: ${JSON.stringify(result ?? "no answer")}`,
+    );
+  }
+
   #pickKey(): Key {
     const { hotKeys, coldKeys, sessionKeys, hotProbability, sessionProbability } = this.#workload;
     const prng = this.#prng;
@@ -180,12 +248,14 @@ export class Callers {
   }
 
   #ownQuorum(): number | undefined {
-    if (!this.#prng.chance(this.#workload.ownQuorumProbability)) return undefined;
+    if (this.#mustSucceed !== undefined || !this.#prng.chance(this.#workload.ownQuorumProbability)) return undefined;
     return this.#prng.chance(0.5) ? 1 : this.#prng.between(1, this.#n);
   }
 
   #ownTimeout(): Millis | undefined {
-    return this.#prng.chance(this.#workload.shortTimeoutProbability) ? this.#prng.between(50, 2_000) : undefined;
+    return this.#mustSucceed === undefined && this.#prng.chance(this.#workload.shortTimeoutProbability)
+      ? this.#prng.between(50, 2_000)
+      : undefined;
   }
 
   #get(
@@ -195,6 +265,9 @@ export class Callers {
     done: (result: ClientResult | undefined) => void,
   ): void {
     this.counts.gets++;
+    const defaults = options.r === undefined && options.timeoutMs === undefined;
+    const strict = defaults && this.#mustSucceed?.("get", key) === true;
+    const due = this.#acknowledgedNow(key);
     this.#ask(
       node,
       options.timeoutMs,
@@ -202,11 +275,23 @@ export class Callers {
       (result) => {
         if (result?.outcome === "got") {
           this.#checkers.judge(key, result.set, node, "answers with");
-          if (result.set.siblings.length > 1) this.counts.siblingsRead++;
+          if (due !== undefined && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
         } else this.counts.getsFailed++;
+        this.#demand(strict, `get of ${key}`, node, result);
         done(result);
       },
     );
+  }
+
+  /** The last acknowledged put of a key: what a read that begins now would show, were quorums strict. */
+  #acknowledgedNow(key: Key): Operation | undefined {
+    const history = this.#history.of(key);
+    if (history.lastWriteWins) return undefined;
+    for (let i = history.operations.length - 1; i >= 0; i--) {
+      const operation = history.operations[i]!;
+      if (operation.acknowledged !== undefined && !operation.forgiven) return operation;
+    }
+    return undefined;
   }
 
   #put(caller: Caller, node: NodeId, key: Key): void {
@@ -249,6 +334,8 @@ export class Callers {
     const simulator = this.#simulator;
     const prng = this.#prng;
     const timeoutMs = this.#ownTimeout();
+    const strict =
+      write.w === undefined && timeoutMs === undefined && this.#mustSucceed?.("put", operation.key) === true;
     this.#ask(
       node,
       timeoutMs,
@@ -262,8 +349,9 @@ export class Callers {
           this.#think(caller);
           return;
         }
+        this.#demand(strict, `put of ${operation.key}`, node, result);
         if (attempt < 4 && !this.#stopped && prng.chance(this.#workload.retryProbability)) {
-          const next = prng.pick(simulator.running.filter((other) => other !== node)) ?? node;
+          const next = prng.pick(this.#askable().filter((other) => other !== node)) ?? node;
           this.counts.retries++;
           simulator.after(prng.below(500), () => this.#attempt(caller, operation, write, next, undefined, attempt + 1));
           return;
@@ -307,7 +395,7 @@ export class Callers {
     };
     const request = ask(close);
     const patience = (timeoutMs ?? DEFAULT_TIMEOUT_MS) + ANSWER_SLACK_MS + this.#latenessMs;
-    if (!this.#stopped && this.#prng.chance(this.#workload.abandonProbability)) {
+    if (!this.#stopped && this.#mustSucceed === undefined && this.#prng.chance(this.#workload.abandonProbability)) {
       simulator.after(this.#prng.below(200), () => {
         if (!open) return;
         this.counts.abandoned++;

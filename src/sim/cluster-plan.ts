@@ -1,0 +1,79 @@
+/**
+ * The world of one seed: who founds, who joins when, with which parameters, capacities, zones and bounds. Mostly small and short, because small
+ * worlds meet most dangers soonest; one seed in four is large (LARGE_NODES_MIN nodes and more) and long (LONG_MS and more), for what only crowds
+ * and time bring.
+ */
+
+import type { Prng } from "../base/prng.ts";
+import { type ClusterParameters, type Config, defaultConfig } from "../core/config.ts";
+import type { Millis } from "../core/identifiers.ts";
+
+export const LARGE_NODES_MIN = 12;
+export const LONG_MS: Millis = 600_000;
+/** The share of large seeds. */
+const LARGE = 0.25;
+
+export interface Joining {
+  readonly at: Millis;
+  readonly capacity: number;
+  readonly zone: string;
+}
+
+export interface ClusterPlan {
+  readonly parameters: ClusterParameters;
+  readonly founderCapacity: number;
+  /** When each further node joins. */
+  readonly joins: readonly Joining[];
+  readonly config: Config;
+  readonly workloadFrom: Millis;
+  /** Faults and requests come until then. */
+  readonly faultsUntil: Millis;
+  /** Messages and records travel as bytes. */
+  readonly usesCodec: boolean;
+  readonly large: boolean;
+}
+
+export function drawCluster(prng: Prng): ClusterPlan {
+  const large = prng.chance(LARGE);
+  const count = large ? prng.between(LARGE_NODES_MIN, 18) : prng.between(1, 11);
+  const founderCapacity = prng.chance(0.25) ? 0 : 1;
+  const usual = prng.chance(0.5);
+  const n = usual ? 3 : prng.between(1, 5);
+  const parameters: ClusterParameters = {
+    n,
+    r: usual ? 2 : prng.between(1, n),
+    w: usual ? 2 : prng.between(1, n),
+    // Fewer than there are nodes would leave some without a token.
+    partitions: prng.pick(large ? [32, 64] : [16, 32, 64, 128])!,
+  };
+  const workloadFrom = prng.pick([2_000, 6_000, 15_000])!;
+  const faultsUntil = workloadFrom + (large ? LONG_MS + prng.between(0, 60_000) : prng.between(10_000, 45_000));
+  const late = prng.chance(0.5);
+  const zones = prng.chance(0.3) ? prng.between(1, 3) : undefined;
+  const joins = Array.from({ length: Math.max(founderCapacity === 0 ? 1 : 0, count - 1) }, (_, i) => ({
+    at: late && prng.chance(0.5) ? prng.below(faultsUntil) : prng.below(2_000),
+    capacity: prng.chance(0.85) ? 1 : prng.between(0, 4),
+    zone: zones === undefined ? `zone-${i + 1}` : `zone-${prng.below(zones)}`,
+  }));
+  if (founderCapacity === 0 && joins.every((join) => join.capacity === 0))
+    joins[0] = { ...joins[0]!, at: 0, capacity: 1 };
+  const config: Config = {
+    ...defaultConfig,
+    cachedRecordsMax: prng.pick([1, 8, 4_096])!,
+    transferPageBytesMax: prng.pick([1_000, 65_536])!,
+    transfersInFlightMax: prng.pick([1, 8])!,
+    hintsMax: prng.chance(0.15) ? prng.between(1, 20) : defaultConfig.hintsMax,
+    hintsInFlightMax: prng.pick([1, 16])!,
+    rebalanceAfterMs: prng.pick([1_000, 5_000])!,
+  };
+  return {
+    parameters,
+    founderCapacity,
+    joins,
+    config,
+    workloadFrom,
+    faultsUntil,
+    usesCodec: prng.chance(0.12),
+    large,
+  };
+}

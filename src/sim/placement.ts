@@ -1,0 +1,86 @@
+/**
+ * Judges placement (DESIGN section 12, invariant 6): no partition is ever without a holder; nodes that see one ring see the same preference lists;
+ * nothing moves because of a failure. Looked at once a second, from outside: by what is on the disks and what the nodes show.
+ *
+ * "Nothing moves" is judged from a moment of peace on: when all nodes that there are agree and have dealt their tokens evenly, the claims are
+ * remembered, and from then on no claim may get a newer version until a node is added (or comes back from an older disk, and joins once more).
+ */
+
+import { bytesEqual } from "../base/bytes.ts";
+import type { Claim, View } from "../core/membership.ts";
+import { claimsAfterGiving } from "../core/token-claims.ts";
+import type { Budget } from "./budget.ts";
+import { InvariantViolation } from "./checkers.ts";
+import type { Simulator } from "./simulator.ts";
+
+export class PlacementChecker {
+  readonly #simulator: Simulator;
+  readonly #budget: Budget;
+  #peace: { readonly nodes: number; readonly claims: readonly Claim[] } | undefined;
+
+  constructor(simulator: Simulator, budget: Budget) {
+    this.#simulator = simulator;
+    this.#budget = budget;
+  }
+
+  /** Somebody may join once more, with what it knew long ago. */
+  forgetPeace(): void {
+    this.#peace = undefined;
+  }
+
+  check(): void {
+    if (!this.#budget.everythingHeld())
+      throw new InvariantViolation("placement", "a partition has no holder any more, by what is on all disks");
+    this.#checkSameRings();
+    const views = this.#views();
+    if (this.#peace?.nodes !== this.#simulator.nodes.length) this.#peace = undefined;
+    if (this.#peace === undefined) this.#lookForPeace(views);
+    else for (const view of views) this.#checkUnmoved(view, this.#peace.claims);
+  }
+
+  #views(): View[] {
+    return this.#simulator.running.flatMap((node) => this.#simulator.inspect(node)?.view ?? []);
+  }
+
+  /** What nodes compare is a digest: behind equal ones there must be equal owners and holders. */
+  #checkSameRings(): void {
+    const byDigest = new Map<number, View>();
+    for (const node of this.#simulator.running) {
+      const seen = this.#simulator.inspect(node);
+      if (seen?.view === undefined || seen.ringDigest === undefined) continue;
+      const { view } = seen;
+      const known = byDigest.get(seen.ringDigest);
+      byDigest.set(seen.ringDigest, view);
+      if (known === undefined || known === view) continue;
+      const same =
+        sameClaims(known, view) &&
+        known.members.every((member, i) => {
+          const other = view.members[i];
+          return other?.node === member.node && bytesEqual(other.holders, member.holders);
+        });
+      if (!same) throw new InvariantViolation("placement", "two nodes with one ring digest see different rings");
+    }
+  }
+
+  #lookForPeace(views: readonly View[]): void {
+    const [first] = views;
+    const { nodes } = this.#simulator;
+    const living = nodes.filter((node) => this.#simulator.stateOf(node) !== "wiped");
+    if (first === undefined || views.length < living.length) return;
+    if (first.members.length < this.#simulator.nodes.length) return;
+    if (views.some((view) => view.members.length !== first.members.length || !sameClaims(view, first))) return;
+    const uneven = first.members.some((member) => claimsAfterGiving(first, member.node) !== first.claims);
+    if (!uneven) this.#peace = { nodes: this.#simulator.nodes.length, claims: first.claims };
+  }
+
+  #checkUnmoved(view: View, claims: readonly Claim[]): void {
+    view.claims.forEach((claim, p) => {
+      if (claim.version > claims[p]!.version)
+        throw new InvariantViolation("placement", `the token of partition ${p} moved, though nobody joined or left`);
+    });
+  }
+}
+
+function sameClaims(a: View, b: View): boolean {
+  return a.claims.every((claim, p) => claim.owner === b.claims[p]!.owner && claim.version === b.claims[p]!.version);
+}

@@ -1,0 +1,47 @@
+/**
+ * Judges that a cluster with nothing to do is quiet (DESIGN section 12, invariant 7): no disk is read or written, and each node takes no more than
+ * STEPS_PER_NODE_SECOND steps and sends no more than MESSAGES_PER_NODE_SECOND messages a second, however many keys and nodes there are: two wakes
+ * of the failure detector, pings to at most eight peers and their pongs, pings from about as many, and gossip of one digest.
+ */
+
+import type { Effect } from "../core/effect.ts";
+import type { NodeEvent } from "../core/event.ts";
+import type { Millis } from "../core/identifiers.ts";
+import { InvariantViolation } from "./checkers.ts";
+
+export const STEPS_PER_NODE_SECOND = 40;
+export const MESSAGES_PER_NODE_SECOND = 24;
+
+export class Quietness {
+  #since: Millis | undefined;
+  #steps = 0;
+  #messages = 0;
+  #disk = 0;
+
+  start(now: Millis): void {
+    this.#since = now;
+    this.#steps = this.#messages = this.#disk = 0;
+  }
+
+  onStep(_event: NodeEvent, effects: readonly Effect[]): void {
+    if (this.#since === undefined) return;
+    this.#steps++;
+    for (const { kind } of effects) {
+      if (kind === "send") this.#messages++;
+      else if (kind === "load" || kind === "store" || kind === "scan") this.#disk++;
+    }
+  }
+
+  judge(now: Millis, nodes: number): void {
+    if (this.#since === undefined) return;
+    const nodeSeconds = (nodes * (now - this.#since)) / 1_000;
+    this.#since = undefined;
+    const told = `an idle cluster of ${nodes} nodes took ${this.#steps} steps, sent ${this.#messages} messages and used its disks ${this.#disk} times in ${nodeSeconds} node seconds`;
+    if (
+      this.#disk > 0 ||
+      this.#steps > STEPS_PER_NODE_SECOND * nodeSeconds ||
+      this.#messages > MESSAGES_PER_NODE_SECOND * nodeSeconds
+    )
+      throw new InvariantViolation("quiet", told);
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * Carries out a fault plan on a running world, action by action, and keeps to the budget: what an action names is looked at when its time comes,
+ * and left out when the protocol does not claim to survive it. Left out are
+ *
+ *   - the loss of a disk, of a record, or of what was written lately, that would take the last copy of an acknowledged put or the last holder of
+ *     a partition
+ *   - more than one lost disk, and any before the cluster has copied everything that it owes: its node stays a member until somebody removes it,
+ *     and quorums must be possible without it
+ *   - more than NEWCOMERS_MAX newcomers, and absences of more than half of the nodes
+ *
+ * Limits: one picture is kept for each `old-disk` under way.
+ */
+
+import { unreachable } from "../base/assert.ts";
+import { Prng } from "../base/prng.ts";
+import type { Config } from "../core/config.ts";
+import type { Millis, NodeId } from "../core/identifiers.ts";
+import type { Budget } from "./budget.ts";
+import type { ClusterPlan } from "./cluster-plan.ts";
+import type { CutShape, FaultAction } from "./fault-plan.ts";
+import type { Simulator } from "./simulator.ts";
+
+export const NEWCOMERS_MAX = 3;
+
+export interface SaboteurWorld {
+  readonly simulator: Simulator;
+  readonly budget: Budget;
+  readonly plan: ClusterPlan;
+  /** The founder, and the seed of all others. */
+  readonly founder: NodeId;
+  /** An action was carried out. */
+  count(what: string): void;
+}
+
+export class Saboteur {
+  readonly #world: SaboteurWorld;
+  readonly #absent = new Set<NodeId>();
+  #newcomers = 0;
+  #wiped = false;
+  #ended = false;
+
+  constructor(world: SaboteurWorld) {
+    this.#world = world;
+  }
+
+  /** A disk was lost for good. */
+  get wiped(): boolean {
+    return this.#wiped;
+  }
+
+  /** Sees to it that these happen, each at its time. */
+  schedule(actions: readonly FaultAction[]): void {
+    const { simulator } = this.#world;
+    for (const action of actions) {
+      if (action.kind === "old-disk") this.#scheduleOldDisk(action);
+      else simulator.after(action.at, () => this.#perform(action));
+    }
+  }
+
+  /** From now on nothing that was scheduled has any effect. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  #perform(action: Exclude<FaultAction, { kind: "old-disk" }>): void {
+    if (this.#ended) return;
+    if (this.#did(action)) this.#world.count(`fault ${action.kind === "cut" ? `cut ${action.shape}` : action.kind}`);
+  }
+
+  /** False when there was nobody to do it to, or it was not within the budget. */
+  #did(action: Exclude<FaultAction, { kind: "old-disk" }>): boolean {
+    const { simulator, budget } = this.#world;
+    const { running } = simulator;
+    const node = this.#pick(action, running);
+    if (node === undefined) return false;
+    switch (action.kind) {
+      case "cut":
+        simulator.cut(this.#shapeOf(action.shape, action.share, Prng.fromNumber(action.pick)), action.shape);
+        this.#later(action.durationMs, () => simulator.heal());
+        return true;
+      case "mute":
+        simulator.mute([node]);
+        this.#later(action.durationMs, () => simulator.heal());
+        return true;
+      case "break-link": {
+        const peer = running[(action.pick >>> 8) % running.length]!;
+        if (node === peer) return false;
+        simulator.network.breakLink(node, peer);
+        return true;
+      }
+      case "crash":
+        return this.#down(node, action.downMs);
+      case "power-cut":
+        for (const each of running) this.#down(each, action.downMs);
+        return true;
+      case "close":
+        simulator.close(node);
+        this.#later(action.downMs, () => simulator.restart(node));
+        return true;
+      case "absence":
+        if (this.#absent.size + 1 > simulator.nodes.length / 2) return false;
+        this.#absent.add(node);
+        simulator.crash(node);
+        return true;
+      case "freeze":
+        simulator.freeze(node, action.durationMs);
+        return true;
+      case "suspend":
+        for (const each of running) simulator.freeze(each, action.durationMs);
+        return true;
+      case "slow": {
+        const slow = (factor: number): void => {
+          simulator.network.slow(node, factor);
+          simulator.diskOf(node).slow(factor);
+        };
+        slow(action.factor);
+        this.#later(action.durationMs, () => slow(1));
+        return true;
+      }
+      case "hide":
+        simulator.setVisibility(node, true);
+        this.#later(action.durationMs, () => simulator.setVisibility(node, false));
+        return true;
+      case "newcomer": {
+        if (this.#newcomers >= NEWCOMERS_MAX) return false;
+        const { config, joins } = this.#world.plan;
+        const like: Config = {
+          ...config,
+          capacity: 1,
+          zone: joins[action.pick % Math.max(1, joins.length)]?.zone ?? "zone-0",
+        };
+        simulator.add({ name: `m${++this.#newcomers}`, config: like, seeds: [this.#world.founder] });
+        return true;
+      }
+      case "seed-down":
+        return this.#down(this.#world.founder, action.downMs);
+      case "full-disk": {
+        const disk = simulator.diskOf(node);
+        disk.full = true;
+        this.#later(action.durationMs, () => (disk.full = false));
+        return true;
+      }
+      case "closed-disk": {
+        const disk = simulator.diskOf(node);
+        disk.closed = true;
+        this.#later(action.durationMs, () => (disk.closed = false));
+        return true;
+      }
+      case "wipe": {
+        const victim = this.#pick(
+          action,
+          running.filter((other) => other !== this.#world.founder),
+        );
+        const forgiven = victim !== undefined && this.#mayWipe() ? budget.loseDisk(victim) : undefined;
+        if (victim === undefined || forgiven === undefined) return false;
+        this.#wiped = true;
+        for (let i = 0; i < forgiven; i++) this.#world.count("forgiven");
+        simulator.wipe(victim, `${simulator.nameOf(victim)}b`);
+        return true;
+      }
+      case "lose-record":
+      case "flip-bit": {
+        const disk = simulator.diskOf(node);
+        const addresses = [...disk.all("records")].map(([address]) => address);
+        const address = addresses[(action.pick >>> 8) % Math.max(1, addresses.length)];
+        if (address === undefined || !budget.loseRecord(node, address)) return false;
+        this.#down(node, action.downMs);
+        if (action.kind === "flip-bit") disk.damage("records", address);
+        else disk.lose("records", address);
+        return true;
+      }
+      case "wall-clock-jump":
+        simulator.jumpWallClock(node, action.byMs);
+        return true;
+      default:
+        return unreachable(action);
+    }
+  }
+
+  #scheduleOldDisk(action: FaultAction & { readonly kind: "old-disk" }): void {
+    const { simulator, budget } = this.#world;
+    simulator.after(Math.max(0, action.at - action.ageMs), () => {
+      const node = this.#pick(action, simulator.running);
+      if (node === undefined || this.#ended) return;
+      const picture = simulator.diskOf(node).picture();
+      simulator.after(action.ageMs, () => {
+        const state = simulator.stateOf(node);
+        if (this.#ended || state === "wiped" || picture.meta === undefined) return;
+        simulator.crash(node);
+        if (budget.turnBack(node, picture)) this.#world.count("fault old-disk");
+        if (!this.#absent.has(node)) this.#later(action.downMs, () => simulator.restart(node));
+      });
+    });
+  }
+
+  #down(node: NodeId, downMs: Millis): boolean {
+    const { simulator } = this.#world;
+    if (this.#absent.has(node)) return false;
+    simulator.crash(node);
+    this.#later(downMs, () => simulator.restart(node));
+    return true;
+  }
+
+  /** What ends by itself; not before the end of all faults, which ends everything anyway. */
+  #later(delayMs: Millis, run: () => void): void {
+    this.#world.simulator.after(delayMs, () => {
+      if (!this.#ended) run();
+    });
+  }
+
+  #pick(action: FaultAction, nodes: readonly NodeId[]): NodeId | undefined {
+    return nodes[action.pick % Math.max(1, nodes.length)];
+  }
+
+  #shapeOf(shape: CutShape, share: number, prng: Prng): (from: NodeId, to: NodeId) => boolean {
+    const { nodes } = this.#world.simulator;
+    switch (shape) {
+      case "groups":
+      case "bridge": {
+        const inside = new Set(nodes.filter(() => prng.chance(share)));
+        // One node reaches both sides, as a tab does that is linked to two halves of a house.
+        const bridge = shape === "bridge" ? prng.pick(nodes) : undefined;
+        return (from, to) => from !== bridge && to !== bridge && inside.has(from) !== inside.has(to);
+      }
+      case "partial":
+      case "one-way": {
+        const cut = new Set<string>();
+        for (const from of nodes)
+          for (const to of nodes) {
+            if (from >= to || !prng.chance(share)) continue;
+            const forth = shape === "partial" || prng.chance(0.5);
+            if (forth) cut.add(`${from} ${to}`);
+            if (shape === "partial" || !forth) cut.add(`${to} ${from}`);
+          }
+        return (from, to) => cut.has(`${from} ${to}`);
+      }
+      default:
+        return unreachable(shape);
+    }
+  }
+
+  /** With w = 1 a transfer would wait for the dead member as a source, with w = n a hint for a former owner would. */
+  #mayWipe(): boolean {
+    const { simulator, plan } = this.#world;
+    const { n, w } = plan.parameters;
+    if (this.#wiped || w < 2 || w >= n) return false;
+    if (plan.joins.some((join) => join.at >= simulator.now)) return false;
+    const digests = new Set<number | undefined>();
+    for (const node of simulator.nodes) {
+      const view = simulator.inspect(node);
+      if (view?.phase !== "member" || view.transfers.length > 0) return false;
+      digests.add(view.ringDigest);
+    }
+    return digests.size === 1 && simulator.nodes.length > n;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Points that a run must reach sometimes: a simulation that never meets a danger proves nothing about it. Counted over all seeds of a run; the
+ * command line says which were not reached.
+ */
+
+import type { Effect, Note } from "../core/effect.ts";
+import type { NodeEvent } from "../core/event.ts";
+
+/** All of these must be reached by a standard run. */
+export const sometimesPoints = [
+  "actor renewed",
+  "call abandoned",
+  "clock jumped",
+  "core served alone",
+  "damaged record found",
+  "dot minted under a kept actor",
+  "get failed",
+  "gray failure",
+  "hint delivered",
+  "hint kept",
+  "hint refused",
+  "hint re-routed",
+  "late frame dropped",
+  "one operation under several dots",
+  "page refused",
+  "partition dropped",
+  "partition held",
+  "peer suspected",
+  "put failed",
+  "put forwarded",
+  "read repaired",
+  "release refused",
+  "retry after a failure",
+  "ring views differed",
+  "siblings read",
+  "sloppy quorum",
+  "stale read",
+  "stand-in coordinated",
+  "storage failed",
+  "three siblings merged",
+  "tombstone read",
+] as const;
+export type SometimesPoint = (typeof sometimesPoints)[number];
+
+export class Sometimes {
+  readonly #counts = new Map<string, number>();
+
+  /** How often each point, fault and outcome came. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  reached(point: SometimesPoint): void {
+    this.count(point);
+  }
+
+  /** Faults and other things that are worth a number. */
+  count(what: string, times = 1): void {
+    if (times > 0) this.#counts.set(what, (this.#counts.get(what) ?? 0) + times);
+  }
+
+  onStep(event: NodeEvent, effects: readonly Effect[]): void {
+    if (event.kind === "message-received") {
+      const { message } = event;
+      if (message.kind === "transfer-page" && message.outcome === "refused") this.reached("page refused");
+      if (message.kind === "release-reply" && message.partitions.length === 0) this.reached("release refused");
+    }
+    for (const effect of effects) {
+      if (effect.kind === "note") this.#onNote(effect.note);
+      else if (effect.kind === "send" && effect.message.kind === "replica-put")
+        this.#onSet(effect.message.set.siblings);
+      else if (effect.kind === "reply") this.#onReply(effect.result);
+    }
+  }
+
+  #onSet(siblings: readonly { readonly dots: readonly unknown[] }[]): void {
+    if (siblings.some((sibling) => sibling.dots.length > 1)) this.reached("one operation under several dots");
+  }
+
+  #onReply(result: (Effect & { kind: "reply" })["result"]): void {
+    if (result.outcome === "put" && result.report.hintedFor.length > 0) this.reached("sloppy quorum");
+    if (result.outcome !== "got") return;
+    if (result.set.siblings.length > 1) this.reached("siblings read");
+    if (result.set.siblings.some((sibling) => sibling.value === null)) this.reached("tombstone read");
+  }
+
+  #onNote(note: Note): void {
+    const point = pointOf(note);
+    if (point !== undefined) this.reached(point);
+  }
+}
+
+/** What a note alone says; some points need more than that and are counted where it is known. */
+function pointOf(note: Note): SometimesPoint | undefined {
+  switch (note.what) {
+    case "minted":
+      return note.fresh ? undefined : "dot minted under a kept actor";
+    case "merged":
+      return note.siblings >= 3 && note.changed ? "three siblings merged" : undefined;
+    case "read-repair":
+      return "read repaired";
+    case "hint-kept":
+      return "hint kept";
+    case "hint-delivered":
+      return "hint delivered";
+    case "hint-refused":
+      return "hint refused";
+    case "forwarded":
+      return "put forwarded";
+    case "stand-in":
+      return "stand-in coordinated";
+    case "peer-suspect":
+      return "peer suspected";
+    case "peer-gray":
+      return "gray failure";
+    case "late-dropped":
+      return "late frame dropped";
+    case "clock-jump":
+      return "clock jumped";
+    case "rings-differ":
+      return "ring views differed";
+    case "partition-held":
+      return "partition held";
+    case "partition-dropped":
+      return "partition dropped";
+    case "storage-failed":
+      return "storage failed";
+    case "damaged":
+      return "damaged record found";
+    default:
+      return undefined;
+  }
+}
