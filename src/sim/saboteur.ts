@@ -36,6 +36,8 @@ export class Saboteur {
   readonly #world: SaboteurWorld;
   readonly #absent = new Set<NodeId>();
   #newcomers = 0;
+  /** Nothing starts or ends while the computer sleeps. */
+  #asleepUntil = 0;
   #wiped = false;
   #ended = false;
 
@@ -71,6 +73,11 @@ export class Saboteur {
   #did(action: Exclude<FaultAction, { kind: "old-disk" }>): boolean {
     const { simulator, budget } = this.#world;
     const { running } = simulator;
+    if (action.kind === "suspend") {
+      this.#asleepUntil = simulator.now + action.durationMs;
+      for (const each of running) simulator.freeze(each, action.durationMs);
+      return true;
+    }
     const node = this.#pick(action, running);
     if (node === undefined) return false;
     switch (action.kind) {
@@ -104,9 +111,6 @@ export class Saboteur {
         return true;
       case "freeze":
         simulator.freeze(node, action.durationMs);
-        return true;
-      case "suspend":
-        for (const each of running) simulator.freeze(each, action.durationMs);
         return true;
       case "slow": {
         const slow = (factor: number): void => {
@@ -203,8 +207,11 @@ export class Saboteur {
 
   /** What ends by itself; not before the end of all faults, which ends everything anyway. */
   #later(delayMs: Millis, run: () => void): void {
-    this.#world.simulator.after(delayMs, () => {
-      if (!this.#ended) run();
+    const { simulator } = this.#world;
+    simulator.after(delayMs, () => {
+      if (this.#ended) return;
+      if (simulator.now < this.#asleepUntil) this.#later(this.#asleepUntil - simulator.now, run);
+      else run();
     });
   }
 

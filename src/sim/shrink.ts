@@ -13,8 +13,9 @@ export interface Shrunk {
   readonly runs: number;
 }
 
-export function shrink(seed: number, options: SeedOptions, mayGoOn: () => boolean): Shrunk {
-  let best: Shrunk = { options, outcome: runSeed(seed, options), runs: 1 };
+/** `run` is `runSeed`, unless a test has something smaller to shrink. */
+export function shrink(seed: number, options: SeedOptions, mayGoOn: () => boolean, run = runSeed): Shrunk {
+  let best: Shrunk = { options, outcome: run(seed, options), runs: 1 };
   const invariant = best.outcome.failure?.invariant;
   if (invariant === undefined) return best;
 
@@ -22,7 +23,7 @@ export function shrink(seed: number, options: SeedOptions, mayGoOn: () => boolea
   const fails = (change: SeedOptions): boolean => {
     if (!mayGoOn()) return false;
     const smaller = { ...best.options, ...change };
-    const outcome = runSeed(seed, smaller);
+    const outcome = run(seed, smaller);
     const runs = best.runs + 1;
     const same = outcome.failure?.invariant === invariant;
     best = same ? { options: smaller, outcome, runs } : { ...best, runs };

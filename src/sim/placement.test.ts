@@ -1,0 +1,116 @@
+import { describe, expect, test } from "vitest";
+import { defaultConfig } from "../core/config.ts";
+import type { NodeId } from "../core/identifiers.ts";
+import { DynamoNode } from "../core/node.ts";
+import { Budget } from "./budget.ts";
+import { Checkers, type InvariantViolation } from "./checkers.ts";
+import { History } from "./history.ts";
+import { PlacementChecker } from "./placement.ts";
+import { Quietness } from "./quietness.ts";
+import { Simulator } from "./simulator.ts";
+import { calmNetwork } from "./virtual-network.ts";
+import { calmStorage } from "./virtual-storage.ts";
+
+const violationOf = (check: () => void): string | undefined => {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return (error as InvariantViolation).invariant;
+  }
+};
+
+/** `count` members that have come to rest. */
+function cluster(count: number) {
+  const quietness = new Quietness();
+  const simulator = new Simulator(1, {
+    makeNode: (options) => new DynamoNode(options),
+    network: calmNetwork,
+    storage: calmStorage,
+    observer: { stepped: (_node, event, effects) => quietness.onStep(event, effects) },
+  });
+  const history = new History();
+  const checkers = new Checkers(history);
+  checkers.watch(simulator);
+  const parameters = { n: 3, r: 2, w: 2, partitions: 16 };
+  const nodes: NodeId[] = [];
+  for (let i = 0; i < count; i++) {
+    const config = { ...defaultConfig, zone: `zone-${i}` };
+    nodes.push(
+      simulator.add({ name: `n${i}`, config, found: i === 0 ? parameters : undefined, seeds: nodes.slice(0, 1) }),
+    );
+  }
+  simulator.runUntil(30_000);
+  const budget = new Budget(simulator, history, checkers);
+  return { simulator, nodes, budget, placement: new PlacementChecker(simulator, budget), quietness };
+}
+
+describe("placement", () => {
+  test("a cluster at rest passes, and goes on to when a node crashes for long", () => {
+    const { simulator, nodes, placement } = cluster(4);
+    placement.check();
+    simulator.crash(nodes[1]!);
+    for (let i = 0; i < 60; i++) {
+      simulator.runUntil(simulator.now + 1_000);
+      placement.check();
+    }
+  });
+
+  test("a partition that no disk says to hold is a violation", () => {
+    const { simulator, nodes, budget, placement } = cluster(1);
+    expect(budget.everythingHeld()).toBe(true);
+    expect(budget.everythingHeld(nodes[0])).toBe(true);
+    const meta = simulator.diskOf(nodes[0]!).meta!;
+    const own = meta.view!.members[0]!;
+    const members = [{ ...own, holders: own.holders.map((byte, i) => (i === 0 ? byte & ~1 : byte)) }];
+    simulator.diskOf(nodes[0]!).commit(999, [{ store: "meta", meta: { ...meta, view: { ...meta.view!, members } } }]);
+    simulator.runUntil(simulator.now + 10);
+    expect(budget.everythingHeld()).toBe(false);
+    expect(violationOf(() => placement.check())).toBe("placement");
+  });
+
+  test("a token that moves in peace is a violation, unless somebody came", () => {
+    const { simulator, nodes, placement } = cluster(4);
+    placement.check();
+    const inspect = simulator.inspect.bind(simulator);
+    const moved = (node: NodeId) => {
+      const seen = inspect(node);
+      if (node !== nodes[2] || seen?.view === undefined) return seen;
+      const claims = seen.view.claims.map((claim, p) => (p === 3 ? { ...claim, version: claim.version + 1 } : claim));
+      return { ...seen, ringDigest: 1, view: { ...seen.view, claims } };
+    };
+    simulator.inspect = moved;
+    expect(violationOf(() => placement.check())).toBe("placement");
+    placement.forgetPeace();
+    expect(violationOf(() => placement.check())).toBeUndefined();
+  });
+
+  test("two rings behind one digest are a violation", () => {
+    const { simulator, nodes, placement } = cluster(2);
+    const inspect = simulator.inspect.bind(simulator);
+    simulator.inspect = (node: NodeId) => {
+      const seen = inspect(node);
+      if (node !== nodes[1] || seen?.view === undefined) return seen;
+      const members = seen.view.members.map((member) => ({
+        ...member,
+        holders: member.holders.map((byte) => byte ^ 1),
+      }));
+      return { ...seen, view: { ...seen.view, members } };
+    };
+    expect(violationOf(() => placement.check())).toBe("placement");
+  });
+});
+
+describe("quietness", () => {
+  test("a cluster with nothing to do is quiet; one that writes is not", () => {
+    const { simulator, nodes, quietness } = cluster(4);
+    quietness.start(simulator.now);
+    simulator.runUntil(simulator.now + 10_000);
+    quietness.judge(simulator.now, 4);
+    quietness.start(simulator.now);
+    const write = { value: new Uint8Array(1), context: [], operation: "0".repeat(32), at: 0, w: undefined } as const;
+    simulator.put(nodes[0]!, "carts/ada" as never, { ...write, policy: "siblings" } as never, {}, () => undefined);
+    simulator.runUntil(simulator.now + 10_000);
+    expect(violationOf(() => quietness.judge(simulator.now, 4))).toBe("quiet");
+  });
+});
