@@ -164,8 +164,9 @@ export class GetCoordinator {
     return true;
   }
 
-  #askFallback(get: Get, list: PreferenceList | undefined): void {
-    for (const node of [...(list?.fallbacks ?? []), ...(list?.joining ?? [])]) if (this.#ask(get, node)) return;
+  /** False when nobody is left who could be asked. */
+  #askFallback(get: Get, list: PreferenceList | undefined): boolean {
+    return [...(list?.fallbacks ?? []), ...(list?.joining ?? [])].some((node) => this.#ask(get, node));
   }
 
   #take(get: Get, node: NodeId, outcome: "found" | "missing" | "failed", set: DvvSet): void {
@@ -199,7 +200,7 @@ export class GetCoordinator {
           `get-timeout:${get.request}`,
           Math.min(get.deadline, this.#in.now + this.#in.config.readRepairMs),
         );
-      } else if (outcome === "unreachable") {
+      } else if (outcome === "unreachable" && !this.#askFallback(get, this.#in.listOf(get.key))) {
         this.#fail(get, { code: "quorum" });
         return;
       }

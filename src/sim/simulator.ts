@@ -106,6 +106,7 @@ interface Host {
   armedAt: Millis | undefined;
   /** While frozen: what happened meanwhile. */
   held: Happening[] | undefined;
+  frozenUntil: Millis;
   thawedAt: Millis;
   wiped: boolean;
   readonly requests: Map<RequestId, (result: ClientResult | undefined) => void>;
@@ -229,6 +230,7 @@ export class Simulator {
       clockOrigin: 0,
       armedAt: undefined,
       held: undefined,
+      frozenUntil: 0,
       thawedAt: Number.NEGATIVE_INFINITY,
       wiped: false,
       requests: new Map(),
@@ -284,15 +286,16 @@ export class Simulator {
     return this.add({ ...host.options, name: successor, id, found: undefined });
   }
 
-  /** The node takes no event for so long; then all at once. */
+  /** The node takes no event for so long, or until an earlier freeze ends, if that is later; then all at once. */
   freeze(node: NodeId, durationMs: Millis): void {
     const host = this.#host(node);
-    if (host.node === undefined || host.held !== undefined) return;
+    if (host.node === undefined) return;
     this.#tell(`freeze ${host.options.name} for ${durationMs} ms`);
-    const held: Happening[] = [];
+    const held = host.held ?? [];
+    host.frozenUntil = Math.max(host.held === undefined ? 0 : host.frozenUntil, this.#now + durationMs);
     host.held = held;
     this.after(durationMs, () => {
-      if (host.held === held) this.thaw(node);
+      if (host.held === held && this.#now >= host.frozenUntil) this.thaw(node);
     });
   }
 

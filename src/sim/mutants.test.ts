@@ -1,0 +1,74 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { mutants, patched, patchesOf } from "./mutants.ts";
+import { makeTree, mutantNamed, removeTree, runMutated, sourceOf } from "./run-mutated.ts";
+
+/** Breaks at the first puts of the first seeds. */
+const QUICK = "put-replaces-unseen-siblings";
+const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+
+describe("a patch", () => {
+  const patch = { file: "a.ts", find: "b > a", replace: "b >= a" };
+
+  test("changes the one place that it names", () => {
+    expect(patched("if (b > a) c();", patch)).toBe("if (b >= a) c();");
+  });
+
+  test("that fits nowhere, twice, or changes nothing is refused", () => {
+    expect(() => patched("if (a < b) c();", patch)).toThrow("does not contain");
+    expect(() => patched("b > a || b > a", patch)).toThrow("contains 2 times");
+    expect(() => patched("b > a", { ...patch, replace: patch.find })).toThrow("stays as it is");
+  });
+});
+
+describe("the list", () => {
+  test("has a mutant for each of at least 24 slips, under names of their own", () => {
+    expect(mutants.length).toBeGreaterThanOrEqual(24);
+    expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length);
+    for (const { name, trap, bug, caughtBy } of mutants) {
+      expect(name).toMatch(/^[a-z]+(-[a-z]+)+$/);
+      expect(trap).not.toBe("");
+      expect(bug).not.toBe("");
+      expect(caughtBy).not.toEqual([]);
+    }
+  });
+
+  test.each(mutants)("$name fits the source as it is today", (mutant) => {
+    const texts = new Map<string, string>();
+    for (const patch of patchesOf(mutant))
+      texts.set(patch.file, patched(texts.get(patch.file) ?? sourceOf(patch.file), patch));
+    for (const [file, text] of texts) expect(text).not.toBe(sourceOf(file));
+  });
+
+  test("no two are the same slip", () => {
+    const slips = mutants.map((mutant) => JSON.stringify(patchesOf(mutant)));
+    expect(new Set(slips).size).toBe(slips.length);
+  });
+});
+
+describe("a mutated tree", () => {
+  test("has the slip and nothing else, and goes when it is not needed", () => {
+    const mutant = mutantNamed(QUICK);
+    const tree = makeTree(mutant);
+    expect(readFileSync(join(tree, mutant.file), "utf8")).toBe(patched(sourceOf(mutant.file), mutant));
+    expect(readFileSync(join(tree, "core/node.ts"), "utf8")).toBe(sourceOf("core/node.ts"));
+    removeTree(tree);
+    expect(existsSync(tree)).toBe(false);
+  });
+
+  test("is made of a known mutant only", async () => {
+    expect(() => mutantNamed("nobody")).toThrow("no mutant is called nobody");
+    expect(await runMutated("nobody", [])).toBe(2);
+  });
+});
+
+test("a mutant is caught", () => {
+  const words = ["src/sim/run-mutants.ts", "--only", QUICK, "--control", "1", "--seeds-max", "20", "--json"];
+  const output = execFileSync(process.execPath, ["--import", "tsx", ...words], { cwd: PROJECT, encoding: "utf8" });
+  const report = JSON.parse(output) as { mutants: readonly unknown[]; caught: number; missed: number };
+  expect(report).toMatchObject({ caught: 1, missed: 0 });
+  expect(report.mutants).toMatchObject([{ name: QUICK, caught: true, invariant: "no-vanishing" }]);
+});
