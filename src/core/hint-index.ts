@@ -1,4 +1,8 @@
-/** Which hints lie in this node's hint store: by owed node, in the order in which they came, and by key. Bounded by the one who adds. */
+/**
+ * Which hints lie in this node's hint store: by key, and, those that are still to be delivered, by owed node in the order in which they came.
+ * A hint's life here: added; leaving, while its removal is on its way to the disk: it may still be there, and counts, but is not delivered again;
+ * removed, or added again when the removal failed. Bounded by the one who adds.
+ */
 
 import type { Key, NodeId } from "./identifiers.ts";
 
@@ -21,23 +25,28 @@ export class HintIndex {
   }
 
   add(key: Key, target: NodeId): void {
+    (this.#byTarget.get(target) ?? this.#byTarget.set(target, new Set()).get(target)!).add(key);
     if (this.has(key, target)) return;
     this.#size++;
-    (this.#byTarget.get(target) ?? this.#byTarget.set(target, new Set()).get(target)!).add(key);
     (this.#byKey.get(key) ?? this.#byKey.set(key, new Set()).get(key)!).add(target);
+  }
+
+  /** It was delivered, and its removal is on its way to the disk. */
+  leave(key: Key, target: NodeId): void {
+    const keys = this.#byTarget.get(target);
+    if (keys?.delete(key) === true && keys.size === 0) this.#byTarget.delete(target);
   }
 
   remove(key: Key, target: NodeId): void {
     if (!this.has(key, target)) return;
+    this.leave(key, target);
     this.#size--;
-    const keys = this.#byTarget.get(target)!;
-    keys.delete(key);
-    if (keys.size === 0) this.#byTarget.delete(target);
     const targets = this.#byKey.get(key)!;
     targets.delete(target);
     if (targets.size === 0) this.#byKey.delete(key);
   }
 
+  /** Who is owed something that is still to be delivered. */
   targets(): NodeId[] {
     return [...this.#byTarget.keys()];
   }
@@ -47,6 +56,7 @@ export class HintIndex {
     return this.#byKey.get(key) ?? NONE;
   }
 
+  /** What is still to be delivered. */
   keysFor(target: NodeId): Iterable<Key> {
     return this.#byTarget.get(target) ?? [];
   }

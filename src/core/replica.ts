@@ -201,8 +201,10 @@ export class Replica {
     }
     this.#stores.delete(ticket);
     this.#start = this.#in.random.hex(8);
-    const { state } = store;
+    const { state, place } = store;
     state.storesUnderWay--;
+    // A removal that failed: the hint is probably still there, and must be looked at again.
+    if (place !== "record" && this.#hints.has(state.key, place)) this.#hints.add(state.key, place);
     if (state.lastStores.get(store.place) === ticket) {
       state.doubtful = true;
       state.waiting ??= [];
@@ -378,6 +380,7 @@ export class Replica {
     } else if (record === null) {
       // The index lets go of it only when its removal is durable: until then it may still be on the disk, and counts.
       state.hints.delete(place);
+      this.#hints.leave(state.key, place);
     } else {
       if (!state.hints.has(place)) this.#in.note({ what: "hint-kept", key: state.key, target: place });
       state.hints.set(place, record);

@@ -5,8 +5,8 @@
  *   faults      callers read and write while the fault plan is carried out: safety
  *   core        a healthy core is chosen (`healthy-core.ts`); all others stay dead or cut off, and the core must serve and converge: liveness
  *   healing     all come back; no more faults and no more requests
- *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX. Until the Merkle trees are there, a record that one owner missed is
- *               found by reads alone, so every key is read now and then
+ *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX, and not before the last late frame has come out. Until the Merkle
+ *               trees are there, a record that one owner missed is found by reads alone, so every key is read now and then
  *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; and a
  *               cluster that has nothing to do is quiet
  *
@@ -195,12 +195,7 @@ class SeedRun {
           this.#checkers.onStep(node, event, effects);
         },
         applied: (node, store, address, before, after) => this.#checkers.onApplied(node, store, address, before, after),
-        told: (what) => {
-          if (this.#options.trace !== true) return;
-          const line = `${formatTime(this.#simulator.now)} -- ${what}`;
-          this.#line(line);
-          this.#story.add(line);
-        },
+        told: (what) => this.#tell(what),
       },
     });
   }
@@ -295,14 +290,19 @@ class SeedRun {
 
   #settle(): void {
     const simulator = this.#simulator;
+    const { network } = this.#faults;
     const from = simulator.now;
     let nextSweep = from + SWEEP_MS;
+    let waitsFor: string | undefined;
     for (;;) {
       simulator.runUntil(simulator.now + 1_000);
       this.#checkers.checkBounds();
       this.#placement.check();
       const { sinceMs, missing } = this.#checkers.rest();
-      if (sinceMs >= REST_MS && this.#callers.underWay === 0) {
+      if (missing !== waitsFor) this.#tell(`no rest yet: ${missing ?? "it must last"}`);
+      waitsFor = missing;
+      const noneOnItsWay = simulator.now - from >= (network.lateProbability > 0 ? network.lateMsMax : 0);
+      if (sinceMs >= REST_MS && noneOnItsWay && this.#callers.underWay === 0) {
         this.#settledMs = simulator.now - sinceMs - from;
         return;
       }
@@ -393,6 +393,14 @@ class SeedRun {
     const ring = this.#ring(node);
     const partition = partitionOf(positionOf(key), ring?.view.claims.length ?? 1);
     if (ring?.owns(target, partition) === false) this.#sometimes.reached("hint re-routed");
+  }
+
+  /** Something about the world as a whole, for traces and timelines. */
+  #tell(what: string): void {
+    if (this.#options.trace !== true) return;
+    const line = `${formatTime(this.#simulator.now)} -- ${what}`;
+    this.#line(line);
+    this.#story.add(line);
   }
 
   #line(line: string): void {
