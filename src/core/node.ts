@@ -649,7 +649,12 @@ export class DynamoNode {
       return;
     }
     if (!list.owners.includes(this.#id) && !list.counted.includes(this.#id)) {
-      // Sent by somebody who sees an older ring: it is kept for those whose it is now.
+      // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
+      // for one would both let go; a client's write is kept for those whose it is now.
+      if (message.purpose !== "write") {
+        this.#replyPut(from, request, "refused");
+        return;
+      }
       list.owners.forEach((owner, i) => this.#replica.keepHint(key, owner, set, i === 0 ? origin : { kind: "nobody" }));
       return;
     }

@@ -2,7 +2,8 @@
  * The giving side of a transfer: a holder reads pages of a partition for a node that owns it now. One state: a page is being read from the disk.
  *
  * It refuses unless it holds the partition and sees the asker among the owners itself: from that moment on every write that passes here goes to the
- * asker as well, so that nothing falls between a page and the writes after it. A page with a record that cannot be read is refused, not shortened.
+ * asker as well, so that nothing falls between a page and the writes after it. A page with a record that cannot be read is refused, not shortened;
+ * what is damaged is not here any more, and comes from the other holders.
  *
  * Limits: `PAGES_MAX` pages at once; beyond it the asker is refused and comes again.
  */
@@ -75,7 +76,7 @@ export class TransferSource {
     const records = entries.flatMap(({ address, record }) =>
       typeof record === "string" ? [] : [{ key: keyOfRecord(address), set: record.set }],
     );
-    if (records.length < entries.length) this.#reply(scan.to, scan.asked, "refused", [], undefined);
+    if (entries.some(({ record }) => record === "failed")) this.#reply(scan.to, scan.asked, "refused", [], undefined);
     else this.#reply(scan.to, scan.asked, "page", records, done ? undefined : entries.at(-1)?.address);
     return true;
   }

@@ -66,13 +66,16 @@ export class HealthyCore {
     return true;
   }
 
-  /** Who may keep only a few hints must refuse some writes; and whether a key exists can be said only while somebody who counts for it is there. */
+  /** Who may keep only a few hints must refuse some writes; and what a key is can be said only while somebody who counts for it can read its record. */
   #owes(core: readonly NodeId[], kind: "get" | "put", key: Key): boolean {
     if (kind === "put") return this.#in.plan.config.hintsMax >= HINTS_ENOUGH;
     const view = this.#in.simulator.inspect(core[0]!)?.view;
     if (view === undefined) return false;
     const { counted } = new Ring(view).preferenceList(partitionOf(positionOf(key), view.claims.length));
-    return counted.some((node) => core.includes(node));
+    const address = recordAddress(key, positionOf(key));
+    return counted.some(
+      (node) => core.includes(node) && !this.#in.simulator.diskOf(node).isDamaged("records", address),
+    );
   }
 
   /** Some of those that are members and have a disk. */

@@ -194,6 +194,10 @@ export class VirtualStorage {
     if (this.#shelves[store].get(address) !== undefined) this.#damaged[store].add(address);
   }
 
+  isDamaged(store: RecordStore, address: string): boolean {
+    return this.#damaged[store].has(address);
+  }
+
   /** The record is gone, and the disk does not know that there was one. */
   lose(store: RecordStore, address: string): void {
     this.#shelves[store].delete(address);
