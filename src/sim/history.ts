@@ -54,6 +54,8 @@ export interface Acknowledgement {
   readonly needed: number;
   readonly at: Millis;
   readonly coordinator: NodeId;
+  /** Copies, all N of whom count and none of them a stand-in: a read of R > N - W such nodes must meet one. */
+  readonly strict?: number | undefined;
 }
 
 export interface Operation {

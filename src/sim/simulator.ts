@@ -20,6 +20,7 @@ import type { Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { View } from "../core/membership.ts";
 import type { NodeOptions, NodeView } from "../core/node.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type MessageCodec, type NetworkProfile, VirtualNetwork } from "./virtual-network.ts";
@@ -38,6 +39,8 @@ export interface SimulatedNode {
   step(event: NodeEvent): Effect[];
   wakeAt(): Millis | undefined;
   inspect(): NodeView;
+  /** What it sees of the cluster; cheap, unlike `inspect`. */
+  readonly view?: View | undefined;
 }
 
 /** A node broke its contract with its host. */
@@ -197,6 +200,10 @@ export class Simulator {
 
   inspect(node: NodeId): NodeView | undefined {
     return this.#hosts.get(node)?.node?.inspect();
+  }
+
+  viewOf(node: NodeId): View | undefined {
+    return this.#hosts.get(node)?.node?.view;
   }
 
   /** Puts a new host there and starts its node now. */

@@ -10,7 +10,10 @@ import type { Prng } from "../base/prng.ts";
 import { utf8Encode } from "../base/bytes.ts";
 import type { Clock } from "../core/dvvset.ts";
 import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
+import type { View } from "../core/membership.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
+import { partitionOf, positionOf } from "../core/address.ts";
+import { Ring } from "../core/ring.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation, OperationBits } from "./history.ts";
 import type { Simulator } from "./simulator.ts";
@@ -19,6 +22,9 @@ export const CALLERS_MAX = 64;
 /** An answer may come this much after the time bound of its request: timers fire late, and steps take turns. */
 const ANSWER_SLACK_MS: Millis = 3_000;
 const DEFAULT_TIMEOUT_MS: Millis = 5_000;
+const rings = new WeakMap<View, Ring>();
+/** Of each key, the latest. */
+const STRICT_PUTS_LOOKED_AT = 32;
 
 export interface Workload {
   readonly callers: number;
@@ -268,6 +274,7 @@ export class Callers {
     const defaults = options.r === undefined && options.timeoutMs === undefined;
     const strict = defaults && this.#mustSucceed?.("get", key) === true;
     const due = this.#acknowledgedNow(key);
+    const strictlyDue = this.#strictlyAcknowledged(key);
     this.#ask(
       node,
       options.timeoutMs,
@@ -275,6 +282,7 @@ export class Callers {
       (result) => {
         if (result?.outcome === "got") {
           this.#checkers.judge(key, result.set, node, "answers with");
+          this.#checkStrictRead(node, key, result, strictlyDue);
           if (due !== undefined && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
         } else this.counts.getsFailed++;
         this.#demand(strict, `get of ${key}`, node, result);
@@ -363,7 +371,7 @@ export class Callers {
   }
 
   #acknowledged(operation: Operation, result: ClientResult & { readonly outcome: "put" }, w: number | undefined): void {
-    const { needed, counted, coordinator, answered } = result.report;
+    const { needed, counted, coordinator, answered, hintedFor } = result.report;
     if (w !== undefined && needed !== Math.min(w, counted))
       throw new InvariantViolation(
         "answered",
@@ -373,8 +381,60 @@ export class Callers {
       throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
     this.#checkers.onAcknowledged(operation, needed);
     // A retry may be acknowledged with more copies than the first attempt: the promise grows.
-    if (operation.acknowledged === undefined || operation.acknowledged.needed < needed)
-      operation.acknowledged = { needed, at: this.#simulator.now, coordinator };
+    if (operation.acknowledged !== undefined && operation.acknowledged.needed >= needed) return;
+    const strict =
+      hintedFor.length === 0 && counted === this.#n && this.#isPeaceful(operation.key) ? needed : undefined;
+    operation.acknowledged = { needed, at: this.#simulator.now, coordinator, strict };
+  }
+
+  /** True when all see the same owners of the key, and none of these is still joining. */
+  #isPeaceful(key: Key): boolean {
+    let owners: string | undefined;
+    for (const node of this.#simulator.running) {
+      const view = this.#simulator.viewOf(node);
+      if (view === undefined) continue;
+      let ring = rings.get(view);
+      if (ring === undefined) rings.set(view, (ring = new Ring(view)));
+      const list = ring.preferenceList(partitionOf(positionOf(key), view.claims.length));
+      owners ??= list.owners.join();
+      if (list.joining.length > 0 || list.owners.join() !== owners) return false;
+    }
+    return true;
+  }
+
+  /** What a read of the key that begins now must meet if it asks a strict quorum. */
+  #strictlyAcknowledged(key: Key): readonly Operation[] {
+    const { lastWriteWins, operations } = this.#history.of(key);
+    if (lastWriteWins) return [];
+    return operations.slice(-STRICT_PUTS_LOOKED_AT).filter(({ acknowledged }) => acknowledged?.strict !== undefined);
+  }
+
+  /**
+   * Reads and writes of strict quorums meet, whatever joins, moves or fails afterwards (DESIGN, section 3: holders). A put that is acknowledged
+   * while owners change is left out: a copy that it sends to a newcomer may be lost, and until the former owner has handed over, nobody who is
+   * asked need have it.
+   */
+  #checkStrictRead(
+    node: NodeId,
+    key: Key,
+    result: ClientResult & { readonly outcome: "got" },
+    due: readonly Operation[],
+  ): void {
+    const { needed, counted, answered, silent } = result.report;
+    if (counted !== this.#n || answered.length + silent.length !== counted) return;
+    const history = this.#history.of(key);
+    const missed = due.find(
+      ({ acknowledged, copiesLost, forgiven }, i) =>
+        !forgiven &&
+        copiesLost === 0 &&
+        (acknowledged?.strict ?? 0) + needed > counted &&
+        !history.shows(result.set, due[i]!),
+    );
+    if (missed === undefined) return;
+    throw new InvariantViolation(
+      "strict-quorum",
+      `a get of ${key} at ${this.#simulator.nameOf(node)} with r=${needed} of ${counted} that count misses put ${missed.index} (${missed.operation.slice(0, 6)}), acknowledged before with w=${missed.acknowledged?.strict ?? 0}`,
+    );
   }
 
   /** Asks, and sees to it that the answer comes in time, unless the node crashed or froze or the caller lost interest. */
