@@ -3,8 +3,8 @@
  * Whoever is about to take something from a disk asks here first; what is allowed is written off in the history, so that the checkers do not
  * blame the nodes for it.
  *
- * A loss is within the budget when afterwards every acknowledged put is still on another disk, and every partition still has a node whose disk
- * says that it holds it. Puts acknowledged with one copy alone are promised no more than that one disk; a wiped disk may take them, and they are
+ * A loss is within the budget when afterwards fewer than W copies of every acknowledged put have gone, one of it is still on another disk, and every
+ * partition still has a node whose disk says that it holds it. Puts acknowledged with one copy alone are promised no more than that one disk; a wiped disk may take them, and they are
  * counted as forgiven.
  */
 
@@ -20,6 +20,8 @@ export class Budget {
   readonly #simulator: Simulator;
   readonly #history: History;
   readonly #checkers: Checkers;
+  /** Some disk has known of a cluster once. */
+  #founded = false;
 
   constructor(simulator: Simulator, history: History, checkers: Checkers) {
     this.#simulator = simulator;
@@ -30,7 +32,7 @@ export class Budget {
   /** The whole disk is to go. Returns how many acknowledged puts that forgives; undefined when it must not be. */
   loseDisk(node: NodeId): number | undefined {
     for (const { history, operation } of this.#promisedAt(node))
-      if (operation.acknowledged!.needed > 1 && this.#copies(history, operation) < 2) return undefined;
+      if (operation.acknowledged!.needed > 1 && !this.#mayLose(history, operation)) return undefined;
     return this.everythingHeld(node) ? this.#checkers.onWipe(node) : undefined;
   }
 
@@ -41,8 +43,7 @@ export class Budget {
     if (history.lastWriteWins) return false;
     const set = this.#simulator.diskOf(node).get("records", address)?.set;
     const gone = history.operations.filter((operation) => set !== undefined && history.shows(set, operation));
-    // Not even what nobody was promised: were every copy damaged, nobody could ever say again what the key is.
-    if (gone.some((operation) => this.#copies(history, operation) < 2)) return false;
+    if (gone.some((operation) => !this.#mayLose(history, operation))) return false;
     for (const operation of gone) operation.copiesLost++;
     return true;
   }
@@ -55,7 +56,7 @@ export class Budget {
     disk.goBackTo(picture);
     const after = new Set(this.#shownAt(disk).map(({ operation }) => operation));
     const gone = before.filter(({ operation }) => !after.has(operation));
-    const lost = gone.some(({ history, operation }) => isPromised(operation) && this.#copies(history, operation) < 1);
+    const lost = gone.some(({ history, operation }) => isPromised(operation) && !this.#mayLose(history, operation, 1));
     if (lost || !this.everythingHeld()) {
       disk.goBackTo(now);
       return false;
@@ -64,7 +65,7 @@ export class Budget {
     return true;
   }
 
-  /** True when each partition has a node, other than `but`, whose disk says that it holds it. True as long as no disk knows of any. */
+  /** True when each partition has a node, other than `but`, whose disk says that it holds it. True until some disk knows of any. */
   everythingHeld(but?: NodeId): boolean {
     let held: Uint8Array | undefined;
     for (const node of this.#simulator.nodes) {
@@ -75,7 +76,8 @@ export class Budget {
       held ??= new Uint8Array(own.holders.length);
       for (let i = 0; i < held.length; i++) held[i]! |= own.holders[i]!;
     }
-    if (held === undefined) return true;
+    if (held === undefined) return !this.#founded;
+    this.#founded = true;
     const partitions = this.#partitions();
     for (let p = 0; p < partitions; p++) if ((held[p >> 3]! & (1 << (p & 7))) === 0) return false;
     return true;
@@ -87,6 +89,16 @@ export class Budget {
       if (view !== undefined) return view.claims.length;
     }
     return 0;
+  }
+
+  /**
+   * Fewer than W of the copies that were promised may go, and another one must be there. That holds even for what nobody was promised: were every
+   * copy damaged, nobody could ever say again what the key is.
+   */
+  #mayLose(history: KeyHistory, operation: Operation, copiesMin = 2): boolean {
+    const { acknowledged, copiesLost } = operation;
+    if (isPromised(operation) && copiesLost + 1 >= (acknowledged?.needed ?? 0)) return false;
+    return this.#copies(history, operation) >= copiesMin;
   }
 
   #copies(history: KeyHistory, operation: Operation): number {

@@ -212,8 +212,7 @@ export class Checkers {
       for (const operation of history.operations) {
         if (!this.#shows(history, node, operation)) continue;
         operation.copiesLost++;
-        if (operation.acknowledged === undefined || operation.acknowledged.needed > 1 || this.copies(operation) > 1)
-          continue;
+        if (operation.acknowledged === undefined || operation.acknowledged.needed > operation.copiesLost) continue;
         operation.forgiven = true;
         forgiven++;
       }
@@ -230,7 +229,8 @@ export class Checkers {
         "durable-before-ack",
         `${named(operation)} was acknowledged with ${needed} promised copies, but is on ${copies} disks`,
       );
-    if (copies === 0) operation.forgiven = true;
+    // The answer was on its way when what it promised was lost.
+    if (operation.copiesLost >= needed) operation.forgiven = true;
   }
 
   /** On how many disks, lost ones not counted, the operation or something that replaced it is durable. */
