@@ -9,6 +9,7 @@
 import { bytesEqual } from "../base/bytes.ts";
 import type { Claim, View } from "../core/membership.ts";
 import { claimsAfterGiving } from "../core/token-claims.ts";
+import { digestOf } from "../core/ring.ts";
 import type { Budget } from "./budget.ts";
 import { InvariantViolation } from "./checkers.ts";
 import type { Simulator } from "./simulator.ts";
@@ -39,18 +40,18 @@ export class PlacementChecker {
   }
 
   #views(): View[] {
-    return this.#simulator.running.flatMap((node) => this.#simulator.inspect(node)?.view ?? []);
+    return this.#simulator.running.flatMap((node) => this.#simulator.viewOf(node) ?? []);
   }
 
   /** What nodes compare is a digest: behind equal ones there must be equal owners and holders. */
   #checkSameRings(): void {
     const byDigest = new Map<number, View>();
     for (const node of this.#simulator.running) {
-      const seen = this.#simulator.inspect(node);
-      if (seen?.view === undefined || seen.ringDigest === undefined) continue;
-      const { view } = seen;
-      const known = byDigest.get(seen.ringDigest);
-      byDigest.set(seen.ringDigest, view);
+      const view = this.#simulator.viewOf(node);
+      if (view === undefined) continue;
+      const digest = digestOf(view);
+      const known = byDigest.get(digest);
+      byDigest.set(digest, view);
       if (known === undefined || known === view) continue;
       const same =
         sameClaims(known, view) &&
