@@ -5,10 +5,12 @@
  * Runs seeds one after another and stops at the first that fails: seed, commit, the faults that the failure needs, what led to it in at most 50
  * lines, and the command that replays it are printed, and the exit code is 1. One seed in a hundred runs twice, and both must write the same
  * transcript. A run of STANDARD_SEEDS or more must also reach every point of `sometimes.ts`. `--shrink` makes a scenario file of the failure.
+ * `--mutant` does all of this with a deliberate slip in the source (`mutants.ts`).
  */
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { runMutated } from "./run-mutated.ts";
 import { describeOptions, shrink } from "./shrink.ts";
 import { sometimesPoints } from "./sometimes.ts";
 import { type SeedOptions, type SeedOutcome, runSeed } from "./swarm.ts";
@@ -93,6 +95,8 @@ function tell(seed: number, options: SeedOptions, write: (text: string) => void)
   const { failure, shape, actions } = replay;
   write(`seed ${seed} failed after ${(replay.simulatedMs / 1_000).toFixed(1)} s, at commit ${commit()}\n  ${shape}\n`);
   write(`faults that it needs, after ${shrunk.runs} runs without others:\n`);
+  const name = process.env["TABRING_MUTANT"] ?? "";
+  const mutant = name === "" ? [] : [`--mutant ${name}`];
   const dropped = new Set(shrunk.options.dropActions);
   if (replay.faultClasses.length === 0) write("  none\n");
   else write(`  ${replay.faultClasses.join(" ")}\n`);
@@ -102,12 +106,21 @@ function tell(seed: number, options: SeedOptions, write: (text: string) => void)
     write(`  ${line.length > LINE_CHARACTERS ? `${line.slice(0, LINE_CHARACTERS - 3)}...` : line}\n`);
   write(`failed: ${failure?.message ?? "the second run wrote another transcript"}\n`);
   write(
-    `replay: npm run sim -- ${[`--seed ${seed}`, asFlags(shrunk.options), "--trace"].filter((word) => word !== "").join(" ")}\n`,
+    `replay: npm run sim -- ${[`--seed ${seed}`, ...mutant, asFlags(shrunk.options), "--trace"].filter((word) => word !== "").join(" ")}\n`,
   );
   return shrunk.options;
 }
 
-const words = parseArguments(process.argv.slice(2));
+const given = process.argv.slice(2);
+const mutantAt = given.indexOf("--mutant");
+if (mutantAt >= 0)
+  process.exit(
+    await runMutated(
+      given[mutantAt + 1] ?? "",
+      given.filter((_, i) => i !== mutantAt && i !== mutantAt + 1),
+    ),
+  );
+const words = parseArguments(given);
 const out = (text: string): boolean => process.stdout.write(text);
 const err = (text: string): boolean => process.stderr.write(text);
 const totals = { seeds: 0, failed: 0, acknowledged: 0, lost: 0, simulatedMs: 0, events: 0, large: 0, asBytes: 0 };
