@@ -235,7 +235,7 @@ function drawActions(
     const mean = Math.floor((meanMs * stretch * own.between(50, 300)) / 100);
     for (let at = from + own.below(mean); at < until; at += 1 + own.below(2 * mean)) {
       const durationMs = own.pick([200, 1_000, 3_000, 6_000, 12_000])! + own.below(1_000);
-      actions.push({ at, pick: own.uint32(), ...draw(own, durationMs) } as FaultAction);
+      actions.push({ at, pick: own.uint32(), ...draw(own, durationMs) });
     }
   }
   actions.sort((a, b) => a.at - b.at);
