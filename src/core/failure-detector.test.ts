@@ -37,6 +37,7 @@ class Fixture {
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => 1,
+      epochOf: () => 1,
       send: (to, message, lane) => {
         const epoch = this.detector.epochOf(to);
         if (epoch === undefined || !this.detector.reachable(to)) return false;

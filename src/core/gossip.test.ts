@@ -61,6 +61,7 @@ class Talk {
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => 1,
+      epochOf: () => 1,
       send: (to, message) => {
         this.sent++;
         this.way.push({ from: n, to: Number.parseInt(to, 16), message });

@@ -50,6 +50,7 @@ function handOver(start: View) {
       return () => ++last;
     })(),
     nextTicket: () => 1,
+    epochOf: () => 1,
     send: (to, message, lane) => {
       world.effects.push({ kind: "send", to, epoch: 1, lane, message });
       return true;

@@ -35,6 +35,7 @@ import { TimerTable } from "./timers.ts";
 import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
 
+const REQUESTS_FROM = 2 ** 32;
 /** A peer whose ring differs is greeted at most this often. */
 const GREET_AGAIN_MS = 250;
 
@@ -77,7 +78,7 @@ type Caller =
       readonly deadline: Millis;
       retried: boolean;
     }
-  | { readonly kind: "peer"; readonly from: NodeId; readonly request: RequestId };
+  | { readonly kind: "peer"; readonly from: NodeId; readonly epoch: Epoch; readonly request: RequestId };
 
 export class DynamoNode {
   readonly #id: NodeId;
@@ -113,6 +114,8 @@ export class DynamoNode {
     this.#config = options.config;
     this.#seeds = options.seeds;
     this.#random = new Prng(options.seed);
+    // An answer to an earlier start must not look like one to this: requests are counted on from a random place.
+    if (options.meta !== undefined) this.#requests = this.#random.below(REQUESTS_FROM);
 
     const surroundings = this.#surroundings();
     this.#belonging = new Belonging(surroundings, options.meta, {
@@ -265,7 +268,8 @@ export class DynamoNode {
       listOf: (key) => this.#listOf(key),
       nextRequest: () => ++this.#requests,
       nextTicket: () => ++this.#tickets,
-      send: (to, message, lane) => this.#send(to, message, lane),
+      epochOf: (peer) => this.#epochOf(peer),
+      send: (to, message, lane, asked) => this.#send(to, message, lane, asked),
       emit: (effect) => this.#effects.push(effect),
       store: (ticket, writes) => this.#effects.push({ kind: "store", ticket, writes }),
       complete: (completion) => this.#completions.push(completion),
@@ -400,7 +404,7 @@ export class DynamoNode {
         break;
       case "peer":
         // Past its time to live nobody waits for the answer any more.
-        if (this.#now <= origin.until) this.#replyToPeer(origin.from, origin.request, completion);
+        if (this.#now <= origin.until) this.#replyToPeer(origin, completion);
         break;
       case "handoff":
         this.#handoff.onCompletion(completion);
@@ -526,11 +530,8 @@ export class DynamoNode {
     if (caller.kind === "peer") {
       this.#callers.delete(request);
       const digest = this.#belonging.ring?.digest ?? 0;
-      this.#send(
-        caller.from,
-        { kind: "coordinate-reply", request: caller.request, ring: digest, result },
-        "foreground",
-      );
+      const reply = { kind: "coordinate-reply", request: caller.request, ring: digest, result } as const;
+      this.#send(caller.from, reply, "foreground", caller.epoch);
       return;
     }
     const ownDisk = result.outcome === "failed" && result.failure.code === "storage";
@@ -590,6 +591,7 @@ export class DynamoNode {
         this.#replica.read(message.key, {
           kind: "peer",
           from,
+          epoch: this.#epochOf(from),
           request: message.request,
           until: this.#now + message.ttlMs,
         });
@@ -631,17 +633,18 @@ export class DynamoNode {
   #onCoordinate(from: NodeId, request: RequestId, what: ForwardedRequest, ttlMs: Millis): void {
     const own = ++this.#requests;
     const full = this.#callers.size >= this.#config.requestsMax;
-    this.#callers.set(own, { kind: "peer", from, request });
+    this.#callers.set(own, { kind: "peer", from, epoch: this.#epochOf(from), request });
     if (full) this.#answer(own, { outcome: "failed", failure: { code: "overloaded" }, report: undefined });
     else this.#coordinate(own, what, Math.min(ttlMs, this.#config.requestTimeoutMs));
   }
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request } = message;
-    const origin: Origin = { kind: "peer", from, request, until: this.#now + message.ttlMs };
+    const epoch = this.#epochOf(from);
+    const origin = { kind: "peer", from, epoch, request, until: this.#now + message.ttlMs } as const;
     const list = this.#listOf(key);
     if (list === undefined) {
-      this.#replyPut(from, request, "refused");
+      this.#replyPut(origin, "refused");
       return;
     }
     if (hintFor !== undefined && hintFor !== this.#id) {
@@ -652,7 +655,7 @@ export class DynamoNode {
       // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
       // for one would both let go; a client's write is kept for those whose it is now.
       if (message.purpose !== "write") {
-        this.#replyPut(from, request, "refused");
+        this.#replyPut(origin, "refused");
         return;
       }
       list.owners.forEach((owner, i) => this.#replica.keepHint(key, owner, set, i === 0 ? origin : { kind: "nobody" }));
@@ -673,23 +676,21 @@ export class DynamoNode {
     );
   }
 
-  #replyToPeer(to: NodeId, request: RequestId, completion: Completion): void {
-    if (completion.kind === "stored") this.#replyPut(to, request, "stored");
-    else if (completion.kind === "refused") this.#replyPut(to, request, "refused");
+  #replyToPeer(origin: Origin & { kind: "peer" }, completion: Completion): void {
+    if (completion.kind === "stored") this.#replyPut(origin, "stored");
+    else if (completion.kind === "refused") this.#replyPut(origin, "refused");
     else if (completion.kind === "read") {
+      const { from, epoch, request } = origin;
       const { outcome } = completion;
       const set = outcome === "found" ? completion.set : undefined;
       const ring = this.#belonging.ring?.digest ?? 0;
-      this.#send(to, { kind: "replica-get-reply", request, ring, outcome, set }, "foreground");
+      this.#send(from, { kind: "replica-get-reply", request, ring, outcome, set }, "foreground", epoch);
     }
   }
 
-  #replyPut(to: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
-    this.#send(
-      to,
-      { kind: "replica-put-reply", request, ring: this.#belonging.ring?.digest ?? 0, outcome },
-      "foreground",
-    );
+  #replyPut({ from, epoch, request }: Origin & { kind: "peer" }, outcome: "stored" | "refused"): void {
+    const ring = this.#belonging.ring?.digest ?? 0;
+    this.#send(from, { kind: "replica-put-reply", request, ring, outcome }, "foreground", epoch);
   }
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */
@@ -726,9 +727,13 @@ export class DynamoNode {
     );
   }
 
-  #send(to: NodeId, message: Message, lane: Lane): boolean {
+  #epochOf(peer: NodeId): Epoch {
+    return this.#detector.epochOf(peer) ?? 0;
+  }
+
+  #send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean {
     const epoch = this.#detector.epochOf(to);
-    if (epoch === undefined || !this.#detector.reachable(to)) return false;
+    if (epoch === undefined || !this.#detector.reachable(to) || (asked !== undefined && asked !== epoch)) return false;
     this.#effects.push({ kind: "send", to, epoch, lane, message });
     return true;
   }

@@ -65,6 +65,7 @@ class Fixture {
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => ++this.#tickets,
+      epochOf: () => 1,
       send: () => false,
       emit: (effect) => this.pending.push(effect),
       store: (ticket, writes) => this.pending.push({ kind: "store", ticket, writes }),

@@ -7,7 +7,7 @@ import type { Prng } from "../base/prng.ts";
 import type { Config } from "./config.ts";
 import type { Dot, DvvSet } from "./dvvset.ts";
 import type { Effect, Lane, Note, Write } from "./effect.ts";
-import type { Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
 import type { Message } from "./message.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { TimerTable } from "./timers.ts";
@@ -16,9 +16,10 @@ import type { TimerTable } from "./timers.ts";
 export type Origin =
   | { readonly kind: "put"; readonly request: RequestId }
   | { readonly kind: "get"; readonly request: RequestId }
-  | /** A `replica-put` or `replica-get` of a peer, which gives up at `until`. */ {
+  | /** A `replica-put` or `replica-get` of a peer, which gives up at `until`, or when the link on which it asked is gone. */ {
       readonly kind: "peer";
       readonly from: NodeId;
+      readonly epoch: Epoch;
       readonly request: RequestId;
       readonly until: Millis;
     }
@@ -68,8 +69,13 @@ export interface Surroundings {
   listOf(key: Key): PreferenceList | undefined;
   nextRequest(): RequestId;
   nextTicket(): Ticket;
-  /** Sends to a peer that is linked and has greeted; otherwise drops it and returns false. */
-  send(to: NodeId, message: Message, lane: Lane): boolean;
+  /** By which epoch the peer wants to be addressed now; 0 when there is no link to it. */
+  epochOf(peer: NodeId): Epoch;
+  /**
+   * Sends to a peer that is linked and has greeted; otherwise drops it and returns false. `asked`, for an answer: the peer's epoch when it asked. One
+   * that has another by now may have started anew and counts its requests anew: it would take the answer for one to another question.
+   */
+  send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean;
   emit(effect: Effect): void;
   store(ticket: Ticket, writes: readonly Write[]): void;
   complete(completion: Completion): void;

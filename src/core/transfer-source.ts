@@ -10,7 +10,7 @@
 
 import { keyOfRecord, partitionRange } from "./address.ts";
 import type { ReadRecord } from "./effect.ts";
-import type { NodeId, Ticket } from "./identifiers.ts";
+import type { Epoch, NodeId, Ticket } from "./identifiers.ts";
 import { holds, memberOf } from "./membership.ts";
 import type { TransferPage, TransferRequest } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -18,9 +18,16 @@ import type { Surroundings } from "./surroundings.ts";
 const PAGES_MAX = 64;
 const RECORDS_PER_PAGE_MAX = 256;
 
+interface Scan {
+  readonly to: NodeId;
+  /** The asker's, when it asked. */
+  readonly epoch: Epoch;
+  readonly asked: TransferRequest;
+}
+
 export class TransferSource {
   readonly #in: Surroundings;
-  readonly #scans = new Map<Ticket, { readonly to: NodeId; readonly asked: TransferRequest }>();
+  readonly #scans = new Map<Ticket, Scan>();
 
   constructor(surroundings: Surroundings) {
     this.#in = surroundings;
@@ -47,12 +54,12 @@ export class TransferSource {
       ring.owns(from, asked.partition) &&
       this.#scans.size < PAGES_MAX;
     if (!willing) {
-      this.#reply(from, asked, "refused", [], undefined);
+      this.#reply({ to: from, epoch: this.#in.epochOf(from), asked }, "refused", [], undefined);
       return;
     }
     const range = partitionRange(asked.partition, partitions);
     const ticket = this.#in.nextTicket();
-    this.#scans.set(ticket, { to: from, asked });
+    this.#scans.set(ticket, { to: from, epoch: this.#in.epochOf(from), asked });
     this.#in.emit({
       kind: "scan",
       ticket,
@@ -76,8 +83,8 @@ export class TransferSource {
     const records = entries.flatMap(({ address, record }) =>
       typeof record === "string" ? [] : [{ key: keyOfRecord(address), set: record.set }],
     );
-    if (entries.some(({ record }) => record === "failed")) this.#reply(scan.to, scan.asked, "refused", [], undefined);
-    else this.#reply(scan.to, scan.asked, "page", records, done ? undefined : entries.at(-1)?.address);
+    if (entries.some(({ record }) => record === "failed")) this.#reply(scan, "refused", [], undefined);
+    else this.#reply(scan, "page", records, done ? undefined : entries.at(-1)?.address);
     return true;
   }
 
@@ -85,17 +92,17 @@ export class TransferSource {
     const scan = this.#scans.get(ticket);
     if (scan === undefined) return false;
     this.#scans.delete(ticket);
-    this.#reply(scan.to, scan.asked, "refused", [], undefined);
+    this.#reply(scan, "refused", [], undefined);
     return true;
   }
 
   #reply(
-    to: NodeId,
-    { request, partition }: TransferRequest,
+    { to, epoch, asked }: Scan,
     outcome: TransferPage["outcome"],
     records: TransferPage["records"],
     next: string | undefined,
   ): void {
-    this.#in.send(to, { kind: "transfer-page", request, partition, outcome, records, next }, "background");
+    const { request, partition } = asked;
+    this.#in.send(to, { kind: "transfer-page", request, partition, outcome, records, next }, "background", epoch);
   }
 }

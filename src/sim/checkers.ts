@@ -212,7 +212,7 @@ export class Checkers {
       for (const operation of history.operations) {
         if (!this.#shows(history, node, operation)) continue;
         operation.copiesLost++;
-        if (operation.acknowledged === undefined || operation.acknowledged.needed > operation.copiesLost) continue;
+        if (operation.acknowledged === undefined || operation.acknowledged.needed > 1) continue;
         operation.forgiven = true;
         forgiven++;
       }
