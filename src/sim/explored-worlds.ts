@@ -1,0 +1,278 @@
+/**
+ * The worlds that are gone through completely, each a question that orders of deliveries, writes and faults may answer wrongly. Members are a, b, c
+ * and, where one more is needed, d; unless a world says otherwise, n=3, r=2, w=2, all of them hold every key, and who coordinates is who is asked.
+ */
+
+import { type ClusterParameters } from "../core/config.ts";
+import type { ClientStep, Place, SmallWorldOptions } from "./world-state.ts";
+
+export interface NamedWorld extends Omit<SmallWorldOptions, "makeNode"> {
+  readonly name: string;
+  /** What is asked of it. */
+  readonly about: string;
+}
+
+const [a, b, c]: readonly [Place, Place, Place] = [0, 1, 2];
+const parameters: ClusterParameters = { n: 3, r: 2, w: 2, partitions: 4 };
+const three = { members: 3, parameters };
+/** a and b own KEY, c stands in for them. */
+const pair = { members: 3, parameters: { ...parameters, n: 2 } };
+
+const KEY = "carts/ada";
+/** Of another partition than KEY. */
+const OTHER = "carts/bob";
+
+const put = (at: Place, more: Partial<ClientStep> = {}): ClientStep => ({ do: "put", at, key: KEY, ...more });
+const change = (at: Place, more: Partial<ClientStep> = {}): ClientStep => put(at, { replacing: true, ...more });
+const erase = (at: Place, more: Partial<ClientStep> = {}): ClientStep => ({ do: "delete", at, key: KEY, ...more });
+const get = (at: Place, more: Partial<ClientStep> = {}): ClientStep => ({ do: "get", at, key: KEY, ...more });
+
+export const exploredWorlds: readonly NamedWorld[] = [
+  {
+    ...three,
+    name: "two-puts",
+    about: "two blind puts at two coordinators: both are siblings everywhere",
+    clients: [[put(a)], [put(b)]],
+  },
+  {
+    ...three,
+    name: "two-puts-one-coordinator",
+    about: "two blind puts at one coordinator: dots, not vector clocks, keep both",
+    clients: [[put(a)], [put(a)], [get(b)]],
+  },
+  {
+    ...three,
+    name: "read-then-write",
+    about: "a read and a write with its context, while somebody else writes",
+    clients: [[put(a), get(a), change(a)], [put(b)]],
+  },
+  {
+    ...three,
+    name: "delete",
+    about: "a put and a delete that do not know of each other, and one who reads",
+    prepared: [put(a)],
+    clients: [[put(a)], [erase(b), get(c)]],
+  },
+  {
+    ...three,
+    name: "deleted-stays-deleted",
+    about: "a delete that had seen the value, while the node that missed it comes back",
+    prepared: [put(a)],
+    clients: [[get(a), erase(a, { replacing: true })]],
+    faults: [
+      {
+        kind: "cut",
+        links: [
+          [a, c],
+          [b, c],
+        ],
+      },
+    ],
+  },
+  {
+    ...three,
+    name: "four-puts-and-a-delete",
+    about: "two callers, each of whom replaces what it wrote, and one of whom deletes in the end",
+    prepared: [put(a)],
+    clients: [
+      [put(a), change(a)],
+      [put(b), erase(b, { replacing: true })],
+    ],
+  },
+  {
+    ...three,
+    name: "two-keys",
+    about: "two keys that share disks and links",
+    clients: [[put(a)], [put(a, { key: OTHER }), get(b, { key: OTHER })]],
+  },
+  {
+    ...three,
+    name: "coordinator-crash",
+    about: "the coordinator ends in the middle of a put, comes back and coordinates the next: the actor is renewed",
+    prepared: [put(a)],
+    clients: [[put(a), put(a)]],
+    faults: [{ kind: "crash", node: a }],
+  },
+  {
+    ...three,
+    name: "answers-to-an-earlier-start",
+    about:
+      "a replica answers what the coordinator asked before it ended: it is not taken for an answer to what it asks now",
+    clients: [[put(a), put(a)]],
+    faults: [{ kind: "crash", node: a }],
+  },
+  {
+    ...three,
+    name: "replica-crash",
+    about: "a replica is away: a hint is kept for it and delivered, while its coordinator goes on to write",
+    clients: [[put(a), put(a)]],
+    faults: [{ kind: "crash", node: c }],
+  },
+  {
+    members: 4,
+    parameters,
+    name: "stand-in",
+    about: "an owner is away: the fourth node keeps the hint",
+    clients: [[put(a)]],
+    faults: [{ kind: "crash", node: c }],
+  },
+  {
+    ...three,
+    name: "cut",
+    about: "one node is cut off, and both sides write",
+    prepared: [put(a)],
+    clients: [[put(a)], [put(c, { w: 1 })]],
+    faults: [
+      {
+        kind: "cut",
+        links: [
+          [a, c],
+          [b, c],
+        ],
+      },
+    ],
+  },
+  {
+    ...three,
+    name: "one-link-cut",
+    about: "two nodes lose sight of each other, the third sees both",
+    clients: [[put(a)], [put(c)]],
+    faults: [{ kind: "cut", links: [[a, c]] }],
+  },
+  {
+    ...three,
+    name: "wipe",
+    about: "a disk is lost for good, before or after the acknowledgement",
+    clients: [[put(a), get(b), change(b)]],
+    faults: [{ kind: "wipe", node: a }],
+  },
+  {
+    ...three,
+    name: "failed-commit",
+    about: "a commit of the coordinator fails, applied or not, and it goes on to write",
+    prepared: [put(a)],
+    clients: [[put(a), put(a)], [put(b)]],
+    faults: [{ kind: "fail-commit", node: a }],
+  },
+  {
+    ...three,
+    name: "failed-load",
+    about: "a record cannot be read: it is never taken for missing",
+    prepared: [put(a)],
+    restarted: [a, b, c],
+    clients: [[get(a), change(a)]],
+    faults: [{ kind: "fail-load", node: a }],
+  },
+  {
+    ...three,
+    name: "retry",
+    about: "a caller retries a put at another coordinator while the first is still at it: one sibling, two dots",
+    clients: [[put(a, { operation: "x" })], [put(b, { operation: "x" })], [get(c)]],
+  },
+  {
+    ...three,
+    name: "slow-replies",
+    about: "the slow-reply timers fire at any point: hints are kept for owners that answer all the same",
+    clients: [[put(a)], [put(b)]],
+    faults: [{ kind: "time-passes", ms: 400 }],
+  },
+  {
+    ...three,
+    name: "transfer",
+    about: "an owner that holds nothing yet copies what there is, while two callers write",
+    joining: [c],
+    prepared: [put(a)],
+    clients: [[put(a)], [put(b)]],
+    exploresMembershipCommits: true,
+  },
+  {
+    ...three,
+    name: "crash-beside-a-put",
+    about: "the coordinator ends and comes back while another one writes",
+    prepared: [put(a)],
+    clients: [[put(a)], [put(b, { w: 1 })]],
+    faults: [{ kind: "crash", node: a }],
+  },
+  {
+    ...three,
+    name: "two-crashes",
+    about: "two nodes end and come back",
+    prepared: [put(a)],
+    clients: [[put(a)]],
+    faults: [
+      { kind: "crash", node: a },
+      { kind: "crash", node: b },
+    ],
+  },
+  {
+    ...three,
+    name: "delete-and-crash",
+    about: "a deletion that a node missed which ended and came back",
+    prepared: [put(a)],
+    clients: [[get(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "crash", node: c }],
+  },
+  {
+    ...pair,
+    name: "stand-in-crash",
+    about: "an owner is out of sight, and the stand-in that keeps the hint ends",
+    clients: [[put(a)]],
+    faults: [
+      { kind: "cut", links: [[a, b]] },
+      { kind: "crash", node: c },
+    ],
+  },
+  {
+    ...pair,
+    name: "stand-in-coordinates",
+    about: "a node that is no owner is asked while it is cut off: it keeps a hint and nothing else",
+    clients: [[put(c, { w: 1 }), put(c, { w: 1 })]],
+    faults: [
+      {
+        kind: "cut",
+        links: [
+          [a, c],
+          [b, c],
+        ],
+      },
+    ],
+  },
+  {
+    ...three,
+    name: "wipe-beside-a-put",
+    about: "a disk is lost for good while another node coordinates",
+    clients: [[put(a)], [put(c)]],
+    faults: [{ kind: "wipe", node: a }],
+  },
+  {
+    ...pair,
+    name: "transfer-and-crash",
+    about:
+      "a newcomer ends in the middle of its transfer, while the node that holds the data in its place takes a write",
+    joining: [b],
+    prepared: [put(a)],
+    clients: [[put(c)]],
+    faults: [{ kind: "crash", node: b }],
+    exploresMembershipCommits: true,
+  },
+  {
+    ...three,
+    name: "failed-commit-and-crash",
+    about: "a commit fails, and its node ends later",
+    prepared: [put(a)],
+    clients: [[put(a), put(a)]],
+    faults: [
+      { kind: "fail-commit", node: a },
+      { kind: "crash", node: a },
+    ],
+  },
+  {
+    ...three,
+    name: "failed-load-beside-a-put",
+    about: "a record cannot be read while others change it",
+    prepared: [put(a)],
+    restarted: [a, b, c],
+    clients: [[get(a), change(a)], [put(b)]],
+    faults: [{ kind: "fail-load", node: a }],
+  },
+];
