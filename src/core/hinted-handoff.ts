@@ -4,10 +4,12 @@
  *   kept        in the hint store (`replica.ts` writes it, `hint-index.ts` knows it)
  *   reading     its target answers again: the hint is read
  *   delivering  a `replica-put` is on its way
+ *   passing on  only when its target owns the key no more: hints for those owners who did not get it are on their way to the disk
  *   let go      acknowledged as durable, and unchanged since it was sent: removed; else it stays kept
  *
  * Looked through when a peer comes up and every `hintScanMs`. A target that is no owner of the key any more gets nothing: the hint goes to all
- * present owners, and is let go only when W of them hold it durably (one acknowledgement and one lost disk would lose the write).
+ * present owners, and is let go only when W of them hold it durably (one acknowledgement and one lost disk would lose the write) and the others have a
+ * hint here instead: a put may have been promised more copies than W.
  *
  * Limits: `hintsInFlightMax` under way for each target; `hintsMax` kept; a delivery without an answer ends after `transferTimeoutMs` and is
  * tried again with the next scan. Deliveries travel in the background lane.
@@ -23,6 +25,8 @@ import type { Completion, Surroundings } from "./surroundings.ts";
 export interface HandoffActions {
   readHint(key: Key, target: NodeId): void;
   dropHint(key: Key, target: NodeId, set: DvvSet): void;
+  /** Keeps a hint of the same for another. Completes towards "handoff". */
+  keepHint(key: Key, target: NodeId, set: DvvSet, owner: NodeId): void;
   /** This node is itself one of those who should have it. Completes towards "handoff". */
   mergeHere(key: Key, target: NodeId, set: DvvSet): void;
 }
@@ -33,6 +37,9 @@ interface Delivery {
   readonly startedAt: Millis;
   set: DvvSet | undefined;
   tally: Tally | undefined;
+  recipients: readonly NodeId[];
+  /** Hints for others that are on their way to the disk; undefined until there are any. */
+  passing: number | undefined;
   readonly sent: Map<RequestId, NodeId>;
 }
 
@@ -140,7 +147,8 @@ export class HintedHandoff {
     if (completion.kind === "read") {
       if (completion.outcome === "found") this.#deliver(delivery, completion.set);
       else this.#end(delivery);
-    } else if (completion.kind === "stored") this.#answered(delivery, this.#in.self);
+    } else if (delivery.passing !== undefined) this.#passed(delivery, delivery.passing, completion.kind === "stored");
+    else if (completion.kind === "stored") this.#answered(delivery, this.#in.self);
     else if (completion.kind === "refused") {
       delivery.tally?.refuse(this.#in.self);
       this.#judge(delivery);
@@ -181,6 +189,8 @@ export class HintedHandoff {
         startedAt: this.#in.now,
         set: undefined,
         tally: undefined,
+        recipients: [],
+        passing: undefined,
         sent: new Map(),
       };
       (this.#underWay.get(target) ?? this.#underWay.set(target, new Map()).get(target)!).set(key, delivery);
@@ -194,6 +204,7 @@ export class HintedHandoff {
     const { key, target } = delivery;
     const { nodes, needed } = this.#recipients(key, target);
     delivery.set = set;
+    delivery.recipients = nodes;
     delivery.tally = new Tally(needed);
     for (const node of nodes) {
       if (node === this.#in.self) {
@@ -236,13 +247,36 @@ export class HintedHandoff {
 
   #judge(delivery: Delivery): void {
     const outcome = delivery.tally?.outcome();
-    if (delivery.set === undefined || outcome === undefined || outcome === "pending") return;
+    const { set, tally, passing } = delivery;
+    if (set === undefined || tally === undefined || passing !== undefined || outcome === "pending") return;
+    if (outcome !== "met") {
+      this.#end(delivery);
+      return;
+    }
     // Where it went to several, wait for all of them to answer; enough is enough only for letting go.
-    if (outcome === "met" && !(delivery.tally?.complete() ?? true)) return;
+    if (!tally.complete()) return;
+    const without = delivery.recipients.filter((node) => tally.was(node) !== "answered");
+    if (without.length === 0) {
+      this.#letGo(delivery, set);
+      return;
+    }
+    delivery.passing = without.length;
+    for (const node of without) this.#do.keepHint(delivery.key, delivery.target, set, node);
+  }
+
+  #passed(delivery: Delivery, passing: number, stored: boolean): void {
+    if (!stored) {
+      this.#end(delivery);
+      return;
+    }
+    delivery.passing = passing - 1;
+    if (delivery.passing === 0 && delivery.set !== undefined) this.#letGo(delivery, delivery.set);
+  }
+
+  #letGo(delivery: Delivery, set: DvvSet): void {
     this.#end(delivery);
-    if (outcome === "unreachable") return;
     this.#in.note({ what: "hint-delivered", key: delivery.key, target: delivery.target });
-    this.#do.dropHint(delivery.key, delivery.target, delivery.set);
+    this.#do.dropHint(delivery.key, delivery.target, set);
     this.#scan(delivery.target);
   }
 

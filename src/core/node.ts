@@ -142,6 +142,7 @@ export class DynamoNode {
     this.#handoff = new HintedHandoff(surroundings, this.#hints, {
       readHint: (key, target) => this.#replica.readHint(key, target, { kind: "handoff", target, key }),
       dropHint: (key, target, set) => this.#replica.dropHint(key, target, set),
+      keepHint: (key, target, set, owner) => this.#replica.keepHint(key, owner, set, { kind: "handoff", target, key }),
       mergeHere: (key, target, set) => this.#replica.merge(key, set, "hint", { kind: "handoff", target, key }),
     });
     this.#gossip = new Gossip(surroundings, {

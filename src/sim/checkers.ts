@@ -14,7 +14,8 @@
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
  *   strict-quorum       a read of R holders that begins after W holders acknowledged a put shows it, if R + W > N (workload.ts)      (5)
- *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts)                          (6)
+ *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
+ *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
  *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
  */

@@ -25,6 +25,7 @@ import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/reco
 import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
 import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
+import { Custody } from "./custody.ts";
 import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
 import { HealthyCore } from "./healthy-core.ts";
 import { History } from "./history.ts";
@@ -103,6 +104,7 @@ class SeedRun {
   readonly #history = new History(isSessionKey);
   readonly #checkers = new Checkers(this.#history);
   readonly #simulator: Simulator;
+  readonly #custody: Custody;
   readonly #budget: Budget;
   readonly #placement: PlacementChecker;
   readonly #saboteur: Saboteur;
@@ -127,6 +129,7 @@ class SeedRun {
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
+    this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
     this.#callers = this.#makeCallers(prng.fork(), prng.fork());
@@ -194,8 +197,12 @@ class SeedRun {
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
           }
           this.#checkers.onStep(node, event, effects);
+          this.#custody.onStep(node, effects);
         },
-        applied: (node, store, address, before, after) => this.#checkers.onApplied(node, store, address, before, after),
+        applied: (node, store, address, before, after) => {
+          this.#checkers.onApplied(node, store, address, before, after);
+          if (before !== null && after === null) this.#custody.onRemoved(node, store, address, before);
+        },
         told: (what) => this.#tell(what),
       },
     });
@@ -325,6 +332,7 @@ class SeedRun {
   #judge(): void {
     const simulator = this.#simulator;
     this.#checkers.checkNothingLost();
+    this.#custody.checkNothingAstray();
     this.#quietness.start(simulator.now);
     simulator.runUntil(simulator.now + QUIET_MS);
     this.#quietness.judge(simulator.now, simulator.running.length);

@@ -1,0 +1,204 @@
+/**
+ * Judges custody (DESIGN sections 3 and 5): who may let go of a copy, who may say that it holds a partition, and where copies lie when all is at
+ * rest. `checkers.ts` counts whether enough copies are left of what was acknowledged; this one looks at the rules that make it so, because a rule
+ * that is broken costs a copy at once, and a promise only when two things go wrong together.
+ *
+ *   a hint goes      when its target has all of it; when that owns the key no more, W of the owners          ("copies-kept")
+ *   a record goes    when all owners have all of it                                                          ("copies-kept")
+ *   a holder says    that it holds a partition, when it has every put that W of its sources had at the begin ("placement")
+ *   at rest          no record lies with somebody who does not own its partition                             ("placement")
+ *
+ * All by what is on the disks, and by the ring as the one who acts sees it. What a lying disk took is nobody's fault: puts that lost a copy so
+ * (`budget.ts` writes it down) are left out, and a node that is gone for good is waited for.
+ *
+ * Limits: LISTS_KEPT lists for each node and key that was sent on, one list of puts for each partition that is being copied.
+ */
+
+import { keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
+import type { Key, NodeId, Partition } from "../core/identifiers.ts";
+import type { View } from "../core/membership.ts";
+import { type PreferenceList, Ring } from "../core/ring.ts";
+import { InvariantViolation, type Watched, setsOnDisk } from "./checkers.ts";
+import type { History, KeyHistory, Operation } from "./history.ts";
+
+/** What somebody who copies a partition must have in the end. */
+interface Begun {
+  /** Those it copies from. */
+  readonly sources: ReadonlySet<NodeId>;
+  readonly due: readonly { readonly history: KeyHistory; readonly operation: Operation }[];
+}
+
+/** Of each node and key. */
+const LISTS_KEPT = 8;
+/** Behind every address. */
+const END = "g";
+
+export class Custody {
+  readonly #world: Watched;
+  readonly #history: History;
+  readonly #rings = new WeakMap<View, Ring>();
+  /** Whose a key was whenever a node sent it on, to let go of it afterwards, the latest last. By node and key. */
+  readonly #sentTo = new Map<string, readonly PreferenceList[]>();
+  /** By copier and partition. */
+  readonly #begun = new Map<string, Begun>();
+
+  constructor(world: Watched, history: History) {
+    this.#world = world;
+    this.#history = history;
+  }
+
+  /** A node has taken a step; nothing of it is performed yet. */
+  onStep(node: NodeId, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.kind === "send") {
+        const { message } = effect;
+        if (message.kind === "transfer-request") this.#onCopying(node, message.partition);
+        else if (message.kind === "replica-put" && (message.purpose === "hint" || message.purpose === "transfer"))
+          this.#onSentOn(node, message.key);
+      } else if (effect.kind === "note" && effect.note.what === "partition-held")
+        this.#onHeld(node, effect.note.partition);
+    }
+  }
+
+  /** A record or a hint has gone from a disk, because its node said so. */
+  onRemoved(node: NodeId, store: RecordStore, address: string, before: StoredRecord): void {
+    const target = store === "records" ? undefined : parseHintAddress(address).target;
+    const key = store === "records" ? keyOfRecord(address) : parseHintAddress(address).key;
+    const history = this.#history.keys.get(key);
+    const ring = this.#ringOf(node);
+    if (history === undefined || history.lastWriteWins || ring === undefined) return;
+    // Whose it was when it was sent, once or again, or whose it is: the ring may have changed in between.
+    const lists = [...(this.#sentTo.get(`${node} ${key}`) ?? []), listOf(ring, key)];
+    const rules = lists.map((list) => keepers(list, target, ring.view.parameters.w));
+    for (const operation of history.operations) {
+      if (operation.copiesLost > 0 || !history.shows(before.set, operation)) continue;
+      const isSafe = rules.some(
+        ({ nodes, needed }) => nodes.filter((keeper) => this.#isSafeWith(keeper, history, operation)).length >= needed,
+      );
+      if (isSafe) continue;
+      const what = target === undefined ? "record" : `hint for ${this.#world.nameOf(target)}`;
+      throw new InvariantViolation(
+        "copies-kept",
+        `${this.#world.nameOf(node)} let go of its ${what} with put ${operation.index} of ${key}, which too few of those who should have it have`,
+      );
+    }
+  }
+
+  /** To be called when all is at rest. */
+  checkNothingAstray(): void {
+    for (const node of this.#world.running) {
+      const ring = this.#ringOf(node);
+      if (ring === undefined) continue;
+      for (const address of this.#world.diskOf(node).addresses("records", "", END)) {
+        const key = keyOfRecord(address);
+        const { owners } = listOf(ring, key);
+        if (owners.includes(node) || owners.some((owner) => this.#isGone(owner))) continue;
+        throw new InvariantViolation(
+          "placement",
+          `at rest ${this.#world.nameOf(node)} has a record of ${key}, which it does not own`,
+        );
+      }
+    }
+  }
+
+  #onSentOn(node: NodeId, key: Key): void {
+    const ring = this.#ringOf(node);
+    if (ring === undefined) return;
+    const place = `${node} ${key}`;
+    const list = listOf(ring, key);
+    const known = this.#sentTo.get(place) ?? [];
+    if (known.at(-1) !== list) this.#sentTo.set(place, [...known.slice(1 - LISTS_KEPT), list]);
+  }
+
+  /** The first page is asked for, or the first since there are other sources: a put that W of these have now, at least one of N-W+1 hands over. */
+  #onCopying(node: NodeId, partition: Partition): void {
+    const ring = this.#ringOf(node);
+    if (ring === undefined) return;
+    const copy = `${node} ${partition}`;
+    const sources = sourcesOf(ring, node, partition);
+    const known = this.#begun.get(copy);
+    if (known !== undefined && areSame(known.sources, sources)) return;
+    const w = Math.min(ring.view.parameters.w, sources.size);
+    const due = [...this.#history.keys.values()].flatMap((history) => {
+      if (history.lastWriteWins || partitionOfKey(ring, history.key) !== partition) return [];
+      return history.operations.flatMap((operation) => {
+        const having = [...sources].filter((source) => this.#hasRecord(source, history, operation));
+        return having.length >= w ? [{ history, operation }] : [];
+      });
+    });
+    this.#begun.set(copy, { sources, due });
+  }
+
+  #onHeld(node: NodeId, partition: Partition): void {
+    const copy = `${node} ${partition}`;
+    const begun = this.#begun.get(copy);
+    this.#begun.delete(copy);
+    const ring = this.#ringOf(node);
+    if (begun === undefined || ring === undefined || !areSame(begun.sources, sourcesOf(ring, node, partition))) return;
+    for (const { history, operation } of begun.due) {
+      if (operation.copiesLost > 0 || this.#has(node, history, operation)) continue;
+      throw new InvariantViolation(
+        "placement",
+        `${this.#world.nameOf(node)} says that it holds partition ${partition}, but has not copied put ${operation.index} of ${history.key}`,
+      );
+    }
+  }
+
+  /** Who owns it no more, by its own view, may have let go of it since, by the same rules. */
+  #isSafeWith(node: NodeId, history: KeyHistory, operation: Operation): boolean {
+    if (this.#isGone(node) || this.#has(node, history, operation)) return true;
+    const ring = this.#ringOf(node);
+    return ring === undefined || !listOf(ring, history.key).owners.includes(node);
+  }
+
+  /** As a record or as a hint. */
+  #has(node: NodeId, history: KeyHistory, operation: Operation): boolean {
+    return setsOnDisk(this.#world.diskOf(node), history.key).some((set) => history.shows(set, operation));
+  }
+
+  #hasRecord(node: NodeId, history: KeyHistory, operation: Operation): boolean {
+    if (this.#isGone(node)) return false;
+    const record = this.#world.diskOf(node).get("records", recordAddress(history.key, positionOf(history.key)));
+    return record !== undefined && history.shows(record.set, operation);
+  }
+
+  #isGone(node: NodeId): boolean {
+    return this.#world.stateOf(node) === "wiped";
+  }
+
+  #ringOf(node: NodeId): Ring | undefined {
+    const view = this.#world.inspect(node)?.view;
+    if (view === undefined) return undefined;
+    let ring = this.#rings.get(view);
+    if (ring === undefined) this.#rings.set(view, (ring = new Ring(view)));
+    return ring;
+  }
+}
+
+function partitionOfKey(ring: Ring, key: Key): Partition {
+  return partitionOf(positionOf(key), ring.view.claims.length);
+}
+
+function listOf(ring: Ring, key: Key): PreferenceList {
+  return ring.preferenceList(partitionOfKey(ring, key));
+}
+
+/** Who must have a record, or the hint for `target`, and how many of them, before it may go. */
+function keepers(
+  list: PreferenceList,
+  target: NodeId | undefined,
+  w: number,
+): { readonly nodes: readonly NodeId[]; readonly needed: number } {
+  if (target === undefined) return { nodes: list.owners, needed: list.owners.length };
+  if (list.owners.includes(target) || list.counted.includes(target)) return { nodes: [target], needed: 1 };
+  return { nodes: list.owners, needed: Math.min(w, list.owners.length) };
+}
+
+function sourcesOf(ring: Ring, node: NodeId, partition: Partition): ReadonlySet<NodeId> {
+  return new Set(ring.preferenceList(partition).counted.filter((other) => other !== node));
+}
+
+function areSame(a: ReadonlySet<NodeId>, b: ReadonlySet<NodeId>): boolean {
+  return a.size === b.size && [...a].every((node) => b.has(node));
+}
