@@ -17,6 +17,7 @@
  *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
+ *   late-frame          what is addressed to an epoch that is over is dropped                                                        (1)
  *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
  */
 
@@ -27,7 +28,7 @@ import { type DvvSet, covers, descends, equal } from "../core/dvvset.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, Position, RingDigest } from "../core/identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, Position, RingDigest } from "../core/identifiers.ts";
 import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
@@ -70,6 +71,7 @@ export type Invariant =
   | "strict-quorum"
   | "placement"
   | "quiet"
+  | "late-frame"
   | "bounded"
   | "answered";
 
@@ -121,6 +123,8 @@ export class Checkers {
   readonly #answered = new Set<string>();
   /** Store and address of what each node has asked its disk to remove. */
   readonly #lettingGo = new Map<NodeId, Set<string>>();
+  /** By which epoch each node last asked each peer to address it. */
+  readonly #told = new Map<NodeId, Map<NodeId, Epoch>>();
   #simulator: Watched | undefined;
   #restSince: Millis | undefined;
   #restDigest: RingDigest | undefined;
@@ -136,7 +140,10 @@ export class Checkers {
 
   /** Every record that this step stores, sends or answers with. */
   onStep(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
-    if (event.kind === "started") this.#lettingGo.set(node, new Set());
+    if (event.kind === "started") {
+      this.#lettingGo.set(node, new Set());
+      this.#told.set(node, new Map());
+    } else if (event.kind === "message-received") this.#checkLateness(node, event, effects);
     for (const effect of effects) {
       switch (effect.kind) {
         case "store":
@@ -152,7 +159,8 @@ export class Checkers {
           break;
         case "send": {
           const { message } = effect;
-          if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
+          if (message.kind === "ping" || message.kind === "pong") this.#told.get(node)?.set(effect.to, message.epoch);
+          else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
           else if (message.kind === "transfer-page")
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
           break;
@@ -172,6 +180,25 @@ export class Checkers {
           break;
       }
     }
+  }
+
+  /** What is addressed to an epoch that is over by the node's own word must be dropped, whatever it says. */
+  #checkLateness(
+    node: NodeId,
+    { from, epoch, message }: NodeEvent & { kind: "message-received" },
+    effects: readonly Effect[],
+  ): void {
+    if (message.kind === "ping" || message.kind === "pong") return;
+    const told = this.#told.get(node)?.get(from);
+    if (told === undefined || epoch >= told) return;
+    const dropped = effects.some(
+      (effect) => effect.kind === "note" && effect.note.what === "late-dropped" && effect.note.from === from,
+    );
+    if (!dropped)
+      throw new InvariantViolation(
+        "late-frame",
+        `${this.#name(node)} believed a ${message.kind} of ${this.#name(from)} to its epoch ${epoch}, having asked for ${told}`,
+      );
   }
 
   /** A record changes on a disk. */
