@@ -190,7 +190,8 @@ export class Checkers {
   ): void {
     if (message.kind === "ping" || message.kind === "pong") return;
     const told = this.#told.get(node)?.get(from);
-    if (told === undefined || epoch >= told) return;
+    // Who is still starting answers nobody and drops everything, without a word.
+    if (told === undefined || epoch >= told || this.#watched().inspect(node)?.phase === "starting") return;
     const dropped = effects.some(
       (effect) => effect.kind === "note" && effect.note.what === "late-dropped" && effect.note.from === from,
     );

@@ -111,7 +111,7 @@ export class Custody {
     if (known.at(-1) !== list) this.#sentTo.set(place, [...known.slice(1 - LISTS_KEPT), list]);
   }
 
-  /** The first page is asked for, or the first since there are other sources: a put that W of these have now, at least one of N-W+1 hands over. */
+  /** The first page is asked for, or the first since there are other sources: a put that W of these have, at least one of N-W+1 hands over. */
   #onCopying(node: NodeId, partition: Partition): void {
     const ring = this.#ringOf(node);
     if (ring === undefined) return;
@@ -120,14 +120,20 @@ export class Custody {
     const known = this.#begun.get(copy);
     if (known !== undefined && areSame(known.sources, sources)) return;
     const w = Math.min(ring.view.parameters.w, sources.size);
-    const due = [...this.#history.keys.values()].flatMap((history) => {
-      if (history.lastWriteWins || partitionOfKey(ring, history.key) !== partition) return [];
-      return history.operations.flatMap((operation) => {
-        const having = [...sources].filter((source) => this.#hasRecord(source, history, operation));
-        return having.length >= w ? [{ history, operation }] : [];
-      });
+    // What came since the first page was asked for may have missed the page, and comes to the copier as a write of its own, or as a hint.
+    const all = known?.due ?? this.#putsOf(ring, partition);
+    const due = all.filter(({ history, operation }) => {
+      const having = [...sources].filter((source) => this.#hasRecord(source, history, operation));
+      return having.length >= w;
     });
     this.#begun.set(copy, { sources, due });
+  }
+
+  #putsOf(ring: Ring, partition: Partition): Begun["due"] {
+    return [...this.#history.keys.values()].flatMap((history) => {
+      if (history.lastWriteWins || partitionOfKey(ring, history.key) !== partition) return [];
+      return history.operations.map((operation) => ({ history, operation }));
+    });
   }
 
   #onHeld(node: NodeId, partition: Partition): void {
