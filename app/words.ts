@@ -122,7 +122,7 @@ export function noteWords(note: Note): string {
     case "hint-refused":
       return `Has no room for another hint (${note.key} for ${shortNode(note.target)}).`;
     case "forwarded":
-      return `Handed a request for ${note.key} to ${shortNode(note.to)}, an owner.`;
+      return `Handed a request for ${note.key} to ${shortNode(note.to)}.`;
     case "stand-in":
       return `No owner of ${note.key} can be reached: this node stands in.`;
     case "many-siblings":
@@ -145,6 +145,8 @@ export function noteWords(note: Note): string {
       return `Holds partition ${note.partition} completely now.`;
     case "partition-dropped":
       return `Gave partition ${note.partition} away.`;
+    case "damaged":
+      return `What the disk has of ${note.key} is damaged; the others still have it.`;
     case "storage-failed":
       return `The storage refused: ${note.reason}`;
     default:
