@@ -88,7 +88,8 @@ test("a frame too large for the channel ends the connection in our own words, wi
   const { connections, closed } = await connectedPair();
   connections[0]!.send(new Uint8Array(300_000));
   expect(await closed[0]).toBe("the data channel takes nothing more");
-  expect(await closed[1]).toBe("the connection was closed");
+  // At the far end the browser tells the error or the end first, as it comes.
+  expect(["the connection was closed", "the data channel broke"]).toContain(await closed[1]);
 });
 
 test("without the server, two tabs get a link through a member that both are linked with", async () => {
