@@ -147,6 +147,10 @@ export function noteWords(note: Note): string {
       return `Gave partition ${note.partition} away.`;
     case "damaged":
       return `What the disk has of ${note.key} is damaged; the others still have it.`;
+    case "exchanged":
+      return `Compared trees with ${shortNode(note.peer)}: ${note.records} ${note.records === 1 ? "record" : "records"} differed and were exchanged.`;
+    case "leaf-corrected":
+      return "Read its own records again and found a sum that was not theirs; it is right now.";
     case "storage-failed":
       return `The storage refused: ${note.reason}`;
     default:

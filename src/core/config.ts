@@ -71,6 +71,10 @@ export interface Config {
   readonly transfersInFlightMax: number;
   /** A view is left to settle this long before tokens are given away; those who joined at the same moment may have too few until then. */
   readonly rebalanceAfterMs: Millis;
+  /** Merkle trees are compared with one other holder this often, each in turn (paper, section 4.7). */
+  readonly antiEntropyMs: Millis;
+  /** A page of this node's own records is read this often, to see whether they are sound and counted right. */
+  readonly scrubMs: Millis;
   /** Links kept by wish of the node. */
   readonly linksMax: number;
   /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
@@ -110,6 +114,8 @@ export const defaultConfig: Config = {
   transferPageBytesMax: 65_536,
   transfersInFlightMax: 8,
   rebalanceAfterMs: 1_000,
+  antiEntropyMs: 10_000,
+  scrubMs: 10_000,
   linksMax: 64,
   requestsMax: 10_000,
   cachedRecordsMax: 65_536,

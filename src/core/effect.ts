@@ -3,6 +3,7 @@
 import type { DvvSet } from "./dvvset.ts";
 import type { Actor, Epoch, Key, NodeId, RequestId, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
+import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientResult, Message, PutPurpose } from "./message.ts";
 
 /** Foreground: somebody waits for it. Background: repair, hints, transfers; may be held back. */
@@ -31,7 +32,13 @@ export interface RecordRead {
 
 export type Write =
   | /** null removes. */ { readonly store: RecordStore; readonly address: string; readonly record: StoredRecord | null }
-  | /** Replaces what the node must know at its next start. */ { readonly store: "meta"; readonly meta: NodeMeta };
+  | /** Replaces what the node must know at its next start. */ { readonly store: "meta"; readonly meta: NodeMeta }
+  | /** Changes the sum of a leaf: adds to it, modulo 2^52, or sets it; see `merkle-forest.ts`. A leaf that was never written is 0. */ {
+      readonly store: "leaves";
+      readonly leaf: Leaf;
+      readonly change: "add" | "set";
+      readonly digest: Digest;
+    };
 
 /** What a node keeps of itself between starts. The host reads it before it makes the node. */
 export interface NodeMeta {
@@ -67,6 +74,10 @@ export type Effect =
       readonly before: string;
       readonly countMax: number;
       readonly bytesMax: number;
+    }
+  | /** All sums of leaves that are not 0, as durable now; answered by `leaves-loaded` or `storage-failed`. */ {
+      readonly kind: "load-leaves";
+      readonly ticket: Ticket;
     }
   | /** Answers `client-get` or `client-put`; exactly one for each, unless abandoned. */ {
       readonly kind: "reply";
@@ -110,7 +121,13 @@ export type Note =
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-dropped"; readonly partition: number }
   | { readonly what: "storage-failed"; readonly reason: string }
-  | { readonly what: "damaged"; readonly key: Key };
+  | { readonly what: "damaged"; readonly key: Key }
+  | /** Merkle trees differed, and these many records were not the same. */ {
+      readonly what: "exchanged";
+      readonly peer: NodeId;
+      readonly records: number;
+    }
+  | /** The sum of a leaf was not that of its records on disk. */ { readonly what: "leaf-corrected"; readonly leaf: Leaf };
 
 /** starting: looks through its hints. waiting: has met no member yet. member: answers. */
 export type NodePhase = "starting" | "waiting" | "joining" | "member";

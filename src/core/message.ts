@@ -8,6 +8,7 @@
 import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
+import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, RingDigest } from "./identifiers.ts";
 
 /** "Are you there?" Also the greeting of a new link: from now on, send to this epoch of mine. */
@@ -160,6 +161,58 @@ export interface ReleaseReply {
   readonly partitions: readonly Partition[];
 }
 
+/** "My trees have these digests; where do yours differ, and what do you have under it?" All nodes on one level; see `merkle-forest.ts`. */
+export interface TreeRequest {
+  readonly kind: "tree-request";
+  readonly request: RequestId;
+  /** 0 to DEPTH - 1. */
+  readonly level: number;
+  /** Ascending by index. */
+  readonly nodes: readonly { readonly index: number; readonly digest: Digest }[];
+}
+export interface TreeReply {
+  readonly kind: "tree-reply";
+  readonly request: RequestId;
+  readonly level: number;
+  /** Partitions of the nodes asked that the sender does not hold; ascending. */
+  readonly refused: readonly Partition[];
+  /** Nodes asked whose digest differs at the sender, with its digests of their children, in order. What is in neither list is equal. */
+  readonly differing: readonly { readonly index: number; readonly children: readonly Digest[] }[];
+}
+
+/** "What do you have in this leaf?" */
+export interface LeafRequest {
+  readonly kind: "leaf-request";
+  readonly request: RequestId;
+  readonly leaf: Leaf;
+  /** The storage address after which to go on; empty at the start. */
+  readonly after: string;
+}
+export interface LeafReply {
+  readonly kind: "leaf-reply";
+  readonly request: RequestId;
+  /** "refused": the sender does not hold the partition, or could not read it all. */
+  readonly outcome: "listed" | "refused";
+  /** 0 for a record that is damaged there. */
+  readonly records: readonly { readonly key: Key; readonly digest: Digest }[];
+  readonly next: string | undefined;
+}
+
+/** "Send me what you have of these keys." */
+export interface FetchRequest {
+  readonly kind: "fetch-request";
+  readonly request: RequestId;
+  readonly keys: readonly Key[];
+}
+export interface FetchReply {
+  readonly kind: "fetch-reply";
+  readonly request: RequestId;
+  /** Records by key, in the order asked; those that are not here or cannot be read now are left out, and so are those behind the size of a page. */
+  readonly records: readonly { readonly key: Key; readonly set: DvvSet }[];
+  /** Keys asked, from the first on, to which this is the whole answer; the others have to be asked again. */
+  readonly answered: number;
+}
+
 export type Message =
   | Ping
   | Pong
@@ -178,7 +231,13 @@ export type Message =
   | TransferRequest
   | TransferPage
   | ReleaseRequest
-  | ReleaseReply;
+  | ReleaseReply
+  | TreeRequest
+  | TreeReply
+  | LeafRequest
+  | LeafReply
+  | FetchRequest
+  | FetchReply;
 
 /** What a caller writes. */
 export interface ClientWrite {

@@ -160,10 +160,14 @@ class Bench {
       case "store":
         for (const write of effect.writes) {
           if (write.store === "meta") disk.meta = write.meta;
+          else if (write.store === "leaves") continue;
           else if (write.record === null) disk[write.store].delete(write.address);
           else disk[write.store].set(write.address, write.record);
         }
         this.#later(node, { kind: "stored", ticket: effect.ticket });
+        break;
+      case "load-leaves":
+        this.#later(node, { kind: "leaves-loaded", ticket: effect.ticket, leaves: [] });
         break;
       case "scan": {
         const found = [...disk[effect.store]]

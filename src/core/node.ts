@@ -13,6 +13,7 @@ import { crc32 } from "../base/crc32.ts";
 import { Prng, type Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
+import { AntiEntropy } from "./anti-entropy.ts";
 import { Belonging } from "./belonging.ts";
 import type { Config } from "./config.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
@@ -26,14 +27,18 @@ import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
+import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaPut } from "./message.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
 import type { PreferenceList } from "./ring.ts";
+import { Scrub } from "./scrub.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
 import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
+import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
+import { TreeSource } from "./tree-source.ts";
 
 const REQUESTS_FROM = 2 ** 32;
 /** A peer whose ring differs is greeted at most this often. */
@@ -87,6 +92,7 @@ export class DynamoNode {
   readonly #random: Prng;
   readonly #timers = new TimerTable();
   readonly #hints = new HintIndex();
+  readonly #forest = new MerkleForest();
   readonly #belonging: Belonging;
   readonly #replica: Replica;
   readonly #puts: PutCoordinator;
@@ -98,6 +104,10 @@ export class DynamoNode {
   readonly #transfer: Transfer;
   readonly #source: TransferSource;
   readonly #handOver: HandOver;
+  readonly #exchange: TreeExchange;
+  readonly #treeSource: TreeSource;
+  readonly #antiEntropy: AntiEntropy;
+  readonly #scrub: Scrub;
   readonly #callers = new Map<RequestId, Caller>();
   readonly #greetedAt = new Map<NodeId, Millis>();
 
@@ -122,7 +132,7 @@ export class DynamoNode {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
     });
-    this.#replica = new Replica(surroundings, this.#hints);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, {
       mint: (key, write, place, request) =>
@@ -166,6 +176,25 @@ export class DynamoNode {
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
     });
+    const corrected = (leaf: Leaf, digest: Digest) => this.#correct(leaf, digest);
+    this.#exchange = new TreeExchange(surroundings, this.#forest, {
+      readRecord: (key, session) => this.#replica.readRecord(key, { kind: "exchange", session, key }),
+      merge: (key, set, purpose, session) =>
+        this.#replica.merge(key, set, purpose, { kind: "exchange", session, key }),
+      corrected,
+      ended: (end) => this.#onExchanged(end),
+    });
+    this.#treeSource = new TreeSource(surroundings, this.#forest, {
+      readRecord: (key, ticket) => this.#replica.readRecord(key, { kind: "fetch", ticket, key }),
+      corrected,
+    });
+    this.#antiEntropy = new AntiEntropy(surroundings, {
+      exchange: (peer, partitions) => this.#exchange.start(peer, partitions, "both", { kind: "anti-entropy" }),
+    });
+    this.#scrub = new Scrub(surroundings, this.#forest, {
+      corrected,
+      mendDamaged: (key) => this.#replica.mendDamaged(key),
+    });
   }
 
   /** Takes in one event and returns what is to be done, in order. */
@@ -178,6 +207,7 @@ export class DynamoNode {
       this.#settle();
     }
     if (this.#hints.size > 0) this.#handoff.arm();
+    if (this.#forest.doubts > 0) this.#scrub.arm();
     this.#belonging.persist();
     const effects = this.#effects;
     this.#effects = [];
@@ -218,6 +248,11 @@ export class DynamoNode {
         forwarded: this.#forwarding.size,
         deliveries: this.#handoff.size,
         pages: this.#source.size,
+        forest: this.#forest.size,
+        exchanges: this.#exchange.size,
+        listings: this.#treeSource.size,
+        turns: this.#antiEntropy.size,
+        corrections: this.#scrub.size,
         handOvers: this.#handOver.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
@@ -248,6 +283,11 @@ export class DynamoNode {
       transfer: this.#transfer.memory,
       source: this.#source.memory,
       handOver: this.#handOver.memory,
+      forest: this.#forest.memory,
+      exchange: this.#exchange.memory,
+      treeSource: this.#treeSource.memory,
+      antiEntropy: this.#antiEntropy.memory,
+      scrub: this.#scrub.memory,
     };
   }
 
@@ -327,6 +367,7 @@ export class DynamoNode {
       case "stored":
         this.#belonging.onStored(event.ticket);
         this.#replica.onStored(event.ticket);
+        this.#scrub.onStored(event.ticket);
         this.#maybeReady();
         break;
       case "storage-failed":
@@ -334,6 +375,10 @@ export class DynamoNode {
         break;
       case "scanned":
         this.#onScanned(event.ticket, event.entries, event.done);
+        break;
+      case "leaves-loaded":
+        this.#scrub.onLeavesLoaded(event.ticket, event.leaves);
+        this.#maybeReady();
         break;
       case "wake":
         break;
@@ -375,6 +420,14 @@ export class DynamoNode {
         return this.#transfer.onAnnounceTimer();
       case "hand-over":
         return this.#handOver.onTimer();
+      case "exchange":
+        return this.#exchange.onTimer();
+      case "anti-entropy":
+        return this.#antiEntropy.onTimer();
+      case "scrub":
+        return this.#scrub.onTimer();
+      case "scrub-doubt":
+        return this.#scrub.onDoubtTimer();
       case "rebalance":
         return this.#belonging.onRebalanceTimer();
       case "start":
@@ -413,6 +466,12 @@ export class DynamoNode {
       case "transfer":
         this.#transfer.onCompletion(completion);
         break;
+      case "exchange":
+        this.#exchange.onCompletion(completion);
+        break;
+      case "fetch":
+        this.#treeSource.onCompletion(completion);
+        break;
       case "nobody":
         break;
       default:
@@ -426,6 +485,7 @@ export class DynamoNode {
     if (this.#phase !== "starting") return;
     this.#belonging.start();
     this.#handoff.start();
+    this.#scrub.start();
   }
 
   #onScanned(
@@ -436,6 +496,9 @@ export class DynamoNode {
     const known =
       this.#handoff.onScanned(ticket, entries, done) ||
       this.#source.onScanned(ticket, entries, done) ||
+      this.#treeSource.onScanned(ticket, entries, done) ||
+      this.#exchange.onScanned(ticket, entries, done) ||
+      this.#scrub.onScanned(ticket, entries, done) ||
       this.#handOver.onScanned(ticket, entries, done);
     if (known) this.#maybeReady();
   }
@@ -446,13 +509,19 @@ export class DynamoNode {
       this.#belonging.onFailed(ticket) ||
       this.#handoff.onScanFailed(ticket) ||
       this.#source.onFailed(ticket) ||
+      this.#treeSource.onFailed(ticket) ||
+      this.#exchange.onFailed(ticket) ||
+      this.#scrub.onFailed(ticket) ||
       this.#handOver.onFailed(ticket);
     if (!known) this.#replica.onStorageFailed(ticket);
   }
 
   #maybeReady(): void {
-    if (this.#phase !== "starting" || !this.#belonging.started || !this.#handoff.started) return;
+    const known = this.#belonging.started && this.#handoff.started && this.#scrub.started;
+    if (this.#phase !== "starting" || !known) return;
     this.#setPhase("waiting");
+    this.#antiEntropy.start();
+    this.#timers.set("scrub", this.#now + this.#random.below(this.#config.scrubMs));
     this.#timers.set("gossip", this.#now + this.#random.below(this.#config.gossipMs));
     this.#timers.set("detector", this.#now);
     if (this.#belonging.ring !== undefined) {
@@ -587,6 +656,7 @@ export class DynamoNode {
         this.#puts.onReply(from, message.request, message.outcome);
         this.#handoff.onReply(from, message.request, message.outcome);
         this.#handOver.onReply(from, message.request, message.outcome);
+        this.#exchange.onReply(from, message.request, message.outcome);
         break;
       case "replica-get":
         this.#replica.read(message.key, {
@@ -625,6 +695,24 @@ export class DynamoNode {
         break;
       case "release-reply":
         this.#handOver.onReleaseReply(from, message);
+        break;
+      case "tree-request":
+        this.#treeSource.onTreeRequest(from, message);
+        break;
+      case "tree-reply":
+        this.#exchange.onTreeReply(from, message);
+        break;
+      case "leaf-request":
+        this.#treeSource.onLeafRequest(from, message);
+        break;
+      case "leaf-reply":
+        this.#exchange.onLeafReply(from, message);
+        break;
+      case "fetch-request":
+        this.#treeSource.onFetchRequest(from, message);
+        break;
+      case "fetch-reply":
+        this.#exchange.onFetchReply(from, message);
         break;
       default:
         unreachable(message);
@@ -708,6 +796,7 @@ export class DynamoNode {
     this.#gossip.greet(peer);
     this.#handoff.onPeerUp(peer);
     this.#transfer.onPeerUp(peer);
+    this.#antiEntropy.onPeerUp(peer);
   }
 
   #peerDown(peer: NodeId): void {
@@ -717,6 +806,26 @@ export class DynamoNode {
     this.#forwarding.onPeerDown(peer);
     this.#handoff.onPeerDown(peer);
     this.#transfer.onPeerDown(peer);
+    this.#antiEntropy.onPeerDown(peer);
+    this.#exchange.onPeerDown(peer);
+  }
+
+  #onExchanged({ peer, purpose }: ExchangeEnd): void {
+    switch (purpose.kind) {
+      case "anti-entropy":
+        this.#antiEntropy.onEnded(peer);
+        break;
+      case "transfer":
+      case "hand-over":
+        break;
+      default:
+        unreachable(purpose);
+    }
+  }
+
+  #correct(leaf: Leaf, digest: Digest): void {
+    this.#scrub.correct(leaf, digest);
+    this.#replica.reread(leaf);
   }
 
   #reachableSeeds(): NodeId[] {

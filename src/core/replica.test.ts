@@ -6,6 +6,7 @@ import { type Config, defaultConfig } from "./config.ts";
 import { type DvvSet, EMPTY, update } from "./dvvset.ts";
 import type { Effect, Note, StoredRecord } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
+import { MerkleForest } from "./merkle-forest.ts";
 import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
 import type { ClientWrite } from "./message.ts";
 import { Replica } from "./replica.ts";
@@ -72,7 +73,7 @@ class Fixture {
       complete: (completion) => this.completions.push(completion),
       note: (note) => this.notes.push(note),
     };
-    return new Replica(surroundings, this.index);
+    return new Replica(surroundings, this.index, new MerkleForest());
   }
 
   restart(): void {
@@ -90,7 +91,7 @@ class Fixture {
     } else if (effect?.kind === "store") {
       if (how !== "lost")
         for (const item of effect.writes) {
-          if (item.store === "meta") continue;
+          if (item.store === "meta" || item.store === "leaves") continue;
           if (item.record === null) this.disk.delete(`${item.store} ${item.address}`);
           else this.disk.set(`${item.store} ${item.address}`, item.record);
         }

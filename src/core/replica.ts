@@ -20,8 +20,9 @@
 import { assert } from "../base/assert.ts";
 import { hintAddress, positionOf, recordAddress } from "./address.ts";
 import { type Clock, type DvvSet, EMPTY, counterOf, covers, equal, joinClocks, sync, update } from "./dvvset.ts";
-import type { ReadRecord, RecordRead, StoredRecord } from "./effect.ts";
+import type { ReadRecord, RecordRead, StoredRecord, Write } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
+import { type Digest, type Leaf, type MerkleForest, leafOf, recordDigest, subtractDigests } from "./merkle-forest.ts";
 import {
   type Actor,
   type Key,
@@ -40,6 +41,7 @@ type Place = "record" | NodeId;
 
 type Work =
   | { readonly kind: "read"; readonly origin: Origin }
+  | { readonly kind: "read-record"; readonly origin: Origin }
   | { readonly kind: "read-hint"; readonly target: NodeId; readonly origin: Origin }
   | {
       readonly kind: "merge";
@@ -66,6 +68,8 @@ interface KeyState {
   record: StoredRecord | undefined;
   /** There was a record, but what is on the disk is not it any more. */
   damaged: boolean;
+  /** What the forest counts for the record. */
+  digest: Digest;
   readonly hints: Map<NodeId, StoredRecord>;
   storesUnderWay: number;
   /** The latest store of each place, under way or done. */
@@ -78,6 +82,8 @@ interface KeyState {
 interface StoreUnderWay {
   readonly state: KeyState;
   readonly place: Place;
+  /** The forest's number for it; undefined for a hint. */
+  readonly counted: number | undefined;
   readonly waiters: { readonly origin: Origin }[];
 }
 
@@ -90,6 +96,7 @@ function bytesOf(record: StoredRecord | undefined): number {
 export class Replica {
   readonly #in: Surroundings;
   readonly #hints: HintIndex;
+  readonly #forest: MerkleForest;
   /** Least recently used first. */
   readonly #keys = new Map<Key, KeyState>();
   readonly #loads = new Map<Ticket, { readonly state: KeyState; readonly reads: readonly ("record" | NodeId)[] }>();
@@ -98,15 +105,21 @@ export class Replica {
   /** Names this unbroken stretch of memory: drawn anew at each start and after each failed store. */
   #start: string;
 
-  constructor(surroundings: Surroundings, hints: HintIndex) {
+  constructor(surroundings: Surroundings, hints: HintIndex, forest: MerkleForest) {
     this.#in = surroundings;
     this.#hints = hints;
+    this.#forest = forest;
     this.#start = surroundings.random.hex(8);
   }
 
   /** Completes with "read": record and hints of the key, joined. */
   read(key: Key, origin: Origin): void {
     this.#enter(key, { kind: "read", origin });
+  }
+
+  /** Completes with "read": the record alone, without what hints know. */
+  readRecord(key: Key, origin: Origin): void {
+    this.#enter(key, { kind: "read-record", origin });
   }
 
   /** Completes with "read": only the hint kept for `target`. */
@@ -142,12 +155,25 @@ export class Replica {
     this.#enter(key, { kind: "drop", place: "record", set });
   }
 
+  /** The disk was found to have a damaged record: writes it anew if a sound one is in memory. Completes with nothing. */
+  mendDamaged(key: Key): void {
+    const state = this.#keys.get(key);
+    if (state?.waiting === undefined && state?.record !== undefined)
+      this.#write(state, "record", state.record, undefined);
+  }
+
   /**
    * The disk was found to have a damaged record that this node does not need any more: lets go of it, or writes it anew if a sound one is in memory.
    * Completes with nothing.
    */
   dropDamaged(key: Key): void {
     this.#enter(key, { kind: "drop-damaged" });
+  }
+
+  /** What is in memory of this leaf may not be what is on the disk: it is read again when it is asked for. */
+  reread(leaf: Leaf): void {
+    for (const state of [...this.#keys.values()])
+      if (state.waiting === undefined && state.storesUnderWay === 0 && this.#leaf(state) === leaf) this.#forget(state);
   }
 
   onLoaded(ticket: Ticket, records: readonly (ReadRecord | undefined)[]): void {
@@ -168,6 +194,7 @@ export class Replica {
       if (place === "record") {
         state.record = record;
         state.damaged = found === "damaged";
+        this.#recount(state);
       } else if (record !== undefined) state.hints.set(place, record);
       else if (found === undefined) this.#hints.remove(state.key, place);
       else this.#write(state, place, null, undefined);
@@ -182,8 +209,9 @@ export class Replica {
     const store = this.#stores.get(ticket);
     if (store === undefined) return;
     this.#stores.delete(ticket);
-    const { state, place } = store;
+    const { state, place, counted } = store;
     state.storesUnderWay--;
+    if (counted !== undefined) this.#forest.end(counted, "stored");
     if (place !== "record" && state.waiting === undefined && !state.hints.has(place))
       this.#hints.remove(state.key, place);
     for (const { origin } of store.waiters) this.#in.complete({ kind: "stored", origin, key: state.key });
@@ -201,8 +229,9 @@ export class Replica {
     }
     this.#stores.delete(ticket);
     this.#start = this.#in.random.hex(8);
-    const { state, place } = store;
+    const { state, place, counted } = store;
     state.storesUnderWay--;
+    if (counted !== undefined) this.#forest.end(counted, "failed");
     // A removal that failed: the hint is probably still there, and must be looked at again.
     if (place !== "record" && this.#hints.has(state.key, place)) this.#hints.add(state.key, place);
     if (state.lastStores.get(store.place) === ticket) {
@@ -242,6 +271,7 @@ export class Replica {
         waiting: [],
         record: undefined,
         damaged: false,
+        digest: UNKNOWN,
         hints: new Map(),
         storesUnderWay: 0,
         lastStores: new Map(),
@@ -292,6 +322,12 @@ export class Replica {
       case "read": {
         const set = state.damaged ? EMPTY : known(state);
         const outcome = state.damaged ? "failed" : set === EMPTY ? "missing" : "found";
+        this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome, set });
+        break;
+      }
+      case "read-record": {
+        const set = state.record?.set ?? EMPTY;
+        const outcome = state.damaged ? "failed" : state.record === undefined ? "missing" : "found";
         this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome, set });
         break;
       }
@@ -390,10 +426,42 @@ export class Replica {
     const ticket = this.#in.nextTicket();
     state.storesUnderWay++;
     state.lastStores.set(place, ticket);
-    this.#stores.set(ticket, { state, place, waiters: origin === undefined ? [] : [{ origin }] });
-    const address =
-      place === "record" ? recordAddress(state.key, state.position) : hintAddress(state.key, state.position, place);
-    this.#in.store(ticket, [{ store: place === "record" ? "records" : "hints", address, record }]);
+    const waiters = origin === undefined ? [] : [{ origin }];
+    if (place !== "record") {
+      this.#stores.set(ticket, { state, place, counted: undefined, waiters });
+      this.#in.store(ticket, [{ store: "hints", address: hintAddress(state.key, state.position, place), record }]);
+      return;
+    }
+    const leaf = this.#leaf(state);
+    const counted = leaf === undefined ? undefined : this.#forest.begin(leaf);
+    this.#stores.set(ticket, { state, place, counted, waiters });
+    const address = recordAddress(state.key, state.position);
+    this.#in.store(ticket, [{ store: "records", address, record }, ...this.#count(state, leaf)]);
+  }
+
+  #leaf(state: KeyState): Leaf | undefined {
+    const partitions = this.#in.ring?.view.claims.length;
+    return partitions === undefined ? undefined : leafOf(state.position, partitions);
+  }
+
+  /** The forest counts the record as it is now; the disk's sum changes with it, in one transaction. */
+  #count(state: KeyState, leaf: Leaf | undefined): Write[] {
+    if (leaf === undefined) return [];
+    const digest = state.record === undefined ? 0 : recordDigest(state.key, state.record.set);
+    const delta = subtractDigests(digest, state.digest);
+    state.digest = digest;
+    this.#forest.add(leaf, delta);
+    return delta === 0 ? [] : [{ store: "leaves", leaf, change: "add", digest: delta }];
+  }
+
+  /** The disk was read: the forest counts what is there. What was thought before is known only if the record has been here since. */
+  #recount(state: KeyState): void {
+    const leaf = this.#leaf(state);
+    const actual = state.record === undefined ? 0 : recordDigest(state.key, state.record.set);
+    if (leaf !== undefined && state.digest !== UNKNOWN) this.#forest.add(leaf, subtractDigests(actual, state.digest));
+    // The digest of what was there before the damage is not known here.
+    if (leaf !== undefined && state.damaged) this.#forest.doubt(leaf);
+    state.digest = actual;
   }
 
   /** Nothing to change, but what is in memory may still be on its way to the disk. */
@@ -406,7 +474,7 @@ export class Replica {
 
   #failed(state: KeyState, work: Work): void {
     if (work.kind === "drop" || work.kind === "drop-damaged") return;
-    if (work.kind === "read" || work.kind === "read-hint")
+    if (work.kind === "read" || work.kind === "read-record" || work.kind === "read-hint")
       this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome: "failed", set: EMPTY });
     else this.#refuse(state.key, work.origin, "storage");
   }
@@ -437,6 +505,9 @@ export class Replica {
     }
   }
 }
+
+/** Not read yet. */
+const UNKNOWN: Digest = -1;
 
 function at(state: KeyState, place: Place): StoredRecord | undefined {
   return place === "record" ? state.record : state.hints.get(place);

@@ -25,6 +25,12 @@ export type Origin =
     }
   | { readonly kind: "handoff"; readonly target: NodeId; readonly key: Key }
   | { readonly kind: "transfer"; readonly request: RequestId }
+  | /** A record that a peer fetches. */ { readonly kind: "fetch"; readonly ticket: Ticket; readonly key: Key }
+  | /** A record that this node exchanges with a peer. */ {
+      readonly kind: "exchange";
+      readonly session: number;
+      readonly key: Key;
+    }
   | /** Nobody waits for it. */ { readonly kind: "nobody" };
 
 export type Refusal = "storage" | "too-many-siblings" | "hints-full";

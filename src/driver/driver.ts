@@ -23,7 +23,7 @@ import {
   UnknownMessageError,
 } from "../core/errors.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
+import type { Key, Millis, NodeId, RequestId, Ticket } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
 import type { View } from "../core/membership.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
@@ -254,6 +254,9 @@ export class Driver {
       case "scan":
         void this.#scan(effect);
         break;
+      case "load-leaves":
+        void this.#loadLeaves(effect.ticket);
+        break;
       case "reply":
         this.#reply(effect.request, effect.result);
         break;
@@ -287,7 +290,9 @@ export class Driver {
   }
 
   async #store({ ticket, writes }: Effect & { kind: "store" }): Promise<void> {
-    const commit = this.#storage.commit(writes.map(asStorageWrite), this.#options.durability ?? "relaxed");
+    const leaves = writes.filter((write) => write.store === "leaves");
+    const durability = this.#options.durability ?? "relaxed";
+    const commit = this.#storage.commit(writes.flatMap(asStorageWrite), durability, leaves);
     this.#commits.add(commit);
     try {
       await commit;
@@ -305,6 +310,15 @@ export class Driver {
       const page = await this.#storage.scan(store, { after, before, countMax, bytesMax });
       const entries = page.entries.map(([address, bytes]) => ({ address, record: this.#decode(bytes) }));
       this.#step({ kind: "scanned", ticket, entries, done: page.done });
+    } catch (error) {
+      this.#step({ kind: "storage-failed", ticket, reason: asError(error).message });
+    }
+  }
+
+  async #loadLeaves(ticket: Ticket): Promise<void> {
+    try {
+      const leaves = await this.#storage.loadLeaves();
+      this.#step({ kind: "leaves-loaded", ticket, leaves });
     } catch (error) {
       this.#step({ kind: "storage-failed", ticket, reason: asError(error).message });
     }
@@ -333,9 +347,11 @@ type DistributedOmit<Union, Field extends PropertyKey> = Union extends unknown ?
 
 type WriteOf<E> = E extends { readonly kind: "store"; readonly writes: readonly (infer W)[] } ? W : never;
 
-function asStorageWrite(write: WriteOf<Effect>): StorageWrite {
-  if (write.store === "meta") return { store: "meta", key: META_KEY, value: encodeMeta(write.meta) };
-  return { store: write.store, key: write.address, value: write.record === null ? null : encodeRecord(write.record) };
+/** Leaves go another way. */
+function asStorageWrite(write: WriteOf<Effect>): StorageWrite[] {
+  if (write.store === "leaves") return [];
+  if (write.store === "meta") return [{ store: "meta", key: META_KEY, value: encodeMeta(write.meta) }];
+  return [{ store: write.store, key: write.address, value: write.record === null ? null : encodeRecord(write.record) }];
 }
 
 function asError(error: unknown): Error {

@@ -148,7 +148,7 @@ export class Checkers {
       switch (effect.kind) {
         case "store":
           for (const write of effect.writes) {
-            if (write.store === "meta") continue;
+            if (write.store === "meta" || write.store === "leaves") continue;
             if (write.record === null) {
               this.#lettingGo.get(node)?.add(`${write.store} ${write.address}`);
               continue;
@@ -161,7 +161,7 @@ export class Checkers {
           const { message } = effect;
           if (message.kind === "ping" || message.kind === "pong") this.#told.get(node)?.set(effect.to, message.epoch);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
-          else if (message.kind === "transfer-page")
+          else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
           break;
         }

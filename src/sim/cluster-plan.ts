@@ -65,6 +65,8 @@ export function drawCluster(prng: Prng): ClusterPlan {
     hintsMax: prng.chance(0.15) ? prng.between(1, 20) : defaultConfig.hintsMax,
     hintsInFlightMax: prng.pick([1, 16])!,
     rebalanceAfterMs: prng.pick([1_000, 5_000])!,
+    antiEntropyMs: prng.pick([2_000, 10_000])!,
+    scrubMs: prng.pick([2_000, 10_000])!,
   };
   return {
     parameters,

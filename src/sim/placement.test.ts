@@ -103,11 +103,11 @@ describe("quietness", () => {
     const { simulator, nodes, quietness } = cluster(4);
     quietness.start(simulator.now);
     simulator.runUntil(simulator.now + 10_000);
-    quietness.judge(simulator.now, 4);
+    quietness.judge(simulator.now, 4, 10_000);
     quietness.start(simulator.now);
     const write = { value: new Uint8Array(1), context: [], operation: "0".repeat(32), at: 0, w: undefined } as const;
     simulator.put(nodes[0]!, "carts/ada" as never, { ...write, policy: "siblings" } as never, {}, () => undefined);
     simulator.runUntil(simulator.now + 10_000);
-    expect(violationOf(() => quietness.judge(simulator.now, 4))).toBe("quiet");
+    expect(violationOf(() => quietness.judge(simulator.now, 4, 10_000))).toBe("quiet");
   });
 });

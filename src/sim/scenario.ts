@@ -339,7 +339,7 @@ class Scenario {
     if (!/^\d+$/.test(count)) throw new ScenarioError("fail how many?");
     if (what === "reads") return disk.failReads(Number(count));
     if (what !== "commits") throw new ScenarioError("fail reads or commits?");
-    const stores: readonly Write["store"][] = ["records", "hints", "meta"];
+    const stores: readonly Write["store"][] = ["records", "hints", "meta", "leaves"];
     const store = stores.find((one) => how.includes(one));
     disk.failCommits(Number(count), store, how.includes("applied"));
   }
@@ -633,6 +633,12 @@ const kinds: readonly Message["kind"][] = [
   "transfer-page",
   "release-request",
   "release-reply",
+  "tree-request",
+  "tree-reply",
+  "leaf-request",
+  "leaf-reply",
+  "fetch-request",
+  "fetch-reply",
 ];
 
 function kindOf(word: string | undefined): Message["kind"] | undefined {

@@ -518,6 +518,9 @@ export class Simulator {
       case "scan":
         host.storage.scan(effect.ticket, effect);
         break;
+      case "load-leaves":
+        host.storage.loadLeaves(effect.ticket);
+        break;
       case "reply": {
         const answer = host.requests.get(effect.request);
         host.requests.delete(effect.request);

@@ -43,7 +43,6 @@ import { Callers, drawWorkload, isSessionKey } from "./workload.ts";
 export const SETTLE_MS_MAX: Millis = 180_000;
 /** Rest is rest only if it lasts: tokens are given away some seconds after a view has changed. */
 const REST_MS: Millis = 10_000;
-const SWEEP_MS: Millis = 10_000;
 const BOUNDS_MS: Millis = 5_000;
 /** How long a cluster that has settled is watched for being quiet. */
 const QUIET_MS: Millis = 10_000;
@@ -300,7 +299,6 @@ class SeedRun {
     const simulator = this.#simulator;
     const { network } = this.#faults;
     const from = simulator.now;
-    let nextSweep = from + SWEEP_MS;
     let waitsFor: string | undefined;
     for (;;) {
       simulator.runUntil(simulator.now + 1_000);
@@ -319,13 +317,6 @@ class SeedRun {
           "convergence",
           `${SETTLE_MS_MAX} ms after the last fault ${missing ?? "there is no rest"}`,
         );
-      if (missing === undefined) continue;
-      if (simulator.now < nextSweep) continue;
-      nextSweep = simulator.now + SWEEP_MS;
-      for (const key of this.#history.keys.keys()) {
-        const node = this.#prng.pick(simulator.running);
-        if (node !== undefined) this.#callers.get(node, key, () => undefined);
-      }
     }
   }
 
@@ -335,7 +326,7 @@ class SeedRun {
     this.#custody.checkNothingAstray();
     this.#quietness.start(simulator.now);
     simulator.runUntil(simulator.now + QUIET_MS);
-    this.#quietness.judge(simulator.now, simulator.running.length);
+    this.#quietness.judge(simulator.now, simulator.running.length, this.#plan.config.scrubMs);
 
     const ring = this.#ring();
     if (ring === undefined) return;

@@ -138,6 +138,18 @@ export function formatMessage(message: Message, names: Names): string {
       return `release-request #${message.request} partitions=${message.partitions.length}`;
     case "release-reply":
       return `release-reply #${message.request} partitions=${message.partitions.length}`;
+    case "tree-request":
+      return `tree-request #${message.request} level=${message.level} nodes=${message.nodes.length}`;
+    case "tree-reply":
+      return `tree-reply #${message.request} level=${message.level} differing=${message.differing.length}${message.refused.length === 0 ? "" : ` refused=${message.refused.length}`}`;
+    case "leaf-request":
+      return `leaf-request #${message.request} leaf=${message.leaf}`;
+    case "leaf-reply":
+      return `leaf-reply #${message.request} ${message.outcome} ${message.records.map(({ key, digest }) => (digest === 0 ? `${key} damaged` : key)).join(", ")}`;
+    case "fetch-request":
+      return `fetch-request #${message.request} ${message.keys.join(", ")}`;
+    case "fetch-reply":
+      return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
     default:
       return unreachable(message);
   }
@@ -165,6 +177,10 @@ export function formatNote(note: Note, names: Names): string {
       return `stand-in ${note.key}`;
     case "damaged":
       return `damaged ${note.key}`;
+    case "exchanged":
+      return `exchanged ${note.records} records with ${names.node(note.peer)}`;
+    case "leaf-corrected":
+      return `leaf-corrected ${note.leaf}`;
     case "many-siblings":
       return `many-siblings ${note.key} ${note.siblings}`;
     case "peer-up":
@@ -215,6 +231,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `storage-failed #${event.ticket} ${event.reason}`;
     case "scanned":
       return `scanned #${event.ticket} entries=${event.entries.length}${event.done ? " done" : ""}`;
+    case "leaves-loaded":
+      return `leaves-loaded #${event.ticket} leaves=${event.leaves.length}`;
     case "visibility":
       return `visibility ${event.hidden ? "hidden" : "shown"}`;
     default:
@@ -243,9 +261,13 @@ export function formatEffect(effect: Effect, names: Names): string {
         .map((write) =>
           write.store === "meta"
             ? `meta incarnation=${write.meta.incarnation}`
-            : `${formatAddress(write.store, write.address, names)} ${write.record === null ? "removed" : formatSet(write.record.set, names)}`,
+            : write.store === "leaves"
+              ? `leaf ${write.leaf} ${write.change === "add" ? "changed" : "corrected"}`
+              : `${formatAddress(write.store, write.address, names)} ${write.record === null ? "removed" : formatSet(write.record.set, names)}`,
         )
         .join(", ")}`;
+    case "load-leaves":
+      return `load-leaves #${effect.ticket}`;
     case "scan":
       return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
     case "reply":

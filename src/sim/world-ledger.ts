@@ -158,11 +158,12 @@ export class Ledger {
           break;
         }
         case "store":
-          shows ||= effect.writes.some((write) => write.store !== "meta" && write.record !== null);
+          shows ||= effect.writes.some((write) => "record" in write && write.record !== null);
           deeds.push({ kind: "ask-disk", operation: effect });
           break;
         case "load":
         case "scan":
+        case "load-leaves":
           deeds.push({ kind: "ask-disk", operation: effect });
           break;
         case "reply":

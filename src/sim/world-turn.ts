@@ -43,6 +43,7 @@ const NAMES = {
   message: 7,
   client: 8,
   wake: 9,
+  leaves: 10,
 } as const;
 const TIMES_MAX = 131_072;
 /** Request ids of reads at the end of the world, one for each key. */
@@ -574,6 +575,13 @@ export class Turn implements Watched {
       this.#step(place, NAMES.stored, first.ticket, (at) => ({ at, kind: "stored", ticket: first.ticket }));
       return;
     }
+    if (first.kind === "load-leaves") {
+      const { ticket } = first;
+      const { leaves } = disk;
+      const name = this.#ledger.numbering.ofText(`leaves ${ticket} ${this.#ledger.numbering.of(leaves)}`);
+      this.#step(place, NAMES.leaves, name, (at) => ({ at, kind: "leaves-loaded", ticket, leaves }));
+      return;
+    }
     const { ticket, store } = first;
     const addresses = disk.addresses(store, first.after, first.before);
     const entries = addresses
@@ -616,7 +624,7 @@ export class Turn implements Watched {
     for (const write of writes) {
       const disk = this.#disks[place]!;
       this.#disks = replaced(this.#disks, place, disk.written(write));
-      if (write.store === "meta") continue;
+      if (write.store === "meta" || write.store === "leaves") continue;
       const before = disk.get(write.store, write.address) ?? null;
       if (before !== null)
         this.#checkers().onApplied(this.#ledger.ids[place]!, write.store, write.address, before, write.record);

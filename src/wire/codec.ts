@@ -19,9 +19,7 @@ import {
   KEY_BYTES_MAX,
   MEMBERS_MAX,
   type NodeId,
-  PARTITIONS_MAX,
   SIBLINGS_DECODED_MAX,
-  type Partition,
 } from "../core/identifiers.ts";
 import type {
   ClientResult,
@@ -51,7 +49,6 @@ import type {
 } from "../core/message.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
-  malformed,
   type Decoder,
   type Encoder,
   finishDecoding,
@@ -92,6 +89,8 @@ import {
   readNodeIds,
   readOperationId,
   readParameters,
+  readPartition,
+  readPartitions,
   readValue,
   writeClaims,
   writeClock,
@@ -102,8 +101,23 @@ import {
   writeNodeIds,
   writeOperationId,
   writeParameters,
+  writePartitions,
   writeValue,
 } from "./values.ts";
+import {
+  readFetchReply,
+  readFetchRequest,
+  readLeafReply,
+  readLeafRequest,
+  readTreeReply,
+  readTreeRequest,
+  writeFetchReply,
+  writeFetchRequest,
+  writeLeafReply,
+  writeLeafRequest,
+  writeTreeReply,
+  writeTreeRequest,
+} from "./tree-messages.ts";
 
 /** What this build writes. */
 export const PROTOCOL_VERSION = 1;
@@ -137,6 +151,12 @@ const KIND = {
   "transfer-page": 16,
   "release-request": 17,
   "release-reply": 18,
+  "tree-request": 19,
+  "tree-reply": 20,
+  "leaf-request": 21,
+  "leaf-reply": 22,
+  "fetch-request": 23,
+  "fetch-reply": 24,
 } as const satisfies Record<Message["kind"], number>;
 
 const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
@@ -232,6 +252,18 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeReleaseRequest(encoder, message);
     case "release-reply":
       return writeReleaseReply(encoder, message);
+    case "tree-request":
+      return writeTreeRequest(encoder, message);
+    case "tree-reply":
+      return writeTreeReply(encoder, message);
+    case "leaf-request":
+      return writeLeafRequest(encoder, message);
+    case "leaf-reply":
+      return writeLeafReply(encoder, message);
+    case "fetch-request":
+      return writeFetchRequest(encoder, message);
+    case "fetch-reply":
+      return writeFetchReply(encoder, message);
     default:
       return unreachable(message);
   }
@@ -275,6 +307,18 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readReleaseRequest(decoder);
     case KIND["release-reply"]:
       return readReleaseReply(decoder);
+    case KIND["tree-request"]:
+      return readTreeRequest(decoder);
+    case KIND["tree-reply"]:
+      return readTreeReply(decoder);
+    case KIND["leaf-request"]:
+      return readLeafRequest(decoder);
+    case KIND["leaf-reply"]:
+      return readLeafReply(decoder);
+    case KIND["fetch-request"]:
+      return readFetchRequest(decoder);
+    case KIND["fetch-reply"]:
+      return readFetchReply(decoder);
     default:
       throw new UnknownMessageError(kind);
   }
@@ -550,22 +594,6 @@ function readReleaseReply(decoder: Decoder): ReleaseReply {
   return { kind: "release-reply", request, partitions: readPartitions(decoder) };
 }
 
-/** partition*: ascending, so that there is one way to say it. */
-function writePartitions(encoder: Encoder, partitions: readonly Partition[]): void {
-  writeCount(encoder, partitions.length);
-  for (const partition of partitions) writeUint(encoder, partition);
-}
-function readPartitions(decoder: Decoder): Partition[] {
-  const count = readCount(decoder, "partitions", PARTITIONS_MAX, 1);
-  const partitions: Partition[] = [];
-  for (let i = 0; i < count; i++) {
-    const partition = readPartition(decoder);
-    if (i > 0 && partition <= partitions[i - 1]!) throw malformed("the partitions are not in order");
-    partitions.push(partition);
-  }
-  return partitions;
-}
-
 /** write: value context operation at w? policy */
 function writeClientWrite(encoder: Encoder, write: ClientWrite): void {
   writeValue(encoder, write.value);
@@ -667,9 +695,6 @@ function readTtl(decoder: Decoder): number {
 }
 function readQuorum(decoder: Decoder): number {
   return readUint(decoder, "a quorum", 1, QUORUM_MAX);
-}
-function readPartition(decoder: Decoder): number {
-  return readUint(decoder, "a partition", 0, PARTITIONS_MAX - 1);
 }
 function readAddress(decoder: Decoder): string {
   return readText(decoder, "a storage address", 0, ADDRESS_BYTES_MAX);

@@ -7,6 +7,7 @@ import type { ClusterParameters } from "../core/config.ts";
 import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import type { NodeMeta, StoredRecord } from "../core/effect.ts";
 import { type Actor, type Key, KEY_BYTES_MAX, type NodeId, type OperationId } from "../core/identifiers.ts";
+import { LEAVES_MAX } from "../core/merkle-forest.ts";
 import type { Claim, Member, View } from "../core/membership.ts";
 import type { ClientResult, ClientWrite, Message, RequestFailure, RequestReport } from "../core/message.ts";
 
@@ -142,6 +143,11 @@ const header = { request: uint, ring: uint32 };
 const timed = { ...header, ttlMs: uint, key };
 const address = fc.string({ maxLength: 40 });
 
+const digest = fc.integer({ min: 0, max: 2 ** 52 - 1 });
+const treeIndex = fc.nat(4_096 * 64 - 1);
+const byIndex = <T extends { readonly index: number }>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+  fc.uniqueArray(one, { maxLength: 8, selector: ({ index }) => index }).map((some) => some.sort((a, b) => a.index - b.index));
+
 /** One arbitrary for each kind: the compiler asks for a new one when the union grows. */
 const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 
@@ -227,6 +233,52 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     partitions,
   }),
   "release-reply": record({ kind: fc.constant("release-reply"), request: uint, partitions }),
+  "tree-request": record({
+    kind: fc.constant("tree-request"),
+    request: uint,
+    level: fc.constant(2),
+    nodes: byIndex(record({ index: treeIndex, digest })),
+  }),
+  "tree-reply": record({
+    kind: fc.constant("tree-reply"),
+    request: uint,
+    level: fc.constant(2),
+    refused: partitions,
+    differing: byIndex(record({ index: treeIndex, children: fc.array(digest, { minLength: 8, maxLength: 8 }) })),
+  }),
+  "leaf-request": record({
+    kind: fc.constant("leaf-request"),
+    request: uint,
+    leaf: fc.nat(LEAVES_MAX - 1),
+    after: address,
+  }),
+  "leaf-reply": fc.oneof(
+    record({
+      kind: fc.constant("leaf-reply"),
+      request: uint,
+      outcome: fc.constant("listed"),
+      records: fc.array(record({ key, digest }), { maxLength: 4 }),
+      next: fc.option(address, { nil: undefined }),
+    }),
+    record({
+      kind: fc.constant("leaf-reply"),
+      request: uint,
+      outcome: fc.constant("refused"),
+      records: fc.constant([]),
+      next: fc.constant(undefined),
+    }),
+  ),
+  "fetch-request": record({
+    kind: fc.constant("fetch-request"),
+    request: uint,
+    keys: fc.array(key, { maxLength: 4 }),
+  }),
+  "fetch-reply": record({
+    kind: fc.constant("fetch-reply"),
+    request: uint,
+    records: fc.array(record({ key, set: dvvSet }), { maxLength: 4 }),
+    answered: fc.nat(64),
+  }),
 };
 
 export const message: fc.Arbitrary<Message> = fc.oneof(...Object.values(messageOfKind));

@@ -84,7 +84,7 @@ function readMeta(decoder: Decoder): NodeMeta {
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */
-function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: T) => void): Uint8Array {
+export function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: T) => void): Uint8Array {
   const encoder = startEncoding();
   writeByte(encoder, FORMAT);
   writeUint32(encoder, 0);
@@ -94,7 +94,7 @@ function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: T) => v
   return bytes;
 }
 
-function decodeGuarded<T>(bytes: Uint8Array, what: string, read: (decoder: Decoder) => T): T {
+export function decodeGuarded<T>(bytes: Uint8Array, what: string, read: (decoder: Decoder) => T): T {
   try {
     const decoder = startDecoding(bytes);
     const format = readByte(decoder, "the format");

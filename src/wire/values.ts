@@ -19,6 +19,7 @@ import {
   MEMBERS_MAX,
   type NodeId,
   type OperationId,
+  type Partition,
   PARTITIONS_MAX,
   SIBLINGS_DECODED_MAX,
   VALUE_BYTES_MAX,
@@ -326,4 +327,24 @@ export function readView(decoder: Decoder): View {
   const parameters = readParameters(decoder);
   const members = readMembers(decoder, parameters.partitions);
   return { parameters, members, claims: readClaims(decoder, parameters.partitions) };
+}
+
+/** partition*: ascending, so that there is one way to say it. */
+export function writePartitions(encoder: Encoder, partitions: readonly Partition[]): void {
+  writeCount(encoder, partitions.length);
+  for (const partition of partitions) writeUint(encoder, partition);
+}
+export function readPartitions(decoder: Decoder): Partition[] {
+  const count = readCount(decoder, "partitions", PARTITIONS_MAX, 1);
+  const partitions: Partition[] = [];
+  for (let i = 0; i < count; i++) {
+    const partition = readPartition(decoder);
+    if (i > 0 && partition <= partitions[i - 1]!) throw malformed("the partitions are not in order");
+    partitions.push(partition);
+  }
+  return partitions;
+}
+
+export function readPartition(decoder: Decoder): Partition {
+  return readUint(decoder, "a partition", 0, PARTITIONS_MAX - 1);
 }
