@@ -143,6 +143,8 @@ export function noteWords(note: Note): string {
       return `Sees the ring differently from ${shortNode(note.peer)}; they compare.`;
     case "partition-held":
       return `Holds partition ${note.partition} completely now.`;
+    case "partition-opened":
+      return `Answers for partition ${note.partition} now.`;
     case "partition-dropped":
       return `Gave partition ${note.partition} away.`;
     case "damaged":

@@ -16,7 +16,7 @@
 
 import { type ClusterParameters, parametersFault } from "./config.ts";
 import type { NodeMeta } from "./effect.ts";
-import type { Partition, Ticket } from "./identifiers.ts";
+import type { NodeId, Partition, Ticket } from "./identifiers.ts";
 import {
   type Claim,
   type Member,
@@ -52,6 +52,12 @@ interface Announcement {
   readonly partitions: readonly Partition[];
 }
 
+/** A meta write under way. */
+interface Writing {
+  readonly announcements: Announcement[];
+  readonly view: View | undefined;
+}
+
 export class Belonging {
   readonly #in: Surroundings;
   readonly #do: BelongingActions;
@@ -63,7 +69,11 @@ export class Belonging {
   #startStore: Ticket | undefined;
   /** What is to be done when the next meta write is durable, and what waits for those under way. */
   readonly #onceDurable: Announcement[] = [];
-  readonly #stores = new Map<Ticket, Announcement[]>();
+  readonly #stores = new Map<Ticket, Writing>();
+  /** The view as it is on the disk. */
+  #durableView: View | undefined;
+  /** Held, but not to be answered for yet, with the version of the own entry that first told of each; Infinity until one has. */
+  readonly #unopened = new Map<Partition, number>();
   /** Partitions whose copy is complete, but not written down yet. */
   readonly #holding = new Set<Partition>();
 
@@ -74,8 +84,10 @@ export class Belonging {
     const before = view === undefined ? undefined : memberOf(view, surroundings.self);
     this.#incarnation = Math.max(meta?.incarnation ?? 0, before?.incarnation ?? 0) + 1;
     if (view === undefined) return;
+    this.#durableView = view;
     const entry = before === undefined ? [] : [{ ...this.#newEntry(view.claims.length), holders: before.holders }];
     this.#ring = new Ring(mergeView(view, entry, undefined));
+    for (const partition of meta?.unopened ?? []) this.#unopened.set(partition, this.self?.version ?? Infinity);
   }
 
   get incarnation(): number {
@@ -89,6 +101,17 @@ export class Belonging {
   /** This node's entry; undefined until it is a member. */
   get self(): Member | undefined {
     return this.#ring === undefined ? undefined : memberOf(this.#ring.view, this.#in.self);
+  }
+
+  /** Partitions that this node holds and does not answer for yet, with the version of its entry that first told of each. */
+  get unopened(): ReadonlyMap<Partition, number> {
+    return this.#unopened;
+  }
+
+  /** True when what `node` says of itself up to this version is on this node's disk. */
+  knows(node: NodeId, incarnation: number, version: number): boolean {
+    const known = this.#durableView === undefined ? undefined : memberOf(this.#durableView, node);
+    return known !== undefined && (known.incarnation > incarnation || (known.incarnation === incarnation && known.version >= version));
   }
 
   /** Meta writes under way. */
@@ -112,6 +135,8 @@ export class Belonging {
       onceDurable: this.#onceDurable,
       stores: this.#stores,
       holding: this.#holding,
+      durableView: this.#durableView,
+      unopened: this.#unopened,
     };
   }
 
@@ -156,13 +181,27 @@ export class Belonging {
 
   /** All data of these partitions is here. */
   hold(partitions: readonly Partition[]): void {
-    for (const partition of partitions) this.#holding.add(partition);
+    for (const partition of partitions) {
+      this.#holding.add(partition);
+      this.#unopened.set(partition, Infinity);
+    }
     this.#changed = true;
     this.#onceDurable.push({ what: "held", partitions });
   }
 
+  /** This node answers for these from now on. */
+  opened(partitions: readonly Partition[]): void {
+    for (const partition of partitions) {
+      this.#unopened.delete(partition);
+      this.#in.note({ what: "partition-opened", partition });
+    }
+    this.#changed = true;
+    this.#do.changed();
+  }
+
   /** These partitions belong to others now, who have all of them. */
   countOut(partitions: readonly Partition[]): void {
+    for (const partition of partitions) this.#unopened.delete(partition);
     this.#setHolders(partitions, false);
     this.#onceDurable.push({ what: "counted-out", partitions });
   }
@@ -184,15 +223,17 @@ export class Belonging {
     if (!this.#changed) return;
     this.#changed = false;
     const ticket = this.#in.nextTicket();
-    this.#stores.set(ticket, this.#onceDurable.splice(0));
+    this.#stores.set(ticket, { announcements: this.#onceDurable.splice(0), view: this.#ring?.view });
     this.#in.store(ticket, [{ store: "meta", meta: this.#meta() }]);
   }
 
   onStored(ticket: Ticket): void {
     if (ticket === this.#startStore) this.#startStore = undefined;
-    const waiting = this.#stores.get(ticket);
+    const writing = this.#stores.get(ticket);
+    if (writing === undefined) return;
     this.#stores.delete(ticket);
-    for (const announcement of waiting ?? []) this.#announce(announcement);
+    this.#durableView = writing.view;
+    for (const announcement of writing.announcements) this.#announce(announcement);
   }
 
   /** True when the write was one of this mechanism's. */
@@ -201,10 +242,10 @@ export class Belonging {
       this.#in.timers.set("start", this.#in.now + WRITE_AGAIN_MS);
       return true;
     }
-    const waiting = this.#stores.get(ticket);
-    if (waiting === undefined) return false;
+    const writing = this.#stores.get(ticket);
+    if (writing === undefined) return false;
     this.#stores.delete(ticket);
-    this.#onceDurable.unshift(...waiting);
+    this.#onceDurable.unshift(...writing.announcements);
     this.#in.timers.set("persist", this.#in.now + WRITE_AGAIN_MS);
     return true;
   }
@@ -219,6 +260,8 @@ export class Belonging {
       this.#in.note({ what: "partition-held", partition });
     }
     this.#setHolders(partitions, true);
+    const version = this.self?.version ?? Infinity;
+    for (const partition of partitions) if (this.#unopened.has(partition)) this.#unopened.set(partition, version);
   }
 
   #newEntry(partitions: number): Member {
@@ -268,10 +311,11 @@ export class Belonging {
     const view = this.#ring?.view;
     const own = this.self;
     const incarnation = this.#incarnation;
-    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view };
+    const unopened = [...this.#unopened.keys()].sort((a, b) => a - b);
+    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, unopened };
     const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
     const members = view.members.map((member) => (member === own ? entry : member));
-    return { incarnation, view: { ...view, members } };
+    return { incarnation, view: { ...view, members }, unopened };
   }
 }
 

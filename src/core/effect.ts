@@ -1,7 +1,7 @@
 /** What leaves a node. The host performs effects in their order; each storage effect is answered by one event with its ticket. */
 
 import type { DvvSet } from "./dvvset.ts";
-import type { Actor, Epoch, Key, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientResult, Message, PutPurpose } from "./message.ts";
@@ -45,6 +45,8 @@ export interface NodeMeta {
   readonly incarnation: number;
   /** Undefined until the cluster was met or founded. */
   readonly view: View | undefined;
+  /** Partitions that it holds and does not answer for yet; see `opening.ts`. Ascending. */
+  readonly unopened: readonly Partition[];
 }
 
 export type Effect =
@@ -119,6 +121,7 @@ export type Note =
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
   | { readonly what: "partition-held"; readonly partition: number }
+  | { readonly what: "partition-opened"; readonly partition: number }
   | { readonly what: "partition-dropped"; readonly partition: number }
   | { readonly what: "storage-failed"; readonly reason: string }
   | { readonly what: "damaged"; readonly key: Key }

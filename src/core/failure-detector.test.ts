@@ -34,6 +34,7 @@ class Fixture {
       },
       ring: undefined,
       reachable: (node) => this.detector.reachable(node),
+      mayStore: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => 1,

@@ -16,8 +16,8 @@
 
 import { type DvvSet, EMPTY, equal, sync } from "./dvvset.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
-import type { ClientResult, RequestFailure, RequestReport } from "./message.ts";
-import { type Outcome, Tally } from "./quorum.ts";
+import type { ReplicaGetReply, ClientResult, RequestFailure, RequestReport } from "./message.ts";
+import { type Outcome, Tally, quorumOf } from "./quorum.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -34,6 +34,7 @@ interface Get {
   readonly key: Key;
   readonly startedAt: Millis;
   readonly deadline: Millis;
+  readonly r: number;
   readonly tally: Tally;
   readonly counted: Set<NodeId>;
   readonly asked: Set<NodeId>;
@@ -44,6 +45,8 @@ interface Get {
   first: NodeId | undefined;
   /** One who counts has answered. */
   heard: boolean;
+  /** Somebody was asked who counts no more: this node will soon hear who does. */
+  moved: boolean;
   answered: boolean;
 }
 
@@ -68,14 +71,15 @@ export class GetCoordinator {
   }
 
   /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
-  start(request: RequestId, key: Key, r: number, list: PreferenceList, timeoutMs: Millis): void {
+  start(request: RequestId, key: Key, r: number, n: number, list: PreferenceList, timeoutMs: Millis): void {
     const { self, now } = this.#in;
     const get: Get = {
       request,
       key,
       startedAt: now,
       deadline: now + timeoutMs,
-      tally: new Tally(Math.min(r, list.counted.length)),
+      r,
+      tally: new Tally(quorumOf(r, n, list.counted.length)),
       counted: new Set(list.counted),
       asked: new Set(),
       sent: new Map(),
@@ -83,6 +87,7 @@ export class GetCoordinator {
       merged: EMPTY,
       first: undefined,
       heard: false,
+      moved: false,
       answered: false,
     };
     this.#gets.set(request, get);
@@ -102,7 +107,7 @@ export class GetCoordinator {
     this.#take(get, this.#in.self, completion.outcome, completion.set);
   }
 
-  onReply(from: NodeId, request: RequestId, outcome: "found" | "missing" | "failed", set: DvvSet | undefined): void {
+  onReply(from: NodeId, { request, outcome, set }: ReplicaGetReply): void {
     const get = this.#bySent.get(request);
     if (get?.sent.get(request) !== from) return;
     get.sent.delete(request);
@@ -123,14 +128,19 @@ export class GetCoordinator {
   onRing(ring: Ring, partitionOfKey: (key: Key) => number): void {
     for (const get of this.#gets.values()) {
       if (get.answered) continue;
-      for (const node of ring.preferenceList(partitionOfKey(get.key)).counted)
+      const { counted } = ring.preferenceList(partitionOfKey(get.key));
+      get.tally.raise(quorumOf(get.r, ring.view.parameters.n, counted.length));
+      for (const node of counted) {
+        get.counted.add(node);
         if (!get.asked.has(node)) this.#ask(get, node);
+      }
     }
   }
 
   onSlow(request: RequestId): void {
     const get = this.#gets.get(request);
     if (get === undefined || get.answered) return;
+    get.moved = false;
     for (const node of get.tally.in("waiting"))
       if (get.counted.has(node)) this.#askFallback(get, this.#in.listOf(get.key));
     this.#judge(get);
@@ -155,7 +165,7 @@ export class GetCoordinator {
     if (ring === undefined) return false;
     const request = this.#in.nextRequest();
     const ttlMs = Math.max(1, get.deadline - now);
-    if (!this.#in.send(node, { kind: "replica-get", request, ring: ring.digest, ttlMs, key: get.key }, "foreground"))
+    if (!this.#in.send(node, { kind: "replica-get", request, ring: ring.digest, ttlMs, key: get.key, counts: get.counted.has(node) }, "foreground"))
       return false;
     get.asked.add(node);
     get.tally.ask(node);
@@ -169,8 +179,12 @@ export class GetCoordinator {
     return [...(list?.fallbacks ?? []), ...(list?.joining ?? [])].some((node) => this.#ask(get, node));
   }
 
-  #take(get: Get, node: NodeId, outcome: "found" | "missing" | "failed", set: DvvSet): void {
-    if (outcome === "failed") {
+  #take(get: Get, node: NodeId, outcome: ReplicaGetReply["outcome"], set: DvvSet): void {
+    if (outcome === "moved") {
+      get.tally.refuse(node);
+      get.moved = true;
+      this.#askFallback(get, this.#in.listOf(get.key));
+    } else if (outcome === "failed") {
       get.tally.refuse(node);
       get.replies.set(node, EMPTY);
       this.#askFallback(get, this.#in.listOf(get.key));
@@ -186,6 +200,10 @@ export class GetCoordinator {
 
   #judge(get: Get): void {
     if (this.#gets.get(get.request) !== get) return;
+    if (!get.answered && !get.moved && get.tally.outcome() === "unreachable") {
+      const more = this.#askFallback(get, this.#in.listOf(get.key));
+      if (!more) get.tally.lower(Math.min(get.r, get.counted.size));
+    }
     const outcome = outcomeOf(get);
     if (!get.answered) {
       if (outcome === "met") {
@@ -200,7 +218,7 @@ export class GetCoordinator {
           `get-timeout:${get.request}`,
           Math.min(get.deadline, this.#in.now + this.#in.config.readRepairMs),
         );
-      } else if (outcome === "unreachable" && !this.#askFallback(get, this.#in.listOf(get.key))) {
+      } else if (outcome === "unreachable" && !get.moved && !this.#askFallback(get, this.#in.listOf(get.key))) {
         this.#fail(get, { code: "quorum" });
         return;
       }

@@ -58,6 +58,7 @@ class Talk {
         return own === undefined ? undefined : new Ring(own);
       },
       reachable: () => true,
+      mayStore: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => 1,

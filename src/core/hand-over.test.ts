@@ -44,6 +44,7 @@ function handOver(start: View) {
       return new Ring(world.view);
     },
     reachable: () => true,
+    mayStore: () => true,
     listOf: () => undefined,
     nextRequest: (() => {
       let last = 0;
@@ -62,6 +63,7 @@ function handOver(start: View) {
   };
   const mechanism = new HandOver(surroundings, {
     countOut: (partitions) => world.out.push(...partitions),
+    exchange: () => true,
     dropRecord: () => {},
     dropDamaged: () => {},
   });

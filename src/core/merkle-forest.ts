@@ -106,9 +106,20 @@ export class MerkleForest {
     return this.digest(0, partition);
   }
 
-  /** The digests of a node's children, in order. */
-  children(level: number, index: number): Digest[] {
-    return Array.from({ length: FANOUT }, (_, i) => this.digest(level + 1, index * FANOUT + i));
+  /** The digests of a node's children, in order; undefined for one under which not all is settled. */
+  children(level: number, index: number): (Digest | undefined)[] {
+    return Array.from({ length: FANOUT }, (_, i) => {
+      const child = index * FANOUT + i;
+      return this.isSettled(level + 1, child) ? this.digest(level + 1, child) : undefined;
+    });
+  }
+
+  /** True when no store is under way under the node and no leaf is in doubt there: what its digest says is durable. */
+  isSettled(level: number, index: number): boolean {
+    const width = FANOUT ** (DEPTH - level);
+    for (const leaf of this.#pending.keys()) if (Math.floor(leaf / width) === index) return false;
+    for (const leaf of this.#doubtful) if (Math.floor(leaf / width) === index) return false;
+    return true;
   }
 
   /** The leaves of a partition that are not 0, with their digests, in order. */

@@ -78,8 +78,10 @@ export interface ReplicaPutReply {
   readonly kind: "replica-put-reply";
   readonly request: RequestId;
   readonly ring: RingDigest;
-  /** "stored" is sent only once the record is durable. */
-  readonly outcome: "stored" | "refused";
+  /** Sent only once it is durable. "stored": merged. "hinted": the sender does not count for the key, and keeps it for those who own it. */
+  readonly outcome: "stored" | "hinted" | "refused";
+  /** Who counts for the key, where the sender sees another ring than the request; else empty. */
+  readonly counted: readonly NodeId[];
 }
 
 export interface ReplicaGet {
@@ -88,13 +90,15 @@ export interface ReplicaGet {
   readonly ring: RingDigest;
   readonly ttlMs: Millis;
   readonly key: Key;
+  /** The asker takes the receiver for one who counts. */
+  readonly counts: boolean;
 }
 export interface ReplicaGetReply {
   readonly kind: "replica-get-reply";
   readonly request: RequestId;
   readonly ring: RingDigest;
-  /** "failed": the disk did not answer. Never to be taken for "missing". */
-  readonly outcome: "found" | "missing" | "failed";
+  /** "failed": the disk did not answer. "moved": asked as one who counts, which the sender does not, or not yet. Never to be taken for "missing". */
+  readonly outcome: "found" | "missing" | "failed" | "moved";
   readonly set: DvvSet | undefined;
 }
 
@@ -161,6 +165,20 @@ export interface ReleaseReply {
   readonly partitions: readonly Partition[];
 }
 
+/** "Do you know, durably, what I say of myself up to here?" */
+export interface KnownRequest {
+  readonly kind: "known-request";
+  readonly request: RequestId;
+  /** Of the sender's own entry. */
+  readonly incarnation: number;
+  readonly version: number;
+}
+export interface KnownReply {
+  readonly kind: "known-reply";
+  readonly request: RequestId;
+  readonly known: boolean;
+}
+
 /** "My trees have these digests; where do yours differ, and what do you have under it?" All nodes on one level; see `merkle-forest.ts`. */
 export interface TreeRequest {
   readonly kind: "tree-request";
@@ -176,8 +194,11 @@ export interface TreeReply {
   readonly level: number;
   /** Partitions of the nodes asked that the sender does not hold; ascending. */
   readonly refused: readonly Partition[];
-  /** Nodes asked whose digest differs at the sender, with its digests of their children, in order. What is in neither list is equal. */
-  readonly differing: readonly { readonly index: number; readonly children: readonly Digest[] }[];
+  /**
+   * Nodes asked whose digest differs at the sender, with its digests of their children, in order; undefined where something under it is not durable yet.
+   * What is in neither list is equal, and durable.
+   */
+  readonly differing: readonly { readonly index: number; readonly children: readonly (Digest | undefined)[] }[];
 }
 
 /** "What do you have in this leaf?" */
@@ -232,6 +253,8 @@ export type Message =
   | TransferPage
   | ReleaseRequest
   | ReleaseReply
+  | KnownRequest
+  | KnownReply
   | TreeRequest
   | TreeReply
   | LeafRequest

@@ -313,7 +313,7 @@ describe("a cluster of five", () => {
       at: 0,
     });
     const answered = (ttlMs: number, delayMs: number, key: string, at: number): boolean => {
-      const message = { kind: "replica-get", request: 1, ring: 0, ttlMs, key: key as Key } as const;
+      const message = { kind: "replica-get", request: 1, ring: 0, ttlMs, key: key as Key, counts: true } as const;
       const load = node
         .step({ kind: "message-received", from: id(2), epoch, message, at })
         .find((effect) => effect.kind === "load");

@@ -16,6 +16,7 @@ import { partitionOf, positionOf } from "./address.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { Belonging } from "./belonging.ts";
 import type { Config } from "./config.ts";
+import { EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability } from "./failure-detector.ts";
@@ -28,7 +29,8 @@ import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
-import type { ClientResult, Message, ReplicaPut } from "./message.ts";
+import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
+import { Opening } from "./opening.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
 import type { PreferenceList } from "./ring.ts";
@@ -65,9 +67,11 @@ export interface NodeView {
   readonly hints: readonly { readonly target: NodeId; readonly count: number }[];
   readonly hintsOwed: number;
   /** Partitions that are being copied here. */
-  readonly transfers: readonly { readonly partition: Partition; readonly sources: number; readonly done: number }[];
+  readonly transfers: Transfer["progress"];
   /** Partitions owned and not held yet. */
   readonly owed: number;
+  /** Partitions held and not answered for yet. */
+  readonly unopened: number;
   /** Requests under way here. */
   readonly requests: number;
   /** Sizes of every queue, map and table, for the bounds test. */
@@ -103,6 +107,7 @@ export class DynamoNode {
   readonly #detector: FailureDetector;
   readonly #transfer: Transfer;
   readonly #source: TransferSource;
+  readonly #opening: Opening;
   readonly #handOver: HandOver;
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
@@ -141,7 +146,7 @@ export class DynamoNode {
       answer,
     });
     this.#gets = new GetCoordinator(surroundings, {
-      read: (key, request) => this.#replica.read(key, { kind: "get", request }),
+      read: (key, request) => this.#readOwn(key, request),
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
       answer,
     });
@@ -166,13 +171,22 @@ export class DynamoNode {
       wanted: () =>
         (this.#belonging.ring?.view.members ?? []).map((member) => member.node).filter((node) => node !== this.#id),
     });
-    this.#transfer = new Transfer(surroundings, {
+    this.#transfer = new Transfer(surroundings, this.#forest, {
       merge: (key, set, request) => this.#replica.merge(key, set, "transfer", { kind: "transfer", request }),
+      exchange: (peer, partition) => this.#exchange.start(peer, [partition], "pull", { kind: "transfer" }),
       held: (partitions) => this.#belonging.hold(partitions),
+    });
+    this.#opening = new Opening(surroundings, this.#forest, {
+      unopened: () => this.#belonging.unopened,
+      exchange: (peer, partitions, serial) =>
+        this.#exchange.start(peer, partitions, "pull", { kind: "opening", serial }),
+      opened: (partitions) => this.#belonging.opened(partitions),
     });
     this.#source = new TransferSource(surroundings);
     this.#handOver = new HandOver(surroundings, {
       countOut: (partitions) => this.#belonging.countOut(partitions),
+      exchange: (owner, partitions, round) =>
+        this.#exchange.start(owner, partitions, "push", { kind: "hand-over", round }),
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
     });
@@ -236,6 +250,7 @@ export class DynamoNode {
       hintsOwed: this.#hints.size,
       transfers: this.#transfer.progress,
       owed: this.#transfer.owed().length,
+      unopened: this.#belonging.unopened.size,
       requests: this.#callers.size,
       sizes: {
         keys,
@@ -250,6 +265,7 @@ export class DynamoNode {
         pages: this.#source.size,
         forest: this.#forest.size,
         exchanges: this.#exchange.size,
+        openings: this.#opening.size,
         listings: this.#treeSource.size,
         turns: this.#antiEntropy.size,
         corrections: this.#scrub.size,
@@ -282,6 +298,7 @@ export class DynamoNode {
       detector: this.#detector.memory,
       transfer: this.#transfer.memory,
       source: this.#source.memory,
+      opening: this.#opening.memory,
       handOver: this.#handOver.memory,
       forest: this.#forest.memory,
       exchange: this.#exchange.memory,
@@ -306,6 +323,7 @@ export class DynamoNode {
         return ring();
       },
       reachable: (peer) => this.#detector.reachable(peer),
+      mayStore: (key) => this.#mayStore(key),
       listOf: (key) => this.#listOf(key),
       nextRequest: () => ++this.#requests,
       nextTicket: () => ++this.#tickets,
@@ -416,6 +434,8 @@ export class DynamoNode {
         return this.#detector.onTimer();
       case "transfer":
         return this.#transfer.onTimer();
+      case "opening":
+        return this.#opening.onTimer();
       case "announce":
         return this.#transfer.onAnnounceTimer();
       case "hand-over":
@@ -540,12 +560,12 @@ export class DynamoNode {
     this.#puts.onRing(ring, (key) => this.#partitionOf(key));
     this.#gets.onRing(ring, (key) => this.#partitionOf(key));
     this.#transfer.onRing();
+    this.#opening.onRing();
     this.#handOver.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
-    this.#setPhase(
-      this.#belonging.self === undefined ? "waiting" : this.#transfer.owed().length > 0 ? "joining" : "member",
-    );
+    const joining = this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0;
+    this.#setPhase(this.#belonging.self === undefined ? "waiting" : joining ? "joining" : "member");
   }
 
   #setPhase(phase: NodePhase): void {
@@ -579,7 +599,8 @@ export class DynamoNode {
     }
     const own = ++this.#requests;
     this.#callers.set(own, { kind: "client", request, what, deadline: this.#now + timeoutMs, retried: false });
-    if (list.counted.includes(this.#id)) this.#coordinate(own, what, timeoutMs);
+    const counts = list.counted.includes(this.#id) && this.#mayStore(what.key);
+    if (counts && (what.kind === "put" || this.#mayAnswer(what.key))) this.#coordinate(own, what, timeoutMs);
     else this.#forwarding.start(own, what, prefer, [], timeoutMs);
   }
 
@@ -590,7 +611,8 @@ export class DynamoNode {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
-    if (what.kind === "get") this.#gets.start(request, what.key, what.r ?? parameters.r, list, timeoutMs);
+    if (what.kind === "get")
+      this.#gets.start(request, what.key, what.r ?? parameters.r, parameters.n, list, timeoutMs);
     else this.#puts.start(request, what.key, what.write, list, parameters, timeoutMs);
   }
 
@@ -604,9 +626,10 @@ export class DynamoNode {
       this.#send(caller.from, reply, "foreground", caller.epoch);
       return;
     }
-    const ownDisk = result.outcome === "failed" && result.failure.code === "storage";
-    if (ownDisk && !caller.retried && this.#now < caller.deadline) {
-      // Our own disk refused before anything was sent: somebody else may coordinate.
+    // Our own disk refused, or the key has moved, before anything was sent: somebody else may coordinate.
+    const elsewhere =
+      result.outcome === "failed" && (result.failure.code === "storage" || result.failure.code === "not-ready");
+    if (elsewhere && !caller.retried && this.#now < caller.deadline) {
       caller.retried = true;
       this.#forwarding.start(request, caller.what, undefined, [this.#id], caller.deadline - this.#now);
       return;
@@ -653,22 +676,15 @@ export class DynamoNode {
         this.#onReplicaPut(from, message);
         break;
       case "replica-put-reply":
-        this.#puts.onReply(from, message.request, message.outcome);
-        this.#handoff.onReply(from, message.request, message.outcome);
-        this.#handOver.onReply(from, message.request, message.outcome);
-        this.#exchange.onReply(from, message.request, message.outcome);
+        this.#puts.onReply(from, message);
+        this.#handoff.onReply(from, message.request, message.outcome === "stored" ? "stored" : "refused");
+        this.#exchange.onReply(from, message.request, message.outcome === "stored" ? "stored" : "refused");
         break;
       case "replica-get":
-        this.#replica.read(message.key, {
-          kind: "peer",
-          from,
-          epoch: this.#epochOf(from),
-          request: message.request,
-          until: this.#now + message.ttlMs,
-        });
+        this.#onReplicaGet(from, message);
         break;
       case "replica-get-reply":
-        this.#gets.onReply(from, message.request, message.outcome, message.set);
+        this.#gets.onReply(from, message);
         break;
       case "coordinate-get":
         this.#onCoordinate(from, message.request, { kind: "get", key: message.key, r: message.r }, message.ttlMs);
@@ -695,6 +711,15 @@ export class DynamoNode {
         break;
       case "release-reply":
         this.#handOver.onReleaseReply(from, message);
+        break;
+      case "known-request": {
+        const known = this.#belonging.knows(from, message.incarnation, message.version);
+        this.#send(from, { kind: "known-reply", request: message.request, known }, "background");
+        if (!known) this.#greet(from);
+        break;
+      }
+      case "known-reply":
+        this.#opening.onReply(from, message);
         break;
       case "tree-request":
         this.#treeSource.onTreeRequest(from, message);
@@ -728,32 +753,64 @@ export class DynamoNode {
   }
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
-    const { key, set, hintFor, request } = message;
+    const { key, set, hintFor, request, ring } = message;
     const epoch = this.#epochOf(from);
-    const origin = { kind: "peer", from, epoch, request, until: this.#now + message.ttlMs } as const;
+    const origin = { kind: "peer", from, epoch, request, until: this.#now + message.ttlMs, ring, hinted: false } as const;
     const list = this.#listOf(key);
     if (list === undefined) {
-      this.#replyPut(origin, "refused");
+      this.#replyPut(origin, "refused", key);
       return;
     }
     if (hintFor !== undefined && hintFor !== this.#id) {
       this.#replica.keepHint(key, hintFor, set, origin);
       return;
     }
-    if (!list.owners.includes(this.#id) && !list.counted.includes(this.#id)) {
+    if (!this.#mayStore(key)) {
       // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
       // for one would both let go; a client's write is kept for those whose it is now.
       if (message.purpose !== "write") {
-        this.#replyPut(origin, "refused");
+        this.#replyPut(origin, "refused", key);
         return;
       }
-      list.owners.forEach((owner, i) => this.#replica.keepHint(key, owner, set, i === 0 ? origin : { kind: "nobody" }));
+      list.owners.forEach((owner, i) =>
+        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }),
+      );
       return;
     }
     this.#replica.merge(key, set, message.purpose, origin);
     // A writer that does not know of those who are joining would leave them out, and the page that they copied may be older than this write.
     if (message.purpose === "write" && message.ring !== this.#belonging.ring?.digest)
       for (const node of list.joining) if (node !== from && node !== this.#id) this.#pass(node, message);
+  }
+
+  #onReplicaGet(from: NodeId, { key, request, ring, ttlMs, counts }: ReplicaGet): void {
+    const epoch = this.#epochOf(from);
+    const origin = { kind: "peer", from, epoch, request, until: this.#now + ttlMs, ring, hinted: false } as const;
+    if (counts && !this.#mayAnswer(key))
+      this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
+    else this.#replica.read(key, origin);
+  }
+
+  /** A get that is coordinated here asks this node as it would another. */
+  #readOwn(key: Key, request: RequestId): void {
+    const origin = { kind: "get", request } as const;
+    if (this.#listOf(key)?.counted.includes(this.#id) === true && !this.#mayAnswer(key))
+      this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
+    else this.#replica.read(key, origin);
+  }
+
+  /** Whether records of the key may change here; see `Surroundings`. */
+  #mayStore(key: Key): boolean {
+    const list = this.#listOf(key);
+    if (list === undefined || this.#handOver.isClosing(this.#partitionOf(key))) return false;
+    return list.owners.includes(this.#id) || list.counted.includes(this.#id);
+  }
+
+  /** Whether what this node has of the key counts for a reader. */
+  #mayAnswer(key: Key): boolean {
+    const partition = this.#partitionOf(key);
+    const counts = this.#listOf(key)?.counted.includes(this.#id) === true;
+    return counts && !this.#handOver.isClosing(partition) && !this.#belonging.unopened.has(partition);
   }
 
   #pass(to: NodeId, message: ReplicaPut): void {
@@ -766,8 +823,8 @@ export class DynamoNode {
   }
 
   #replyToPeer(origin: Origin & { kind: "peer" }, completion: Completion): void {
-    if (completion.kind === "stored") this.#replyPut(origin, "stored");
-    else if (completion.kind === "refused") this.#replyPut(origin, "refused");
+    if (completion.kind === "stored") this.#replyPut(origin, origin.hinted ? "hinted" : "stored", completion.key);
+    else if (completion.kind === "refused") this.#replyPut(origin, "refused", completion.key);
     else if (completion.kind === "read") {
       const { from, epoch, request } = origin;
       const { outcome } = completion;
@@ -777,14 +834,22 @@ export class DynamoNode {
     }
   }
 
-  #replyPut({ from, epoch, request }: Origin & { kind: "peer" }, outcome: "stored" | "refused"): void {
+  #replyPut(
+    { from, epoch, request, ring: theirs }: Origin & { kind: "peer" },
+    outcome: ReplicaPutReply["outcome"],
+    key: Key,
+  ): void {
     const ring = this.#belonging.ring?.digest ?? 0;
-    this.#send(from, { kind: "replica-put-reply", request, ring, outcome }, "foreground", epoch);
+    const counted = ring === theirs ? [] : (this.#listOf(key)?.counted ?? []);
+    this.#send(from, { kind: "replica-put-reply", request, ring, outcome, counted }, "foreground", epoch);
   }
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */
   #compareRings(peer: NodeId, ring: RingDigest): void {
-    if (ring === this.#belonging.ring?.digest) return;
+    if (ring !== this.#belonging.ring?.digest) this.#greet(peer);
+  }
+
+  #greet(peer: NodeId): void {
     const last = this.#greetedAt.get(peer);
     if (last !== undefined && this.#now - last < GREET_AGAIN_MS) return;
     this.#greetedAt.set(peer, this.#now);
@@ -806,17 +871,25 @@ export class DynamoNode {
     this.#forwarding.onPeerDown(peer);
     this.#handoff.onPeerDown(peer);
     this.#transfer.onPeerDown(peer);
+    this.#opening.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
   }
 
-  #onExchanged({ peer, purpose }: ExchangeEnd): void {
+  #onExchanged({ peer, purpose, partitions, outcome, differing }: ExchangeEnd): void {
+    const settled = outcome === "settled";
     switch (purpose.kind) {
       case "anti-entropy":
         this.#antiEntropy.onEnded(peer);
         break;
       case "transfer":
+        for (const partition of partitions) this.#transfer.onExchanged(peer, partition, settled, differing);
+        break;
+      case "opening":
+        this.#opening.onExchanged(peer, purpose.serial, settled);
+        break;
       case "hand-over":
+        this.#handOver.onExchanged(peer, partitions, purpose.round, settled);
         break;
       default:
         unreachable(purpose);

@@ -11,14 +11,17 @@
  * not counted. An owner and its stand-in are one replica between them and count once, because the hint ends when it is delivered. When too few are
  * left to ever reach W the put fails at once; it may still take effect.
  *
+ * While the set of those who count changes, an answer tells of those whom its sender counts and the coordinator may not know: they are asked as well
+ * and the quorum grows with them. It never shrinks within one put.
+ *
  * Limits: `requestsMax` puts under way; each ends after its time bound.
  */
 
 import { assert } from "../base/assert.ts";
 import { type Clock, type Dot, type DvvSet, counterOf, joinClocks } from "./dvvset.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
-import type { ClientResult, ClientWrite, RequestFailure, RequestReport } from "./message.ts";
-import { Tally } from "./quorum.ts";
+import type { ClientResult, ClientWrite, ReplicaPutReply, RequestFailure, RequestReport } from "./message.ts";
+import { Tally, quorumOf } from "./quorum.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -38,7 +41,13 @@ interface Put {
   readonly deadline: Millis;
   /** Counts owners: each has answered when it or its stand-in has. */
   readonly tally: Tally;
+  /** Answers that make a quorum when so many count, and those that have to do when no more can come. */
+  readonly neededOf: (holders: number) => number;
+  readonly least: number;
+  /** Who counts, by this node's view or by that of somebody who answered. */
   readonly counted: Set<NodeId>;
+  /** Where it is durable as a record, whoever counts. */
+  readonly storedBy: Set<NodeId>;
   /** Requests sent: who answers them, and whose replica that would be. */
   readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId }>;
   /** Whose replica the coordinator's own copy is; undefined when it does not count. */
@@ -72,7 +81,7 @@ export class PutCoordinator {
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
-    return [...this.#puts.values()].map((put) => ({ ...put, tally: put.tally.memory }));
+    return [...this.#puts.values()].map(({ neededOf: _, ...put }) => ({ ...put, tally: put.tally.memory }));
   }
 
   /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
@@ -81,11 +90,12 @@ export class PutCoordinator {
     key: Key,
     write: ClientWrite,
     list: PreferenceList,
-    parameters: { readonly w: number },
+    parameters: { readonly n: number; readonly w: number },
     timeoutMs: Millis,
   ): void {
     const { self, now } = this.#in;
-    const needed = Math.min(write.w ?? parameters.w, list.counted.length);
+    const w = write.w ?? parameters.w;
+    const needed = quorumOf(w, parameters.n, list.counted.length);
     const put: Put = {
       request,
       key,
@@ -94,6 +104,9 @@ export class PutCoordinator {
       deadline: now + timeoutMs,
       tally: new Tally(needed),
       counted: new Set(list.counted),
+      storedBy: new Set(),
+      neededOf: (holders) => quorumOf(w, parameters.n, holders),
+      least: Math.min(w, list.counted.length),
       sent: new Map(),
       ownCopyFor: undefined,
       hintedFor: new Map(),
@@ -107,11 +120,13 @@ export class PutCoordinator {
     this.#in.timers.set(`put-timeout:${request}`, put.deadline);
     // The coordinator's own copy: its record where it belongs, else a hint for the first owner that is down, or for the first owner.
     let place: "record" | NodeId = "record";
-    if (list.counted.includes(self)) put.ownCopyFor = self;
+    const stores = this.#in.mayStore(key);
+    if (list.counted.includes(self) && stores) put.ownCopyFor = self;
     else if (!list.owners.includes(self)) {
-      const first = list.counted[0];
+      const others = list.counted.filter((node) => node !== self);
+      const first = others[0];
       assert(first !== undefined, "a preference list counts on nobody");
-      place = list.counted.find((node) => !this.#in.reachable(node)) ?? first;
+      place = others.find((node) => !this.#in.reachable(node)) ?? first;
       put.ownCopyFor = place;
       put.hintedFor.set(place, self);
       this.#in.note({ what: "stand-in", key });
@@ -139,7 +154,7 @@ export class PutCoordinator {
           const failure: RequestFailure =
             completion.refusal === "too-many-siblings"
               ? { code: "too-many-siblings", siblings: completion.siblings }
-              : { code: "storage" };
+              : { code: completion.refusal === "moved" ? "not-ready" : "storage" };
           this.#fail(put, failure);
         } else this.#judge(put);
         break;
@@ -148,12 +163,16 @@ export class PutCoordinator {
     }
   }
 
-  onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
+  onReply(from: NodeId, { request, outcome, counted }: ReplicaPutReply): void {
     const put = this.#bySent.get(request);
     const sent = put?.sent.get(request);
     if (put === undefined || sent?.node !== from) return;
-    if (outcome === "stored") {
+    // Somebody counts of whom this node does not know: then it needs a copy as well before the caller is told.
+    this.#extend(put, counted);
+    if (outcome !== "refused") {
       this.#forgetSent(put, request);
+      if (outcome === "stored" && sent.owner === from) put.storedBy.add(from);
+      else if (outcome === "hinted") put.hintedFor.set(sent.owner, from);
       this.#answered(put, from, sent.owner);
     } else this.#refused(put, request);
   }
@@ -169,10 +188,9 @@ export class PutCoordinator {
     for (const put of this.#puts.values()) {
       if (put.set === undefined) continue;
       const list = ring.preferenceList(partitionOfKey(put.key));
-      for (const node of [...list.counted, ...list.joining]) {
-        if (put.asked.has(node) || !this.#in.reachable(node)) continue;
-        this.#send(put, node, node, undefined);
-      }
+      this.#extend(put, list.counted);
+      for (const node of list.joining)
+        if (!put.asked.has(node) && this.#in.reachable(node)) this.#send(put, node, node, undefined);
     }
   }
 
@@ -203,6 +221,21 @@ export class PutCoordinator {
     this.#judge(put);
   }
 
+  /** These count as well. */
+  #extend(put: Put, counted: readonly NodeId[]): void {
+    const more = counted.filter((node) => node !== this.#in.self && !put.counted.has(node));
+    for (const node of more) put.counted.add(node);
+    put.tally.raise(put.neededOf(put.counted.size));
+    for (const node of more) {
+      put.tally.ask(node);
+      if (put.storedBy.has(node)) this.#count(put, node, node);
+      else if (!this.#asksFor(put, node) && !this.#send(put, node, node, undefined)) {
+        put.tally.refuse(node);
+        this.#standIn(put, node);
+      }
+    }
+  }
+
   /** Finds somebody to keep a hint for `owner`: the next fallback that answers, else this node. */
   #standIn(put: Put, owner: NodeId): void {
     if (put.set === undefined || !put.counted.has(owner) || put.hintedFor.has(owner)) return;
@@ -218,11 +251,16 @@ export class PutCoordinator {
   }
 
   #answered(put: Put, node: NodeId, owner: NodeId | undefined): void {
-    if (owner !== undefined && put.counted.has(owner)) {
+    if (owner !== undefined && put.counted.has(owner)) this.#count(put, node, owner);
+    this.#judge(put);
+  }
+
+  /** One node is one copy, whomever it stands for besides. */
+  #count(put: Put, node: NodeId, owner: NodeId): void {
+    if (!put.answeredBy.has(node)) {
       put.answeredBy.add(node);
       put.tally.answer(owner);
-    }
-    this.#judge(put);
+    } else if (!this.#asksFor(put, owner)) put.tally.refuse(owner);
   }
 
   #refused(put: Put, request: RequestId): void {
@@ -261,6 +299,7 @@ export class PutCoordinator {
 
   #judge(put: Put): void {
     if (put.set === undefined || this.#puts.get(put.request) !== put) return;
+    if (!put.answered && put.tally.outcome() === "unreachable") put.tally.lower(put.least);
     const outcome = put.tally.outcome();
     if (!put.answered) {
       if (outcome === "met") {

@@ -63,6 +63,7 @@ class Fixture {
       now: 0,
       ring: undefined,
       reachable: () => true,
+      mayStore: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => ++this.#tickets,

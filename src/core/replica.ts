@@ -11,6 +11,9 @@
  * kept with the record, unless this record already has one that was made since the start of this node, no store failed since, and neither the
  * context nor anything known of the key claims more of it than the record itself.
  *
+ * Records change only while the node owns the key or counts for it, asked when the work is done and not when it came: once it is about to let go, what it
+ * has stays as it was when the owners were given all of it.
+ *
  * What a node knows of a key is its record joined with its hints for it. A read that failed is never "missing". A damaged record is no record any
  * more: reads of it fail until another replica's is merged in, and it never keeps an actor. A damaged hint is let go.
  *
@@ -34,7 +37,7 @@ import {
   type Ticket,
 } from "./identifiers.ts";
 import type { ClientWrite, PutPurpose } from "./message.ts";
-import type { Origin, Surroundings } from "./surroundings.ts";
+import type { Origin, Refusal, Surroundings } from "./surroundings.ts";
 
 /** Where a write goes: into the record, or into the hint for a node. */
 type Place = "record" | NodeId;
@@ -355,6 +358,10 @@ export class Replica {
 
   #merge(state: KeyState, work: Work & { kind: "merge" }): void {
     const { place, set, origin, purpose } = work;
+    if (place === "record" && !this.#in.mayStore(state.key)) {
+      this.#refuse(state.key, origin, "moved");
+      return;
+    }
     const before = at(state, place);
     if (before === undefined && !this.#roomFor(state.key, place, origin)) return;
     const merged = before === undefined ? set : sync(before.set, set);
@@ -366,6 +373,10 @@ export class Replica {
 
   #mint(state: KeyState, work: Work & { kind: "mint" }): void {
     const { place, write, checksum, origin } = work;
+    if (place === "record" && !this.#in.mayStore(state.key)) {
+      this.#refuse(state.key, origin, "moved");
+      return;
+    }
     const before = at(state, place);
     const all = known(state);
     if (all.siblings.some((sibling) => sibling.operation === write.operation)) {
@@ -479,7 +490,7 @@ export class Replica {
     else this.#refuse(state.key, work.origin, "storage");
   }
 
-  #refuse(key: Key, origin: Origin, refusal: "storage" | "too-many-siblings" | "hints-full", siblings = 0): void {
+  #refuse(key: Key, origin: Origin, refusal: Refusal, siblings = 0): void {
     this.#in.complete({ kind: "refused", origin, key, refusal, siblings });
   }
 

@@ -3,8 +3,8 @@
  * the view, so that nodes which agree on the view agree on every list.
  *
  * The walk goes clockwise over the tokens from the partition's own and skips nodes that it has met. The first N of it are the owners, those in
- * a new zone first. An owner that does not hold the partition completely yet is written to but not counted; the walk goes on to a node that does
- * hold it, which counts in its place. So a join never makes a quorum of nodes that have not got the data.
+ * a new zone first. Whoever holds the partition counts, owner or not: an owner that does not hold it yet is written to but not counted, and a former
+ * owner counts until it has let go. So a join never makes a quorum of nodes that have not got the data, and who counts does not depend on tokens.
  */
 
 import type { NodeId, Partition, RingDigest } from "./identifiers.ts";
@@ -16,7 +16,7 @@ import { type Claim, type Member, type View, holds } from "./membership.ts";
 export interface PreferenceList {
   /** The first N nodes: where the partition belongs. */
   readonly owners: readonly NodeId[];
-  /** Whose replies make a quorum: owners that hold the partition, then present holders in place of those that do not yet. */
+  /** Whose replies make a quorum: all who hold the partition, owners first. More than N while some are coming or going: see `quorumOf`. */
   readonly counted: readonly NodeId[];
   /** Owners that do not hold the partition yet: written to, not counted, not asked. */
   readonly joining: readonly NodeId[];
@@ -97,7 +97,7 @@ export class Ring {
     const tokenless = this.view.members.filter((member) => !met.includes(member.node));
     const present = owners.filter((node) => this.#holds(node, partition));
     for (const node of [...others, ...tokenless.map((member) => member.node)])
-      if (present.length < n && this.#holds(node, partition)) present.push(node);
+      if (this.#holds(node, partition)) present.push(node);
     // Nobody claims to hold it: better the owners than nobody.
     const counted = present.length > 0 ? present : owners;
     const joining = owners.filter((node) => !counted.includes(node));

@@ -47,12 +47,14 @@ export type Direction = "both" | "pull" | "push";
 /** Who wanted the exchange. */
 export type Purpose =
   | { readonly kind: "anti-entropy" }
-  | { readonly kind: "transfer"; readonly partition: Partition }
-  | { readonly kind: "hand-over"; readonly partition: Partition };
+  | { readonly kind: "transfer" }
+  | { readonly kind: "opening"; readonly serial: number }
+  | { readonly kind: "hand-over"; readonly round: number };
 
 export interface ExchangeEnd {
   readonly peer: NodeId;
   readonly purpose: Purpose;
+  readonly partitions: readonly Partition[];
   readonly outcome: "settled" | "failed";
   /** Keys whose records were not the same on both sides. */
   readonly differing: number;
@@ -83,6 +85,7 @@ interface Exchange {
   readonly peer: NodeId;
   readonly direction: Direction;
   readonly purpose: Purpose;
+  readonly partitions: readonly Partition[];
   readonly puts: PutPurpose;
   /** Nodes that are to be asked about, of one level each; the deepest last. */
   readonly open: { readonly level: number; readonly indexes: number[] }[];
@@ -137,6 +140,7 @@ export class TreeExchange {
       peer,
       direction,
       purpose,
+      partitions,
       puts: purpose.kind === "anti-entropy" ? "repair" : "transfer",
       open: [],
       question: undefined,
@@ -156,11 +160,6 @@ export class TreeExchange {
     this.#advance(exchange);
     this.#arm();
     return true;
-  }
-
-  /** Ends, without a word, the exchanges for which `over` says so. */
-  abandon(over: (end: { readonly peer: NodeId; readonly purpose: Purpose }) => boolean): void {
-    for (const exchange of [...this.#exchanges.values()]) if (over(exchange)) this.#forget(exchange);
   }
 
   onTimer(): void {
@@ -440,7 +439,7 @@ export class TreeExchange {
     return true;
   }
 
-  #read(exchange: Exchange, key: Key, outcome: "found" | "missing" | "failed", set: DvvSet): void {
+  #read(exchange: Exchange, key: Key, outcome: "found" | "missing" | "failed" | "moved", set: DvvSet): void {
     const theirs = exchange.reading.get(key);
     const { ring } = this.#in;
     if (theirs === undefined) return;
@@ -472,9 +471,9 @@ export class TreeExchange {
   #end(exchange: Exchange, outcome: "settled" | "failed"): void {
     if (this.#exchanges.get(exchange.session) !== exchange) return;
     this.#forget(exchange);
-    const { peer, purpose, differing } = exchange;
+    const { peer, purpose, partitions, differing } = exchange;
     if (differing > 0) this.#in.note({ what: "exchanged", peer, records: differing });
-    this.#do.ended({ peer, purpose, outcome, differing });
+    this.#do.ended({ peer, purpose, partitions, outcome, differing });
   }
 
   #forget(exchange: Exchange): void {

@@ -6,7 +6,7 @@
  *   listing     the records of a leaf are being read from the disk, to tell their digests
  *   fetching    records that were asked for are being read
  *
- * It answers for partitions that it holds, to members that hold or own them as well. While it lists a whole leaf it also sees whether the leaf's sum is
+ * It answers for partitions that it holds, to any member, and says that something is equal only when it is durable here. While it lists a whole leaf it also sees whether the leaf's sum is
  * right, and sets it right.
  *
  * Limits: SCANS_MAX listings and FETCHES_MAX fetches at once, beyond which it refuses or stays silent and the asker comes again; a listing takes up
@@ -82,11 +82,11 @@ export class TreeSource {
 
   onTreeRequest(from: NodeId, { request, level, nodes }: TreeRequest): void {
     const refused = new Set<Partition>();
-    const differing: { index: number; children: readonly Digest[] }[] = [];
+    const differing: { index: number; children: readonly (Digest | undefined)[] }[] = [];
     for (const { index, digest } of nodes) {
       const partition = Math.floor(index / FANOUT ** level);
       if (!this.#answersFor(partition, from)) refused.add(partition);
-      else if (this.#forest.digest(level, index) !== digest)
+      else if (this.#forest.digest(level, index) !== digest || !this.#forest.isSettled(level, index))
         differing.push({ index, children: this.#forest.children(level, index) });
     }
     const reply = { kind: "tree-reply", request, level, refused: [...refused].sort((a, b) => a - b), differing } as const;
@@ -171,10 +171,8 @@ export class TreeSource {
   #answersFor(partition: Partition, asker: NodeId): boolean {
     const { ring, self } = this.#in;
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
-    const theirs = ring === undefined ? undefined : memberOf(ring.view, asker);
-    if (ring === undefined || own === undefined || partition >= ring.view.claims.length || !holds(own, partition))
-      return false;
-    return ring.owns(asker, partition) || (theirs !== undefined && holds(theirs, partition));
+    if (ring === undefined || own === undefined || partition >= ring.view.claims.length) return false;
+    return holds(own, partition) && memberOf(ring.view, asker) !== undefined;
   }
 
   #answer(ticket: Ticket, { to, epoch, asked, keys, found }: Fetch): void {

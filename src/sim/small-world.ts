@@ -202,7 +202,7 @@ export class SmallWorld implements Explorable<WorldState, Action> {
       now: 0,
       nodes: this.#ledger.ids.map(() => undefined),
       starts: this.#ledger.ids.map(() => 0),
-      disks: this.#ledger.ids.map(() => SmallDisk.fresh({ incarnation: 1, view })),
+      disks: this.#ledger.ids.map(() => SmallDisk.fresh({ incarnation: 1, view, unopened: NOTHING })),
       wiped: 0,
       faultsUsed: 0,
       links: this.#ledger.pairs.map(() => 0),

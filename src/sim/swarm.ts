@@ -221,7 +221,7 @@ class SeedRun {
         callers: Math.min(drawn.callers, callersMax),
         chainProbability: without.includes("chained-puts") ? 0 : drawn.chainProbability,
       },
-      { n: parameters.n, timerLatenessMs: this.#faults.timerLatenessMs },
+      { parameters, timerLatenessMs: this.#faults.timerLatenessMs },
     );
   }
 
@@ -304,11 +304,13 @@ class SeedRun {
       simulator.runUntil(simulator.now + 1_000);
       this.#checkers.checkBounds();
       this.#placement.check();
-      const { sinceMs, missing } = this.#checkers.rest();
+      const rest = this.#checkers.rest();
+      const { sinceMs } = rest;
+      const missing = rest.missing ?? this.#custody.astray();
       if (missing !== waitsFor) this.#tell(`no rest yet: ${missing ?? "it must last"}`);
       waitsFor = missing;
       const noneOnItsWay = simulator.now - from >= (network.lateProbability > 0 ? network.lateMsMax : 0);
-      if (sinceMs >= REST_MS && noneOnItsWay && this.#callers.underWay === 0) {
+      if (sinceMs >= REST_MS && missing === undefined && noneOnItsWay && this.#callers.underWay === 0) {
         this.#settledMs = simulator.now - sinceMs - from;
         return;
       }
@@ -323,7 +325,6 @@ class SeedRun {
   #judge(): void {
     const simulator = this.#simulator;
     this.#checkers.checkNothingLost();
-    this.#custody.checkNothingAstray();
     this.#quietness.start(simulator.now);
     simulator.runUntil(simulator.now + QUIET_MS);
     this.#quietness.judge(simulator.now, simulator.running.length, this.#plan.config.scrubMs);

@@ -138,6 +138,10 @@ export function formatMessage(message: Message, names: Names): string {
       return `release-request #${message.request} partitions=${message.partitions.length}`;
     case "release-reply":
       return `release-reply #${message.request} partitions=${message.partitions.length}`;
+    case "known-request":
+      return `known-request #${message.request} version=${message.incarnation}.${message.version}`;
+    case "known-reply":
+      return `known-reply #${message.request} ${message.known ? "known" : "not known"}`;
     case "tree-request":
       return `tree-request #${message.request} level=${message.level} nodes=${message.nodes.length}`;
     case "tree-reply":
@@ -194,6 +198,7 @@ export function formatNote(note: Note, names: Names): string {
     case "clock-jump":
       return `clock-jump ${note.gapMs} ms`;
     case "partition-held":
+    case "partition-opened":
     case "partition-dropped":
       return `${note.what} ${note.partition}`;
     case "storage-failed":

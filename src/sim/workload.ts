@@ -10,10 +10,9 @@ import type { Prng } from "../base/prng.ts";
 import { utf8Encode } from "../base/bytes.ts";
 import type { Clock } from "../core/dvvset.ts";
 import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
-import type { View } from "../core/membership.ts";
+import type { ClusterParameters } from "../core/config.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
-import { partitionOf, positionOf } from "../core/address.ts";
-import { Ring } from "../core/ring.ts";
+import { quorumOf } from "../core/quorum.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation, OperationBits } from "./history.ts";
 import type { Simulator } from "./simulator.ts";
@@ -22,7 +21,6 @@ export const CALLERS_MAX = 64;
 /** An answer may come this much after the time bound of its request: timers fire late, and steps take turns. */
 const ANSWER_SLACK_MS: Millis = 3_000;
 const DEFAULT_TIMEOUT_MS: Millis = 5_000;
-const rings = new WeakMap<View, Ring>();
 /** Of each key, the latest. */
 const STRICT_PUTS_LOOKED_AT = 32;
 
@@ -109,7 +107,7 @@ export class Callers {
   readonly #prng: Prng;
   readonly #workload: Workload;
   /** Default and most of r and w. */
-  readonly #n: number;
+  readonly #parameters: ClusterParameters;
   readonly #latenessMs: Millis;
   #stopped = false;
   #underWay = 0;
@@ -123,14 +121,14 @@ export class Callers {
     checkers: Checkers,
     prng: Prng,
     workload: Workload,
-    options: { readonly n: number; readonly timerLatenessMs: Millis },
+    options: { readonly parameters: ClusterParameters; readonly timerLatenessMs: Millis },
   ) {
     this.#simulator = simulator;
     this.#history = history;
     this.#checkers = checkers;
     this.#prng = prng;
     this.#workload = workload;
-    this.#n = options.n;
+    this.#parameters = options.parameters;
     this.#latenessMs = options.timerLatenessMs;
   }
 
@@ -255,7 +253,7 @@ export class Callers {
 
   #ownQuorum(): number | undefined {
     if (this.#mustSucceed !== undefined || !this.#prng.chance(this.#workload.ownQuorumProbability)) return undefined;
-    return this.#prng.chance(0.5) ? 1 : this.#prng.between(1, this.#n);
+    return this.#prng.chance(0.5) ? 1 : this.#prng.between(1, this.#parameters.n);
   }
 
   #ownTimeout(): Millis | undefined {
@@ -282,7 +280,7 @@ export class Callers {
       (result) => {
         if (result?.outcome === "got") {
           this.#checkers.judge(key, result.set, node, "answers with");
-          this.#checkStrictRead(node, key, result, strictlyDue);
+          this.#checkStrictRead(node, key, options.r ?? this.#parameters.r, result, strictlyDue);
           if (due !== undefined && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
         } else this.counts.getsFailed++;
         this.#demand(strict, `get of ${key}`, node, result);
@@ -372,7 +370,9 @@ export class Callers {
 
   #acknowledged(operation: Operation, result: ClientResult & { readonly outcome: "put" }, w: number | undefined): void {
     const { needed, counted, coordinator, answered, hintedFor } = result.report;
-    if (w !== undefined && needed !== Math.min(w, counted))
+    const asked = w ?? this.#parameters.w;
+    const enough = quorumOf(asked, this.#parameters.n, counted);
+    if (needed !== enough && needed !== Math.min(asked, counted))
       throw new InvariantViolation(
         "answered",
         `a put with w=${w} was answered after ${needed} of ${counted} that count`,
@@ -381,25 +381,13 @@ export class Callers {
       throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
     this.#checkers.onAcknowledged(operation, needed);
     // A retry may be acknowledged with more copies than the first attempt: the promise grows.
-    if (operation.acknowledged !== undefined && operation.acknowledged.needed >= needed) return;
-    const strict =
-      hintedFor.length === 0 && counted === this.#n && this.#isPeaceful(operation.key) ? needed : undefined;
-    operation.acknowledged = { needed, at: this.#simulator.now, coordinator, strict };
-  }
-
-  /** True when all see the same owners of the key, and none of these is still joining. */
-  #isPeaceful(key: Key): boolean {
-    let owners: string | undefined;
-    for (const node of this.#simulator.running) {
-      const view = this.#simulator.viewOf(node);
-      if (view === undefined) continue;
-      let ring = rings.get(view);
-      if (ring === undefined) rings.set(view, (ring = new Ring(view)));
-      const list = ring.preferenceList(partitionOf(positionOf(key), view.claims.length));
-      owners ??= list.owners.join();
-      if (list.joining.length > 0 || list.owners.join() !== owners) return false;
-    }
-    return true;
+    // With fewer nodes that keep data than W, a copy at one that is about to let go of it is no promise.
+    const members = this.#simulator.viewOf(coordinator)?.members ?? [];
+    const takers = members.filter((member) => member.capacity > 0).length;
+    const promised = Math.max(1, Math.min(asked, counted, takers));
+    if (operation.acknowledged !== undefined && operation.acknowledged.needed >= promised) return;
+    const strict = hintedFor.length === 0 && needed === enough ? asked : undefined;
+    operation.acknowledged = { needed: promised, at: this.#simulator.now, coordinator, strict };
   }
 
   /** What a read of the key that begins now must meet if it asks a strict quorum. */
@@ -410,24 +398,24 @@ export class Callers {
   }
 
   /**
-   * Reads and writes of strict quorums meet, whatever joins, moves or fails afterwards (DESIGN, section 3: holders). A put that is acknowledged
-   * while owners change is left out: a copy that it sends to a newcomer may be lost, and until the former owner has handed over, nobody who is
-   * asked need have it.
+   * Reads and writes of strict quorums meet, whatever joins, moves or fails before, meanwhile and afterwards (DESIGN, section 3: holders).
    */
   #checkStrictRead(
     node: NodeId,
     key: Key,
+    r: number,
     result: ClientResult & { readonly outcome: "got" },
     due: readonly Operation[],
   ): void {
     const { needed, counted, answered, silent } = result.report;
-    if (counted !== this.#n || answered.length + silent.length !== counted) return;
+    const { n } = this.#parameters;
+    if (needed !== quorumOf(r, n, counted) || answered.length + silent.length !== counted) return;
     const history = this.#history.of(key);
     const missed = due.find(
       ({ acknowledged, copiesLost, forgiven }, i) =>
         !forgiven &&
         copiesLost === 0 &&
-        (acknowledged?.strict ?? 0) + needed > counted &&
+        (acknowledged?.strict ?? 0) + r > n &&
         !history.shows(result.set, due[i]!),
     );
     if (missed === undefined) return;

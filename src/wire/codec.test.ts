@@ -235,7 +235,7 @@ describe("fuzz", () => {
 describe("refused", () => {
   const long = "x".repeat(1_025) as Key;
   const big = new Uint8Array(1_048_577);
-  const get = { kind: "replica-get", request: 1, ring: 1, ttlMs: 1 } as const;
+  const get = { kind: "replica-get", request: 1, ring: 1, ttlMs: 1, counts: true } as const;
   const cases: Record<string, [Message, RegExp]> = {
     "an empty key": [{ ...get, key: "" as Key }, /key is empty/],
     "a key over 1,024 bytes": [{ ...get, key: long }, /1025, over/],

@@ -30,6 +30,8 @@ import type {
   GossipDigest,
   GossipNews,
   GossipVersions,
+  KnownReply,
+  KnownRequest,
   Message,
   Ping,
   Pong,
@@ -157,11 +159,13 @@ const KIND = {
   "leaf-reply": 22,
   "fetch-request": 23,
   "fetch-reply": 24,
+  "known-request": 25,
+  "known-reply": 26,
 } as const satisfies Record<Message["kind"], number>;
 
 const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
-const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "refused"];
-const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed"];
+const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "hinted", "refused"];
+const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed", "moved"];
 const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
 const POLICIES: readonly ClientWrite["policy"][] = ["siblings", "last-write-wins"];
 const RESULTS: readonly ClientResult["outcome"][] = ["got", "put", "failed"];
@@ -252,6 +256,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeReleaseRequest(encoder, message);
     case "release-reply":
       return writeReleaseReply(encoder, message);
+    case "known-request":
+      return writeKnownRequest(encoder, message);
+    case "known-reply":
+      return writeKnownReply(encoder, message);
     case "tree-request":
       return writeTreeRequest(encoder, message);
     case "tree-reply":
@@ -307,6 +315,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readReleaseRequest(decoder);
     case KIND["release-reply"]:
       return readReleaseReply(decoder);
+    case KIND["known-request"]:
+      return readKnownRequest(decoder);
+    case KIND["known-reply"]:
+      return readKnownReply(decoder);
     case KIND["tree-request"]:
       return readTreeRequest(decoder);
     case KIND["tree-reply"]:
@@ -430,30 +442,34 @@ function readReplicaPut(decoder: Decoder): ReplicaPut {
   return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor };
 }
 
-/** replica-put-reply: request ring outcome */
+/** replica-put-reply: request ring outcome counted* */
 function writeReplicaPutReply(encoder: Encoder, message: ReplicaPutReply): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeChoice(encoder, STORED, message.outcome);
+  writeNodeIds(encoder, message.counted);
 }
 function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
-  return { kind: "replica-put-reply", request, ring, outcome: readChoice(decoder, "the outcome of a put", STORED) };
+  const outcome = readChoice(decoder, "the outcome of a put", STORED);
+  return { kind: "replica-put-reply", request, ring, outcome, counted: readNodeIds(decoder, "nodes that count") };
 }
 
-/** replica-get: request ring ttlMs key */
+/** replica-get: request ring ttlMs key counts */
 function writeReplicaGet(encoder: Encoder, message: ReplicaGet): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
   writeKey(encoder, message.key);
+  writeBoolean(encoder, message.counts);
 }
 function readReplicaGet(decoder: Decoder): ReplicaGet {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
-  return { kind: "replica-get", request, ring, ttlMs, key: readKey(decoder) };
+  const key = readKey(decoder);
+  return { kind: "replica-get", request, ring, ttlMs, key, counts: readBoolean(decoder, "whether it counts") };
 }
 
 /** replica-get-reply: request ring outcome, and for "found" the set */
@@ -592,6 +608,28 @@ function writeReleaseReply(encoder: Encoder, message: ReleaseReply): void {
 function readReleaseReply(decoder: Decoder): ReleaseReply {
   const request = readRequest(decoder);
   return { kind: "release-reply", request, partitions: readPartitions(decoder) };
+}
+
+/** known-request: request incarnation version */
+function writeKnownRequest(encoder: Encoder, message: KnownRequest): void {
+  writeUint(encoder, message.request);
+  writeUint(encoder, message.incarnation);
+  writeUint(encoder, message.version);
+}
+function readKnownRequest(decoder: Decoder): KnownRequest {
+  const request = readRequest(decoder);
+  const incarnation = readUint(decoder, "an incarnation", 1);
+  return { kind: "known-request", request, incarnation, version: readUint(decoder, "the version of a member", 1) };
+}
+
+/** known-reply: request known */
+function writeKnownReply(encoder: Encoder, message: KnownReply): void {
+  writeUint(encoder, message.request);
+  writeBoolean(encoder, message.known);
+}
+function readKnownReply(decoder: Decoder): KnownReply {
+  const request = readRequest(decoder);
+  return { kind: "known-reply", request, known: readBoolean(decoder, "whether something is known") };
 }
 
 /** write: value context operation at w? policy */

@@ -100,7 +100,9 @@ export const view: fc.Arbitrary<View> = parameters.chain((fixed) =>
   record({ parameters: fc.constant(fixed), members: members(fixed.partitions), claims: claims(fixed.partitions) }),
 );
 
-export const meta: fc.Arbitrary<NodeMeta> = record({ incarnation: uint, view: fc.option(view, { nil: undefined }) });
+const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
+
+export const meta: fc.Arbitrary<NodeMeta> = record({ incarnation: uint, view: fc.option(view, { nil: undefined }), unopened: partitions });
 
 export const storedRecord: fc.Arbitrary<StoredRecord> = record({
   set: dvvSet,
@@ -149,7 +151,6 @@ const byIndex = <T extends { readonly index: number }>(one: fc.Arbitrary<T>): fc
   fc.uniqueArray(one, { maxLength: 8, selector: ({ index }) => index }).map((some) => some.sort((a, b) => a.index - b.index));
 
 /** One arbitrary for each kind: the compiler asks for a new one when the union grows. */
-const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 
 export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { kind: Kind }>> } = {
   ping: record({ kind: fc.constant("ping"), sequence: uint, epoch: uint }),
@@ -186,15 +187,16 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
   "replica-put-reply": record({
     kind: fc.constant("replica-put-reply"),
     ...header,
-    outcome: fc.constantFrom("stored", "refused"),
+    outcome: fc.constantFrom("stored", "hinted", "refused"),
+    counted: nodeIds,
   }),
-  "replica-get": record({ kind: fc.constant("replica-get"), ...timed }),
+  "replica-get": record({ kind: fc.constant("replica-get"), ...timed, counts: fc.boolean() }),
   "replica-get-reply": fc.oneof(
     record({ kind: fc.constant("replica-get-reply"), ...header, outcome: fc.constant("found"), set: dvvSet }),
     record({
       kind: fc.constant("replica-get-reply"),
       ...header,
-      outcome: fc.constantFrom("missing", "failed"),
+      outcome: fc.constantFrom("missing", "failed", "moved"),
       set: fc.constant(undefined),
     }),
   ),
@@ -233,6 +235,13 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     partitions,
   }),
   "release-reply": record({ kind: fc.constant("release-reply"), request: uint, partitions }),
+  "known-request": record({
+    kind: fc.constant("known-request"),
+    request: uint,
+    incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
+    version: fc.integer({ min: 1, max: 2 ** 40 }),
+  }),
+  "known-reply": record({ kind: fc.constant("known-reply"), request: uint, known: fc.boolean() }),
   "tree-request": record({
     kind: fc.constant("tree-request"),
     request: uint,

@@ -26,7 +26,16 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
-import { readActor, readDvvSet, readView, writeActor, writeDvvSet, writeView } from "./values.ts";
+import {
+  readActor,
+  readDvvSet,
+  readPartitions,
+  readView,
+  writeActor,
+  writeDvvSet,
+  writePartitions,
+  writeView,
+} from "./values.ts";
 
 const FORMAT = 1;
 const CHECKSUM_AT = 1;
@@ -73,14 +82,16 @@ function readMinted(decoder: Decoder): Minted {
   return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
 }
 
-/** meta: incarnation view? */
+/** meta: incarnation view? unopened-partition* */
 function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writeUint(encoder, meta.incarnation);
   writeOptional(encoder, meta.view, writeView);
+  writePartitions(encoder, meta.unopened);
 }
 function readMeta(decoder: Decoder): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation");
-  return { incarnation, view: readOptional(decoder, "whether there is a view", readView) };
+  const view = readOptional(decoder, "whether there is a view", readView);
+  return { incarnation, view, unopened: readPartitions(decoder) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */

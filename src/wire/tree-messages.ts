@@ -59,7 +59,7 @@ export function readTreeRequest(decoder: Decoder): TreeRequest {
   return { kind: "tree-request", request, level, nodes };
 }
 
-/** tree-reply: request level refused-partition* (index digest[8])*, indexes ascending */
+/** tree-reply: request level refused-partition* (index child[8])*, indexes ascending; a child is 0 when it is unsettled, else its digest + 1 */
 export function writeTreeReply(encoder: Encoder, message: TreeReply): void {
   writeUint(encoder, message.request);
   writeUint(encoder, message.level);
@@ -68,7 +68,7 @@ export function writeTreeReply(encoder: Encoder, message: TreeReply): void {
   for (const { index, children } of message.differing) {
     assert(children.length === FANOUT, "a tree node has as many children as any other");
     writeUint(encoder, index);
-    for (const digest of children) writeUint(encoder, digest);
+    for (const digest of children) writeUint(encoder, digest === undefined ? 0 : digest + 1);
   }
 }
 export function readTreeReply(decoder: Decoder): TreeReply {
@@ -76,11 +76,14 @@ export function readTreeReply(decoder: Decoder): TreeReply {
   const level = readLevel(decoder);
   const refused = readPartitions(decoder);
   const count = readCount(decoder, "tree nodes", TREE_NODES_MAX, DIFFERING_BYTES_MIN);
-  const differing: { index: number; children: number[] }[] = [];
+  const differing: { index: number; children: (number | undefined)[] }[] = [];
   for (let i = 0; i < count; i++) {
     const index = readIndex(decoder, level);
-    const children: number[] = [];
-    for (let child = 0; child < FANOUT; child++) children.push(readDigest(decoder));
+    const children: (number | undefined)[] = [];
+    for (let child = 0; child < FANOUT; child++) {
+      const next = readUint(decoder, "a digest", 0, HASH52_END);
+      children.push(next === 0 ? undefined : next - 1);
+    }
     differing.push({ index, children });
   }
   demandIndexOrder(differing);
