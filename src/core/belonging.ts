@@ -172,6 +172,8 @@ export class Belonging {
     // Somebody has a later word on us than ours: only an earlier start of ours could have said it. Refute it.
     this.#incarnation = rumour.incarnation + 1;
     this.#updateSelf({ incarnation: this.#incarnation, version: 0 });
+    const version = this.self?.version ?? Infinity;
+    for (const [partition, told] of this.#unopened) if (told < Infinity) this.#unopened.set(partition, version);
   }
 
   setHidden(hidden: boolean): void {

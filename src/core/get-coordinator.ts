@@ -35,6 +35,7 @@ interface Get {
   readonly startedAt: Millis;
   readonly deadline: Millis;
   readonly r: number;
+  readonly n: number;
   readonly tally: Tally;
   readonly counted: Set<NodeId>;
   readonly asked: Set<NodeId>;
@@ -79,6 +80,7 @@ export class GetCoordinator {
       startedAt: now,
       deadline: now + timeoutMs,
       r,
+      n,
       tally: new Tally(quorumOf(r, n, list.counted.length)),
       counted: new Set(list.counted),
       asked: new Set(),
@@ -107,11 +109,13 @@ export class GetCoordinator {
     this.#take(get, this.#in.self, completion.outcome, completion.set);
   }
 
-  onReply(from: NodeId, { request, outcome, set }: ReplicaGetReply): void {
+  onReply(from: NodeId, { request, outcome, set, counted }: ReplicaGetReply): void {
     const get = this.#bySent.get(request);
     if (get?.sent.get(request) !== from) return;
     get.sent.delete(request);
     this.#bySent.delete(request);
+    // Somebody counts of whom this node does not know.
+    if (!get.answered) this.#extend(get, counted);
     this.#take(get, from, outcome, set ?? EMPTY);
   }
 
@@ -128,13 +132,16 @@ export class GetCoordinator {
   onRing(ring: Ring, partitionOfKey: (key: Key) => number): void {
     for (const get of this.#gets.values()) {
       if (get.answered) continue;
-      const { counted } = ring.preferenceList(partitionOfKey(get.key));
-      get.tally.raise(quorumOf(get.r, ring.view.parameters.n, counted.length));
-      for (const node of counted) {
-        get.counted.add(node);
-        if (!get.asked.has(node)) this.#ask(get, node);
-      }
+      this.#extend(get, ring.preferenceList(partitionOfKey(get.key)).counted);
     }
+  }
+
+  /** These count as well. */
+  #extend(get: Get, counted: readonly NodeId[]): void {
+    for (const node of counted) get.counted.add(node);
+    get.tally.raise(quorumOf(get.r, get.n, get.counted.size));
+    for (const node of counted)
+      if (!get.asked.has(node) && !this.#ask(get, node)) this.#askFallback(get, this.#in.listOf(get.key));
   }
 
   onSlow(request: RequestId): void {

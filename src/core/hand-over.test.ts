@@ -45,6 +45,7 @@ function handOver(start: View) {
     },
     reachable: () => true,
     mayStore: () => true,
+    mayAnswer: () => true,
     listOf: () => undefined,
     nextRequest: (() => {
       let last = 0;

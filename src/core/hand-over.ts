@@ -85,9 +85,9 @@ export class HandOver {
     this.#do = actions;
   }
 
-  /** Partitions that are being closed or cleared at this moment. */
+  /** Partitions that are being closed, and those that can be cleared now. */
   get size(): number {
-    return this.#closing.size + (this.#page === undefined ? 0 : 1);
+    return this.#closing.size + [...this.#toClear].filter((partition) => this.#isReady(partition)).length;
   }
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
@@ -178,6 +178,7 @@ export class HandOver {
     else for (const partition of done) this.#clear.add(partition);
     this.#endRound();
     this.#nextPage();
+    if (done.length > 0) this.#nextRound();
   }
 
   /** It is durable that this node does not hold these. */
@@ -288,8 +289,8 @@ export class HandOver {
     const byOwner = new Map<NodeId, Partition[]>();
     for (const partition of open) {
       if (owners.size >= ROUND_MAX) break;
+      if (!this.#isReady(partition)) continue;
       const list = ring.preferenceList(partition).owners;
-      if (!list.every((node) => this.#in.reachable(node) && heldBy(ring, node, partition))) continue;
       owners.set(partition, list);
       for (const owner of list) (byOwner.get(owner) ?? byOwner.set(owner, []).get(owner)!).push(partition);
     }
@@ -302,6 +303,13 @@ export class HandOver {
     for (const [owner, partitions] of byOwner)
       if (!this.#do.exchange(owner, partitions, number)) for (const partition of partitions) this.#leaveRound(partition);
     this.#endRound();
+  }
+
+  /** All owners answer and hold it. */
+  #isReady(partition: Partition): boolean {
+    const { ring } = this.#in;
+    const owners = ring?.preferenceList(partition).owners ?? [];
+    return ring !== undefined && owners.every((node) => this.#in.reachable(node) && heldBy(ring, node, partition));
   }
 
   #leaveRound(partition: Partition): void {

@@ -75,7 +75,7 @@ export class MerkleForest {
   #begun = 0;
   /** How many of them are in each leaf. */
   readonly #pending = new Map<Leaf, number>();
-  /** How many stores failed in each partition since the start. */
+  /** How often something counted in a partition turned out not to be on the disk, since the start. */
   readonly #failures = new Map<Partition, number>();
   readonly #doubtful = new Set<Leaf>();
   readonly #observations = new Set<Observation>();
@@ -174,9 +174,20 @@ export class MerkleForest {
     if (left > 0) this.#pending.set(leaf, left);
     else this.#pending.delete(leaf);
     if (outcome === "stored") return;
+    this.#fail(leaf);
+    this.doubt(leaf);
+  }
+
+  /** A record was read again, and what was counted for it is not there. */
+  recount(leaf: Leaf, counted: Digest, actual: Digest): void {
+    if (counted === actual) return;
+    this.add(leaf, subtractDigests(actual, counted));
+    this.#fail(leaf);
+  }
+
+  #fail(leaf: Leaf): void {
     const partition = partitionOfLeaf(leaf);
     this.#failures.set(partition, this.failuresIn(partition) + 1);
-    this.doubt(leaf);
   }
 
   /** The number of the latest store that has begun. */
@@ -190,7 +201,7 @@ export class MerkleForest {
     return true;
   }
 
-  /** Stores that failed in the partition since the start of the node. */
+  /** Changes whenever something that was counted in the partition turns out not to be on the disk: what was concluded from the digests is void. */
   failuresIn(partition: Partition): number {
     return this.#failures.get(partition) ?? 0;
   }
@@ -204,6 +215,12 @@ export class MerkleForest {
   get doubtful(): Leaf | undefined {
     for (const leaf of this.#doubtful) if (!this.#pending.has(leaf)) return leaf;
     return undefined;
+  }
+
+  /** True when a leaf of the partition is in doubt. */
+  isDoubtful(partition: Partition): boolean {
+    for (const leaf of this.#doubtful) if (partitionOfLeaf(leaf) === partition) return true;
+    return false;
   }
 
   get doubts(): number {
@@ -227,10 +244,11 @@ export class MerkleForest {
    */
   verify(leaf: Leaf, actual: Digest, observation: Observation): "right" | "wrong" | "disturbed" {
     if (observation.disturbed.has(leaf)) return "disturbed";
-    const right = this.digest(DEPTH, leaf) === actual && !this.#doubtful.has(leaf);
+    const counted = this.digest(DEPTH, leaf);
+    const right = counted === actual && !this.#doubtful.has(leaf);
     this.#doubtful.delete(leaf);
     if (right) return "right";
-    this.set(leaf, actual);
+    this.recount(leaf, counted, actual);
     return "wrong";
   }
 }

@@ -78,8 +78,8 @@ export interface ReplicaPutReply {
   readonly kind: "replica-put-reply";
   readonly request: RequestId;
   readonly ring: RingDigest;
-  /** Sent only once it is durable. "stored": merged. "hinted": the sender does not count for the key, and keeps it for those who own it. */
-  readonly outcome: "stored" | "hinted" | "refused";
+  /** Sent only once it is durable. "stored": merged. "early": merged, by one who does not answer reads yet. "hinted": the sender does not count for the key, and keeps it for those who own it. */
+  readonly outcome: "stored" | "early" | "hinted" | "refused";
   /** Who counts for the key, where the sender sees another ring than the request; else empty. */
   readonly counted: readonly NodeId[];
 }
@@ -100,6 +100,8 @@ export interface ReplicaGetReply {
   /** "failed": the disk did not answer. "moved": asked as one who counts, which the sender does not, or not yet. Never to be taken for "missing". */
   readonly outcome: "found" | "missing" | "failed" | "moved";
   readonly set: DvvSet | undefined;
+  /** As in `replica-put-reply`. */
+  readonly counted: readonly NodeId[];
 }
 
 /** A node that is no owner hands a caller's request to one that is. */

@@ -324,6 +324,7 @@ export class DynamoNode {
       },
       reachable: (peer) => this.#detector.reachable(peer),
       mayStore: (key) => this.#mayStore(key),
+      mayAnswer: (key) => this.#mayAnswer(key),
       listOf: (key) => this.#listOf(key),
       nextRequest: () => ++this.#requests,
       nextTicket: () => ++this.#tickets,
@@ -676,9 +677,7 @@ export class DynamoNode {
         this.#onReplicaPut(from, message);
         break;
       case "replica-put-reply":
-        this.#puts.onReply(from, message);
-        this.#handoff.onReply(from, message.request, message.outcome === "stored" ? "stored" : "refused");
-        this.#exchange.onReply(from, message.request, message.outcome === "stored" ? "stored" : "refused");
+        this.#onReplicaPutReply(from, message);
         break;
       case "replica-get":
         this.#onReplicaGet(from, message);
@@ -823,24 +822,42 @@ export class DynamoNode {
   }
 
   #replyToPeer(origin: Origin & { kind: "peer" }, completion: Completion): void {
-    if (completion.kind === "stored") this.#replyPut(origin, origin.hinted ? "hinted" : "stored", completion.key);
-    else if (completion.kind === "refused") this.#replyPut(origin, "refused", completion.key);
+    const { key } = completion;
+    if (completion.kind === "stored")
+      this.#replyPut(origin, origin.hinted ? "hinted" : this.#isEarly(key) ? "early" : "stored", key);
+    else if (completion.kind === "refused") this.#replyPut(origin, "refused", key);
     else if (completion.kind === "read") {
       const { from, epoch, request } = origin;
       const { outcome } = completion;
       const set = outcome === "found" ? completion.set : undefined;
       const ring = this.#belonging.ring?.digest ?? 0;
-      this.#send(from, { kind: "replica-get-reply", request, ring, outcome, set }, "foreground", epoch);
+      const counted = this.#countedUnknownTo(origin, key);
+      this.#send(from, { kind: "replica-get-reply", request, ring, outcome, counted, set }, "foreground", epoch);
     }
   }
 
-  #replyPut(
-    { from, epoch, request, ring: theirs }: Origin & { kind: "peer" },
-    outcome: ReplicaPutReply["outcome"],
-    key: Key,
-  ): void {
+  #onReplicaPutReply(from: NodeId, message: ReplicaPutReply): void {
+    const { request, outcome } = message;
+    const merged = outcome === "stored" || outcome === "early" ? "stored" : "refused";
+    this.#puts.onReply(from, message);
+    this.#handoff.onReply(from, request, merged);
+    this.#exchange.onReply(from, request, merged);
+  }
+
+  /** Whom the asker, who saw another ring, may not know to count. */
+  #countedUnknownTo(origin: Origin & { kind: "peer" }, key: Key): readonly NodeId[] {
+    return origin.ring === this.#belonging.ring?.digest ? [] : (this.#listOf(key)?.counted ?? []);
+  }
+
+  /** Holds the key's partition, and is not open yet. */
+  #isEarly(key: Key): boolean {
+    return this.#belonging.unopened.has(this.#partitionOf(key));
+  }
+
+  #replyPut(origin: Origin & { kind: "peer" }, outcome: ReplicaPutReply["outcome"], key: Key): void {
+    const { from, epoch, request } = origin;
     const ring = this.#belonging.ring?.digest ?? 0;
-    const counted = ring === theirs ? [] : (this.#listOf(key)?.counted ?? []);
+    const counted = this.#countedUnknownTo(origin, key);
     this.#send(from, { kind: "replica-put-reply", request, ring, outcome, counted }, "foreground", epoch);
   }
 

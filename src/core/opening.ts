@@ -2,11 +2,11 @@
  * Opening: how a node that has come to hold a partition comes to answer for it. Its copy is from one source, and there may be writers who do not
  * know of it yet: what they were acknowledged must not be missed by those who ask it from now on. States of each partition, in order:
  *
- *   telling     this node takes writes and counts for them, but does not answer reads. Those who count besides are asked whether they know, durably,
+ *   telling     this node takes writes and counts for them, but not alone, and does not answer reads. Those who count besides are asked whether they know, durably,
  *               that it holds the partition: from then on their answers tell every writer of it
  *   comparing   with each who knows trees are compared, and what is missing here is fetched
- *   open        enough have done both that every quorum of writers has one of them: whatever was acknowledged before it knew, it had and is here now;
- *               whatever is acknowledged later, the writer has heard of this node
+ *   open        enough have done both that every quorum of writers or readers has one of them: whatever was acknowledged before it knew, it had and
+ *               is here now; whatever is acknowledged later, the writer has heard of this node, and so has every reader
  *
  * It is written down which partitions are not open yet, with the fact that they are held. Nobody else has to know: whoever asks too early is told
  * "moved", which counts for nothing.
@@ -87,7 +87,7 @@ export class Opening {
       if (!this.#in.reachable(node)) continue;
       const peer = this.#peer(node);
       this.#compare(node, peer, partitions);
-      if ([...partitions.values()].some((version) => version > peer.known && version < Infinity)) this.#ask(node, peer, own);
+      if ([...partitions.values()].some((version) => version > peer.known && version <= own.version)) this.#ask(node, peer, own);
     }
     this.#arm();
   }
@@ -146,8 +146,9 @@ export class Opening {
     const open: Partition[] = [];
     for (const partition of unopened.keys()) {
       const others = (ring?.preferenceList(partition).counted ?? []).filter((node) => node !== self);
-      const { n = 1, w = 1 } = ring?.view.parameters ?? {};
-      const needed = others.length === 0 ? 0 : others.length - quorumOf(w, n, others.length) + 1;
+      const { n = 1, r = 1, w = 1 } = ring?.view.parameters ?? {};
+      const quorum = quorumOf(Math.min(r, w), n, others.length);
+      const needed = others.length === 0 ? 0 : others.length - quorum + 1;
       const through = others.filter((node) => this.#isCompared(node, partition)).length;
       const busy = others.some((node) => this.#peers.get(node)?.comparing?.failures.has(partition) === true);
       if (through >= needed && !busy) open.push(partition);
@@ -160,7 +161,8 @@ export class Opening {
   #isCompared(node: NodeId, partition: Partition): boolean {
     const compared = this.#peers.get(node)?.compared.get(partition);
     if (compared === undefined || compared.failures !== this.#forest.failuresIn(partition)) return false;
-    return this.#forest.settledUpTo(compared.store);
+    // While a leaf is in doubt its digest may tell of what never came to the disk.
+    return this.#forest.settledUpTo(compared.store) && !this.#forest.isDoubtful(partition);
   }
 
   /** What is to be opened, by those who count for it besides. */

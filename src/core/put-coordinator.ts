@@ -21,7 +21,7 @@ import { assert } from "../base/assert.ts";
 import { type Clock, type Dot, type DvvSet, counterOf, joinClocks } from "./dvvset.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite, ReplicaPutReply, RequestFailure, RequestReport } from "./message.ts";
-import { Tally, quorumOf } from "./quorum.ts";
+import { type Outcome, Tally, quorumOf } from "./quorum.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -43,7 +43,9 @@ interface Put {
   readonly tally: Tally;
   /** Answers that make a quorum when so many count, and those that have to do when no more can come. */
   readonly neededOf: (holders: number) => number;
-  readonly least: number;
+  readonly w: number;
+  /** Of those who have answered, who does not answer reads yet. */
+  readonly early: Set<NodeId>;
   /** Who counts, by this node's view or by that of somebody who answered. */
   readonly counted: Set<NodeId>;
   /** Where it is durable as a record, whoever counts. */
@@ -106,7 +108,8 @@ export class PutCoordinator {
       counted: new Set(list.counted),
       storedBy: new Set(),
       neededOf: (holders) => quorumOf(w, parameters.n, holders),
-      least: Math.min(w, list.counted.length),
+      w,
+      early: new Set(),
       sent: new Map(),
       ownCopyFor: undefined,
       hintedFor: new Map(),
@@ -146,6 +149,7 @@ export class PutCoordinator {
         this.#replicate(put);
         break;
       case "stored":
+        if (put.ownCopyFor === this.#in.self && !this.#in.mayAnswer(put.key)) put.early.add(this.#in.self);
         this.#answered(put, this.#in.self, put.ownCopyFor);
         break;
       case "refused":
@@ -171,8 +175,9 @@ export class PutCoordinator {
     this.#extend(put, counted);
     if (outcome !== "refused") {
       this.#forgetSent(put, request);
-      if (outcome === "stored" && sent.owner === from) put.storedBy.add(from);
-      else if (outcome === "hinted") put.hintedFor.set(sent.owner, from);
+      if (outcome !== "hinted" && sent.owner === from) put.storedBy.add(from);
+      if (outcome === "early") put.early.add(from);
+      if (outcome === "hinted") put.hintedFor.set(sent.owner, from);
       this.#answered(put, from, sent.owner);
     } else this.#refused(put, request);
   }
@@ -299,8 +304,8 @@ export class PutCoordinator {
 
   #judge(put: Put): void {
     if (put.set === undefined || this.#puts.get(put.request) !== put) return;
-    if (!put.answered && put.tally.outcome() === "unreachable") put.tally.lower(put.least);
-    const outcome = put.tally.outcome();
+    if (!put.answered && put.tally.outcome() === "unreachable") put.tally.lower(Math.min(put.w, put.counted.size));
+    const outcome = this.#outcomeOf(put);
     if (!put.answered) {
       if (outcome === "met") {
         put.answered = true;
@@ -317,6 +322,14 @@ export class PutCoordinator {
       }
     }
     if (put.answered && put.tally.complete()) this.#end(put);
+  }
+
+  /** A quorum must also be one of those who answer reads: until all know of a newcomer, readers ask the others alone. */
+  #outcomeOf({ tally, counted, answeredBy, early, neededOf }: Put): Outcome {
+    const outcome = tally.outcome();
+    if (outcome !== "met" || early.size === 0 || tally.complete()) return outcome;
+    const answered = [...answeredBy].filter((node) => !early.has(node)).length;
+    return answered >= neededOf(counted.size - early.size) ? "met" : "pending";
   }
 
   /** Ends before it answers: the answer may start the same request anew elsewhere. */

@@ -469,7 +469,7 @@ export class Replica {
   #recount(state: KeyState): void {
     const leaf = this.#leaf(state);
     const actual = state.record === undefined ? 0 : recordDigest(state.key, state.record.set);
-    if (leaf !== undefined && state.digest !== UNKNOWN) this.#forest.add(leaf, subtractDigests(actual, state.digest));
+    if (leaf !== undefined && state.digest !== UNKNOWN) this.#forest.recount(leaf, state.digest, actual);
     // The digest of what was there before the damage is not known here.
     if (leaf !== undefined && state.damaged) this.#forest.doubt(leaf);
     state.digest = actual;

@@ -78,6 +78,8 @@ export interface Surroundings {
   reachable(node: NodeId): boolean;
   /** Whether records of the key may change here: this node owns it or counts for it, and is not about to let go of it. */
   mayStore(key: Key): boolean;
+  /** Whether what this node has of the key counts for a reader: it counts, is open and not closing. */
+  mayAnswer(key: Key): boolean;
   /** The key's preference list; undefined without a ring. */
   listOf(key: Key): PreferenceList | undefined;
   nextRequest(): RequestId;

@@ -164,7 +164,7 @@ const KIND = {
 } as const satisfies Record<Message["kind"], number>;
 
 const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
-const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "hinted", "refused"];
+const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "early", "hinted", "refused"];
 const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed", "moved"];
 const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
 const POLICIES: readonly ClientWrite["policy"][] = ["siblings", "last-write-wins"];
@@ -472,23 +472,26 @@ function readReplicaGet(decoder: Decoder): ReplicaGet {
   return { kind: "replica-get", request, ring, ttlMs, key, counts: readBoolean(decoder, "whether it counts") };
 }
 
-/** replica-get-reply: request ring outcome, and for "found" the set */
+/** replica-get-reply: request ring outcome counted*, and for "found" the set */
 function writeReplicaGetReply(encoder: Encoder, message: ReplicaGetReply): void {
   assert((message.outcome === "found") === (message.set !== undefined), "a set goes with what was found");
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeChoice(encoder, FOUND, message.outcome);
+  writeNodeIds(encoder, message.counted);
   if (message.set !== undefined) writeDvvSet(encoder, message.set);
 }
 function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const outcome = readChoice(decoder, "the outcome of a get", FOUND);
+  const counted = readNodeIds(decoder, "nodes that count");
   return {
     kind: "replica-get-reply",
     request,
     ring,
     outcome,
+    counted,
     set: outcome === "found" ? readDvvSet(decoder) : undefined,
   };
 }

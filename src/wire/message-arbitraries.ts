@@ -187,16 +187,17 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
   "replica-put-reply": record({
     kind: fc.constant("replica-put-reply"),
     ...header,
-    outcome: fc.constantFrom("stored", "hinted", "refused"),
+    outcome: fc.constantFrom("stored", "early", "hinted", "refused"),
     counted: nodeIds,
   }),
   "replica-get": record({ kind: fc.constant("replica-get"), ...timed, counts: fc.boolean() }),
   "replica-get-reply": fc.oneof(
-    record({ kind: fc.constant("replica-get-reply"), ...header, outcome: fc.constant("found"), set: dvvSet }),
+    record({ kind: fc.constant("replica-get-reply"), ...header, outcome: fc.constant("found"), counted: nodeIds, set: dvvSet }),
     record({
       kind: fc.constant("replica-get-reply"),
       ...header,
       outcome: fc.constantFrom("missing", "failed", "moved"),
+      counted: nodeIds,
       set: fc.constant(undefined),
     }),
   ),
