@@ -73,6 +73,7 @@ const CORE_VALUES = [
   "hint-index",
   "identifiers",
   "membership",
+  "merkle-forest",
   "message",
   "quorum",
   "ring",
@@ -81,6 +82,7 @@ const CORE_VALUES = [
   "token-claims",
 ];
 const CORE_MECHANISMS = [
+  "anti-entropy",
   "belonging",
   "failure-detector",
   "forwarding",
@@ -88,10 +90,14 @@ const CORE_MECHANISMS = [
   "gossip",
   "hand-over",
   "hinted-handoff",
+  "opening",
   "put-coordinator",
   "replica",
+  "scrub",
   "transfer",
   "transfer-source",
+  "tree-exchange",
+  "tree-source",
 ];
 const CORE_NODE = "node";
 

@@ -111,7 +111,10 @@ export class Belonging {
   /** True when what `node` says of itself up to this version is on this node's disk. */
   knows(node: NodeId, incarnation: number, version: number): boolean {
     const known = this.#durableView === undefined ? undefined : memberOf(this.#durableView, node);
-    return known !== undefined && (known.incarnation > incarnation || (known.incarnation === incarnation && known.version >= version));
+    return (
+      known !== undefined &&
+      (known.incarnation > incarnation || (known.incarnation === incarnation && known.version >= version))
+    );
   }
 
   /** Meta writes under way. */

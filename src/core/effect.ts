@@ -130,7 +130,10 @@ export type Note =
       readonly peer: NodeId;
       readonly records: number;
     }
-  | /** The sum of a leaf was not that of its records on disk. */ { readonly what: "leaf-corrected"; readonly leaf: Leaf };
+  | /** The sum of a leaf was not that of its records on disk. */ {
+      readonly what: "leaf-corrected";
+      readonly leaf: Leaf;
+    };
 
 /** starting: looks through its hints. waiting: has met no member yet. member: answers. */
 export type NodePhase = "starting" | "waiting" | "joining" | "member";

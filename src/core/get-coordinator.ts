@@ -172,7 +172,13 @@ export class GetCoordinator {
     if (ring === undefined) return false;
     const request = this.#in.nextRequest();
     const ttlMs = Math.max(1, get.deadline - now);
-    if (!this.#in.send(node, { kind: "replica-get", request, ring: ring.digest, ttlMs, key: get.key, counts: get.counted.has(node) }, "foreground"))
+    if (
+      !this.#in.send(
+        node,
+        { kind: "replica-get", request, ring: ring.digest, ttlMs, key: get.key, counts: get.counted.has(node) },
+        "foreground",
+      )
+    )
       return false;
     get.asked.add(node);
     get.tally.ask(node);

@@ -59,7 +59,7 @@ class Talk {
       },
       reachable: () => true,
       mayStore: () => true,
-    mayAnswer: () => true,
+      mayAnswer: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => 1,

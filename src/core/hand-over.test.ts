@@ -33,7 +33,12 @@ const former = view([2, 3], 2);
 const other = view([1, 2], 3);
 
 function handOver(start: View) {
-  const world = { view: start, out: [] as number[], effects: [] as Effect[] };
+  const world = {
+    view: start,
+    out: [] as number[],
+    effects: [] as Effect[],
+    exchanges: [] as { owner: NodeId; partitions: readonly number[]; round: number }[],
+  };
   const surroundings: Surroundings = {
     self: id(1),
     config: defaultConfig,
@@ -64,7 +69,10 @@ function handOver(start: View) {
   };
   const mechanism = new HandOver(surroundings, {
     countOut: (partitions) => world.out.push(...partitions),
-    exchange: () => true,
+    exchange: (owner, partitions, round) => {
+      world.exchanges.push({ owner, partitions, round });
+      return true;
+    },
     dropRecord: () => {},
     dropDamaged: () => {},
   });
@@ -75,7 +83,7 @@ function handOver(start: View) {
   return { world, mechanism, questions };
 }
 
-test("a former owner counts itself out when all owners have said yes, not before", () => {
+test("a former owner counts itself out when all owners have said yes and have all that it had, not before", () => {
   const { world, mechanism, questions } = handOver(former);
   mechanism.onTimer();
   const asked = questions();
@@ -84,7 +92,33 @@ test("a former owner counts itself out when all owners have said yes, not before
   mechanism.onReleaseReply(id(2), { kind: "release-reply", request: first!.request, partitions: first!.partitions });
   expect(world.out).toEqual([]);
   mechanism.onReleaseReply(id(3), { kind: "release-reply", request: second!.request, partitions: [0, 5] });
+  expect(world.out).toEqual([]);
+  // It answers as one who does not count any more, and gives both all that it has.
+  expect([0, 1, 5].map((partition) => mechanism.isClosing(partition))).toEqual([true, false, true]);
+  const [one, other] = world.exchanges;
+  expect(world.exchanges.map(({ owner, partitions }) => [owner, partitions])).toEqual([
+    [id(2), [0, 5]],
+    [id(3), [0, 5]],
+  ]);
+  mechanism.onExchanged(id(2), one!.partitions, one!.round, true);
+  expect(world.out).toEqual([]);
+  mechanism.onExchanged(id(3), other!.partitions, other!.round + 1, true);
+  expect(world.out).toEqual([]);
+  mechanism.onExchanged(id(3), other!.partitions, other!.round, true);
   expect(world.out).toEqual([0, 5]);
+});
+
+test("an exchange that fails ends the closing: the node counts as before", () => {
+  const { world, mechanism, questions } = handOver(former);
+  mechanism.onTimer();
+  for (const { to, request } of questions())
+    mechanism.onReleaseReply(to, { kind: "release-reply", request, partitions: [3] });
+  expect(mechanism.isClosing(3)).toBe(true);
+  const [one, two] = world.exchanges;
+  mechanism.onExchanged(id(2), one!.partitions, one!.round, true);
+  mechanism.onExchanged(id(3), two!.partitions, two!.round, false);
+  expect(mechanism.isClosing(3)).toBe(false);
+  expect(world.out).toEqual([]);
 });
 
 test("answers that come after the claims have changed do not count", () => {

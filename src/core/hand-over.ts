@@ -301,7 +301,8 @@ export class HandOver {
     this.#round = { number, what, owners, missing };
     if (what === "closing") for (const partition of owners.keys()) this.#closing.add(partition);
     for (const [owner, partitions] of byOwner)
-      if (!this.#do.exchange(owner, partitions, number)) for (const partition of partitions) this.#leaveRound(partition);
+      if (!this.#do.exchange(owner, partitions, number))
+        for (const partition of partitions) this.#leaveRound(partition);
     this.#endRound();
   }
 
@@ -338,7 +339,8 @@ export class HandOver {
   #dropChanged(ring: Ring): void {
     for (const [partition, owners] of this.#round?.owners ?? [])
       if (ring.preferenceList(partition).owners.some((owner) => !owners.includes(owner))) this.#leaveRound(partition);
-    for (const partition of this.#released) if (!this.#releasable(ring).includes(partition)) this.#released.delete(partition);
+    for (const partition of this.#released)
+      if (!this.#releasable(ring).includes(partition)) this.#released.delete(partition);
     for (const partition of this.#clear)
       if (ring.preferenceList(partition).owners.some((owner) => !heldBy(ring, owner, partition)))
         this.#clear.delete(partition);

@@ -43,8 +43,19 @@ export function subtractDigests(a: Digest, b: Digest): Digest {
   return a >= b ? a - b : a - b + HASH52_END;
 }
 
+/** Worked out lately: sets never change, and the same one is counted, stored and listed. */
+const digests = new WeakMap<DvvSet, { readonly key: Key; readonly digest: Digest }>();
+
 /** Equal records of one key have equal digests. Never 0. Values count by their checksums: no value is read. */
 export function recordDigest(key: Key, set: DvvSet): Digest {
+  const known = digests.get(set);
+  if (known?.key === key) return known.digest;
+  const digest = digestOf(key, set);
+  digests.set(set, { key, digest });
+  return digest;
+}
+
+function digestOf(key: Key, set: DvvSet): Digest {
   let text: string = key;
   for (const { actor, counter } of set.clock) text += `\n${actor}${counter}`;
   for (const { dots, operation, at, checksum, value } of set.siblings) {

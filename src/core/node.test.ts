@@ -301,6 +301,7 @@ describe("a cluster of five", () => {
     for (const effect of started) {
       if (effect.kind === "store") node.step({ kind: "stored", ticket: effect.ticket, at: 0 });
       if (effect.kind === "scan") node.step({ kind: "scanned", ticket: effect.ticket, entries: [], done: true, at: 0 });
+      if (effect.kind === "load-leaves") node.step({ kind: "leaves-loaded", ticket: effect.ticket, leaves: [], at: 0 });
     }
     node.step({ kind: "found-cluster", parameters: { ...defaultParameters, partitions: 16 }, at: 0 });
     const greeting = node.step({ kind: "peer-connected", peer: id(2), at: 0 }).find((effect) => effect.kind === "send");

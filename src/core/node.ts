@@ -193,8 +193,7 @@ export class DynamoNode {
     const corrected = (leaf: Leaf, digest: Digest) => this.#correct(leaf, digest);
     this.#exchange = new TreeExchange(surroundings, this.#forest, {
       readRecord: (key, session) => this.#replica.readRecord(key, { kind: "exchange", session, key }),
-      merge: (key, set, purpose, session) =>
-        this.#replica.merge(key, set, purpose, { kind: "exchange", session, key }),
+      merge: (key, set, purpose, session) => this.#replica.merge(key, set, purpose, { kind: "exchange", session, key }),
       corrected,
       ended: (end) => this.#onExchanged(end),
     });
@@ -612,8 +611,7 @@ export class DynamoNode {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
-    if (what.kind === "get")
-      this.#gets.start(request, what.key, what.r ?? parameters.r, parameters.n, list, timeoutMs);
+    if (what.kind === "get") this.#gets.start(request, what.key, what.r ?? parameters.r, parameters.n, list, timeoutMs);
     else this.#puts.start(request, what.key, what.write, list, parameters, timeoutMs);
   }
 
@@ -754,7 +752,15 @@ export class DynamoNode {
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request, ring } = message;
     const epoch = this.#epochOf(from);
-    const origin = { kind: "peer", from, epoch, request, until: this.#now + message.ttlMs, ring, hinted: false } as const;
+    const origin = {
+      kind: "peer",
+      from,
+      epoch,
+      request,
+      until: this.#now + message.ttlMs,
+      ring,
+      hinted: false,
+    } as const;
     const list = this.#listOf(key);
     if (list === undefined) {
       this.#replyPut(origin, "refused", key);

@@ -87,7 +87,8 @@ export class Opening {
       if (!this.#in.reachable(node)) continue;
       const peer = this.#peer(node);
       this.#compare(node, peer, partitions);
-      if ([...partitions.values()].some((version) => version > peer.known && version <= own.version)) this.#ask(node, peer, own);
+      if ([...partitions.values()].some((version) => version > peer.known && version <= own.version))
+        this.#ask(node, peer, own);
     }
     this.#arm();
   }
@@ -115,11 +116,16 @@ export class Opening {
     if (peer === undefined || comparing?.serial !== serial) return;
     peer.comparing = undefined;
     const store = this.#forest.begun;
-    if (settled) for (const [partition, failures] of comparing.failures) peer.compared.set(partition, { store, failures });
+    if (!settled) return;
+    for (const [partition, failures] of comparing.failures) peer.compared.set(partition, { store, failures });
     this.#in.timers.set("opening", this.#in.now);
   }
 
-  #ask(node: NodeId, peer: Peer, { incarnation, version }: { readonly incarnation: number; readonly version: number }): void {
+  #ask(
+    node: NodeId,
+    peer: Peer,
+    { incarnation, version }: { readonly incarnation: number; readonly version: number },
+  ): void {
     const { now, config } = this.#in;
     if (peer.asked !== undefined && now - peer.asked.at < config.transferTimeoutMs / 2) return;
     const request = this.#in.nextRequest();

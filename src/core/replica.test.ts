@@ -64,7 +64,7 @@ class Fixture {
       ring: undefined,
       reachable: () => true,
       mayStore: () => true,
-    mayAnswer: () => true,
+      mayAnswer: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => ++this.#tickets,

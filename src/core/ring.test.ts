@@ -53,7 +53,7 @@ test("a ring that follows another has the same lists as one made from the view a
   );
 });
 
-test("every list has somebody to count on, counts only who holds the partition if anybody does, and names nobody twice", () => {
+test("every list has somebody to count on, counts all who hold the partition if anybody does, and names nobody twice", () => {
   fc.assert(
     fc.property(start, members, (first, entries) => {
       const view = mergeView(first, entries, undefined);
@@ -63,12 +63,11 @@ test("every list has somebody to count on, counts only who holds the partition i
         const everybody = [...counted, ...joining, ...fallbacks];
         expect(new Set(everybody).size).toBe(everybody.length);
         expect(counted.length).toBeGreaterThan(0);
-        expect(counted.length).toBeLessThanOrEqual(3);
         expect(owners).toContain(view.claims[p]!.owner);
         const holding = view.members
           .filter((member) => (member.holders[p >> 3]! & (1 << (p & 7))) !== 0)
           .map((member) => member.node);
-        if (holding.length > 0) for (const one of counted) expect(holding).toContain(one);
+        if (holding.length > 0) expect([...counted].sort()).toEqual(holding.sort());
         else expect(counted).toEqual(owners);
       }
     }),

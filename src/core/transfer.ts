@@ -35,7 +35,7 @@ export interface TransferActions {
 
 interface Copy {
   readonly partition: Partition;
-  /** Whom it was tried with; emptied when all were. */
+  /** Whom it was tried with; emptied, by the timer, when all were. */
   readonly tried: Set<NodeId>;
   source: NodeId | undefined;
   /** "idle": no source answers now. */
@@ -109,7 +109,10 @@ export class Transfer {
     const { now, config } = this.#in;
     for (const copy of this.#copies.values()) {
       if (copy.state === "reading" && now - copy.askedAt >= config.transferTimeoutMs) this.#failed(copy);
-      if (copy.state === "idle") this.#ask(copy);
+      if (copy.state !== "idle") continue;
+      // All have had their turn: from the first again.
+      if (this.#sources(copy.partition).every((node) => copy.tried.has(node))) copy.tried.clear();
+      this.#ask(copy);
     }
     this.#begin();
   }
@@ -207,7 +210,6 @@ export class Transfer {
   #ask(copy: Copy): void {
     const { partition, tried } = copy;
     const sources = this.#sources(partition);
-    if (sources.every((node) => tried.has(node))) tried.clear();
     for (const source of sources) {
       if (tried.has(source) || !this.#in.reachable(source)) continue;
       tried.add(source);

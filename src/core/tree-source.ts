@@ -89,7 +89,13 @@ export class TreeSource {
       else if (this.#forest.digest(level, index) !== digest || !this.#forest.isSettled(level, index))
         differing.push({ index, children: this.#forest.children(level, index) });
     }
-    const reply = { kind: "tree-reply", request, level, refused: [...refused].sort((a, b) => a - b), differing } as const;
+    const reply = {
+      kind: "tree-reply",
+      request,
+      level,
+      refused: [...refused].sort((a, b) => a - b),
+      differing,
+    } as const;
     this.#in.send(from, reply, "background");
   }
 

@@ -102,7 +102,11 @@ test("the last holder of a partition is not to be lost, even if it is empty", ()
   const { simulator, operation, nodes, before, budget } = cluster();
   operation.acknowledged = undefined;
   expect(budget.everythingHeld()).toBe(true);
-  const nothing = { meta: { incarnation: 1, view: undefined, unopened: [] }, shelves: { records: [], hints: [] }, leaves: [] };
+  const nothing = {
+    meta: { incarnation: 1, view: undefined, unopened: [] },
+    shelves: { records: [], hints: [] },
+    leaves: [],
+  };
   for (const [i, node] of nodes.entries()) {
     simulator.crash(node);
     expect(before[i]!.meta?.view).toBeDefined();

@@ -413,10 +413,7 @@ export class Callers {
     const history = this.#history.of(key);
     const missed = due.find(
       ({ acknowledged, copiesLost, forgiven }, i) =>
-        !forgiven &&
-        copiesLost === 0 &&
-        (acknowledged?.strict ?? 0) + r > n &&
-        !history.shows(result.set, due[i]!),
+        !forgiven && copiesLost === 0 && (acknowledged?.strict ?? 0) + r > n && !history.shows(result.set, due[i]!),
     );
     if (missed === undefined) return;
     throw new InvariantViolation(

@@ -14,13 +14,7 @@
 import { assert, unreachable } from "../base/assert.ts";
 import { OversizedError, ProtocolVersionError, UnknownMessageError } from "../core/errors.ts";
 import type { DvvSet } from "../core/dvvset.ts";
-import {
-  type Epoch,
-  KEY_BYTES_MAX,
-  MEMBERS_MAX,
-  type NodeId,
-  SIBLINGS_DECODED_MAX,
-} from "../core/identifiers.ts";
+import { type Epoch, KEY_BYTES_MAX, MEMBERS_MAX, type NodeId, SIBLINGS_DECODED_MAX } from "../core/identifiers.ts";
 import type {
   ClientResult,
   ClientWrite,

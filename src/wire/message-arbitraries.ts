@@ -102,7 +102,11 @@ export const view: fc.Arbitrary<View> = parameters.chain((fixed) =>
 
 const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 
-export const meta: fc.Arbitrary<NodeMeta> = record({ incarnation: uint, view: fc.option(view, { nil: undefined }), unopened: partitions });
+export const meta: fc.Arbitrary<NodeMeta> = record({
+  incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
+  view: fc.option(view, { nil: undefined }),
+  unopened: partitions,
+});
 
 export const storedRecord: fc.Arbitrary<StoredRecord> = record({
   set: dvvSet,
@@ -148,7 +152,9 @@ const address = fc.string({ maxLength: 40 });
 const digest = fc.integer({ min: 0, max: 2 ** 52 - 1 });
 const treeIndex = fc.nat(4_096 * 64 - 1);
 const byIndex = <T extends { readonly index: number }>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
-  fc.uniqueArray(one, { maxLength: 8, selector: ({ index }) => index }).map((some) => some.sort((a, b) => a.index - b.index));
+  fc
+    .uniqueArray(one, { maxLength: 8, selector: ({ index }) => index })
+    .map((some) => some.sort((a, b) => a.index - b.index));
 
 /** One arbitrary for each kind: the compiler asks for a new one when the union grows. */
 
@@ -192,7 +198,13 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
   }),
   "replica-get": record({ kind: fc.constant("replica-get"), ...timed, counts: fc.boolean() }),
   "replica-get-reply": fc.oneof(
-    record({ kind: fc.constant("replica-get-reply"), ...header, outcome: fc.constant("found"), counted: nodeIds, set: dvvSet }),
+    record({
+      kind: fc.constant("replica-get-reply"),
+      ...header,
+      outcome: fc.constant("found"),
+      counted: nodeIds,
+      set: dvvSet,
+    }),
     record({
       kind: fc.constant("replica-get-reply"),
       ...header,

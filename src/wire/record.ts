@@ -89,7 +89,7 @@ function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writePartitions(encoder, meta.unopened);
 }
 function readMeta(decoder: Decoder): NodeMeta {
-  const incarnation = readUint(decoder, "the incarnation");
+  const incarnation = readUint(decoder, "the incarnation", 1);
   const view = readOptional(decoder, "whether there is a view", readView);
   return { incarnation, view, unopened: readPartitions(decoder) };
 }
