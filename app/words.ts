@@ -127,6 +127,8 @@ export function noteWords(note: Note): string {
       return `No owner of ${note.key} can be reached: this node stands in.`;
     case "many-siblings":
       return `${note.key} has ${note.siblings} versions side by side.`;
+    case "long-clock":
+      return `${note.key} was written by ${note.entries} writers so far; its clock is getting long.`;
     case "peer-up":
       return `Hears ${shortNode(note.peer)}.`;
     case "peer-suspect":

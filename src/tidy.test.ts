@@ -79,6 +79,7 @@ const CORE_VALUES = [
   "surroundings",
   "timers",
   "token-claims",
+  "vector-clock",
 ];
 const CORE_MECHANISMS = [
   "belonging",

@@ -100,6 +100,7 @@ export type Note =
   | { readonly what: "forwarded"; readonly key: Key; readonly to: NodeId }
   | { readonly what: "stand-in"; readonly key: Key }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
+  | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }
   | { readonly what: "peer-up"; readonly peer: NodeId }
   | { readonly what: "peer-suspect"; readonly peer: NodeId }
   | { readonly what: "peer-gray"; readonly peer: NodeId }

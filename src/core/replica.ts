@@ -15,6 +15,7 @@
  * more: reads of it fail until another replica's is merged in, and it never keeps an actor. A damaged hint is let go.
  *
  * Limits: `cachedRecordsMax` and `cachedBytesMax` in memory, `hintsMax` hints, SIBLINGS_MAX siblings after a client write.
+ * From SIBLINGS_WARN siblings and CLOCK_ENTRIES_WARN clock entries on each client write is noted; clocks are never cut (vector-clock.ts says why).
  */
 
 import { assert } from "../base/assert.ts";
@@ -24,6 +25,7 @@ import type { ReadRecord, RecordRead, StoredRecord } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
 import {
   type Actor,
+  CLOCK_ENTRIES_WARN,
   type Key,
   type Millis,
   type NodeId,
@@ -351,6 +353,8 @@ export class Replica {
     }
     if (before === undefined && !this.#roomFor(state.key, place, origin)) return;
     if (siblings >= SIBLINGS_WARN) this.#in.note({ what: "many-siblings", key: state.key, siblings });
+    const entries = set.clock.length;
+    if (entries >= CLOCK_ENTRIES_WARN) this.#in.note({ what: "long-clock", key: state.key, entries });
     this.#in.note({ what: "minted", key: state.key, actor, counter: dot.counter, fresh });
     this.#in.complete({ kind: "minted", origin, key: state.key, set, dot });
     this.#write(state, place, { set, minted: { actor, start: this.#start } }, origin);

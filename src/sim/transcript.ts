@@ -167,6 +167,8 @@ export function formatNote(note: Note, names: Names): string {
       return `damaged ${note.key}`;
     case "many-siblings":
       return `many-siblings ${note.key} ${note.siblings}`;
+    case "long-clock":
+      return `long-clock ${note.key} ${note.entries}`;
     case "peer-up":
     case "peer-suspect":
     case "peer-gray":
