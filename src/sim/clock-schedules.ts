@@ -68,7 +68,7 @@ export const figure3: ClockLesson = {
     { does: "replicate", from: "Sx", to: "Sy" },
     { does: "replicate", from: "Sx", to: "Sz", says: "D5 descends from all: one version is left." },
   ],
-  methods: [countOnContext, countOnNode, dots],
+  methods: [countOnContext, countOnNode, oneForTheRecord, dots],
 };
 
 /** Two clients who have not seen each other write through one coordinator. */
