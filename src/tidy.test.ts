@@ -76,6 +76,7 @@ const CORE_VALUES = [
   "message",
   "quorum",
   "ring",
+  "statistics",
   "surroundings",
   "timers",
   "token-claims",
@@ -83,6 +84,7 @@ const CORE_VALUES = [
 ];
 const CORE_MECHANISMS = [
   "belonging",
+  "bookkeeping",
   "failure-detector",
   "forwarding",
   "get-coordinator",
@@ -91,6 +93,7 @@ const CORE_MECHANISMS = [
   "hinted-handoff",
   "put-coordinator",
   "replica",
+  "survey",
   "transfer",
   "transfer-source",
 ];

@@ -4,6 +4,7 @@ import type { DvvSet } from "./dvvset.ts";
 import type { Actor, Epoch, Key, NodeId, RequestId, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
 import type { ClientResult, Message, PutPurpose } from "./message.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 
 /** Foreground: somebody waits for it. Background: repair, hints, transfers; may be held back. */
 export type Lane = "foreground" | "background";
@@ -72,6 +73,13 @@ export type Effect =
       readonly kind: "reply";
       readonly request: RequestId;
       readonly result: ClientResult;
+    }
+  | /** Answers `client-statistics`; exactly one for each, unless abandoned. Both lists by node. */ {
+      readonly kind: "report-statistics";
+      readonly request: RequestId;
+      /** Those that answered, this node included. */
+      readonly members: readonly { readonly node: NodeId; readonly statistics: StatisticsSnapshot }[];
+      readonly silent: readonly NodeId[];
     }
   | /** Something worth telling; changes nothing. */ { readonly kind: "note"; readonly note: Note };
 

@@ -9,6 +9,7 @@ import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, RingDigest } from "./identifiers.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 
 /** "Are you there?" Also the greeting of a new link: from now on, send to this epoch of mine. */
 export interface Ping {
@@ -160,6 +161,17 @@ export interface ReleaseReply {
   readonly partitions: readonly Partition[];
 }
 
+/** "What have you counted since you started?" Nothing rests on the answer. */
+export interface StatisticsRequest {
+  readonly kind: "statistics-request";
+  readonly request: RequestId;
+}
+export interface StatisticsReply {
+  readonly kind: "statistics-reply";
+  readonly request: RequestId;
+  readonly statistics: StatisticsSnapshot;
+}
+
 export type Message =
   | Ping
   | Pong
@@ -178,7 +190,9 @@ export type Message =
   | TransferRequest
   | TransferPage
   | ReleaseRequest
-  | ReleaseReply;
+  | ReleaseReply
+  | StatisticsRequest
+  | StatisticsReply;
 
 /** What a caller writes. */
 export interface ClientWrite {

@@ -14,6 +14,7 @@ import { Prng, type Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
 import { Belonging } from "./belonging.ts";
+import { Bookkeeping } from "./bookkeeping.ts";
 import type { Config } from "./config.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
@@ -30,7 +31,9 @@ import type { ClientResult, Message, ReplicaPut } from "./message.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
 import type { PreferenceList } from "./ring.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import { Survey } from "./survey.ts";
 import { TimerTable } from "./timers.ts";
 import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
@@ -75,6 +78,7 @@ type Caller =
       readonly kind: "client";
       readonly request: RequestId;
       readonly what: ForwardedRequest;
+      readonly startedAt: Millis;
       readonly deadline: Millis;
       retried: boolean;
     }
@@ -98,6 +102,8 @@ export class DynamoNode {
   readonly #transfer: Transfer;
   readonly #source: TransferSource;
   readonly #handOver: HandOver;
+  readonly #bookkeeping: Bookkeeping;
+  readonly #survey: Survey;
   readonly #callers = new Map<RequestId, Caller>();
   readonly #greetedAt = new Map<NodeId, Millis>();
 
@@ -118,6 +124,8 @@ export class DynamoNode {
     if (options.meta !== undefined) this.#requests = this.#random.below(REQUESTS_FROM);
 
     const surroundings = this.#surroundings();
+    this.#bookkeeping = new Bookkeeping(surroundings);
+    this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
@@ -125,13 +133,18 @@ export class DynamoNode {
     this.#replica = new Replica(surroundings, this.#hints);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, {
-      mint: (key, write, place, request) =>
-        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request }),
+      mint: (key, write, place, request) => {
+        this.#bookkeeping.onServed();
+        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request });
+      },
       keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
       answer,
     });
     this.#gets = new GetCoordinator(surroundings, {
-      read: (key, request) => this.#replica.read(key, { kind: "get", request }),
+      read: (key, request) => {
+        this.#bookkeeping.onServed();
+        this.#replica.read(key, { kind: "get", request });
+      },
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
       answer,
     });
@@ -194,6 +207,11 @@ export class DynamoNode {
     return this.#belonging.ring?.view;
   }
 
+  /** What this start of the node has counted; made anew at each call. */
+  get statistics(): StatisticsSnapshot {
+    return this.#bookkeeping.snapshot();
+  }
+
   inspect(): NodeView {
     const { keys, loads, stores } = this.#replica.sizes;
     return {
@@ -219,6 +237,7 @@ export class DynamoNode {
         deliveries: this.#handoff.size,
         pages: this.#source.size,
         handOvers: this.#handOver.size,
+        surveys: this.#survey.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
@@ -226,7 +245,10 @@ export class DynamoNode {
     };
   }
 
-  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  /**
+   * Everything that it remembers, as plain data: equal states have equal ones, and only they. What it has counted is left out: it decides nothing, and
+   * with it hardly two ways would ever lead to one state.
+   */
   get memory(): unknown {
     return {
       now: this.#now,
@@ -248,6 +270,7 @@ export class DynamoNode {
       transfer: this.#transfer.memory,
       source: this.#source.memory,
       handOver: this.#handOver.memory,
+      survey: this.#survey.memory,
     };
   }
 
@@ -292,6 +315,7 @@ export class DynamoNode {
   #onEvent(event: NodeEvent): void {
     switch (event.kind) {
       case "started":
+        this.#bookkeeping.start();
         this.#start();
         break;
       case "found-cluster":
@@ -308,9 +332,16 @@ export class DynamoNode {
           event.timeoutMs,
         );
         break;
+      case "client-statistics":
+        this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
+        break;
       case "client-abandoned":
         for (const [request, caller] of this.#callers)
-          if (caller.kind === "client" && caller.request === event.request) this.#callers.delete(request);
+          if (caller.kind === "client" && caller.request === event.request) {
+            this.#callers.delete(request);
+            this.#bookkeeping.count("abandoned");
+          }
+        this.#survey.onAbandoned(event.request);
         break;
       case "message-received":
         this.#onMessage(event.from, event.epoch, event.message);
@@ -361,6 +392,8 @@ export class DynamoNode {
         return this.#forwarding.onTimeout(request);
       case "forward-slow":
         return this.#forwarding.onSlow(request);
+      case "survey-timeout":
+        return this.#survey.onTimeout(request);
       case "hint-scan":
         return this.#handoff.onScanTimer();
       case "gossip":
@@ -493,12 +526,11 @@ export class DynamoNode {
     prefer: NodeId | undefined,
     timeoutMs = this.#config.requestTimeoutMs,
   ): void {
-    const refuse = (code: "not-ready" | "overloaded") =>
-      this.#effects.push({
-        kind: "reply",
-        request,
-        result: { outcome: "failed", failure: { code }, report: undefined },
-      });
+    const refuse = (code: "not-ready" | "overloaded") => {
+      const result = { outcome: "failed", failure: { code }, report: undefined } as const;
+      this.#bookkeeping.onTurnedAway(what.kind, result);
+      this.#effects.push({ kind: "reply", request, result });
+    };
     const list = this.#listOf(what.key);
     if (list === undefined || this.#belonging.self === undefined || this.#phase === "starting") {
       refuse("not-ready");
@@ -509,9 +541,20 @@ export class DynamoNode {
       return;
     }
     const own = ++this.#requests;
-    this.#callers.set(own, { kind: "client", request, what, deadline: this.#now + timeoutMs, retried: false });
+    const startedAt = this.#now;
+    this.#callers.set(own, {
+      kind: "client",
+      request,
+      what,
+      startedAt,
+      deadline: startedAt + timeoutMs,
+      retried: false,
+    });
     if (list.counted.includes(this.#id)) this.#coordinate(own, what, timeoutMs);
-    else this.#forwarding.start(own, what, prefer, [], timeoutMs);
+    else {
+      this.#bookkeeping.count("forwarded");
+      this.#forwarding.start(own, what, prefer, [], timeoutMs);
+    }
   }
 
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
@@ -521,6 +564,8 @@ export class DynamoNode {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
+    this.#bookkeeping.count("coordinated");
+    if (!list.counted.includes(this.#id) && !list.owners.includes(this.#id)) this.#bookkeeping.count("stood-in");
     if (what.kind === "get") this.#gets.start(request, what.key, what.r ?? parameters.r, list, timeoutMs);
     else this.#puts.start(request, what.key, what.write, list, parameters, timeoutMs);
   }
@@ -543,6 +588,7 @@ export class DynamoNode {
       return;
     }
     this.#callers.delete(request);
+    this.#bookkeeping.onEnded({ ...caller, kind: caller.what.kind }, result);
     this.#effects.push({ kind: "reply", request: caller.request, result });
   }
 
@@ -589,6 +635,7 @@ export class DynamoNode {
         this.#handOver.onReply(from, message.request, message.outcome);
         break;
       case "replica-get":
+        this.#bookkeeping.onServed();
         this.#replica.read(message.key, {
           kind: "peer",
           from,
@@ -626,6 +673,14 @@ export class DynamoNode {
       case "release-reply":
         this.#handOver.onReleaseReply(from, message);
         break;
+      case "statistics-request": {
+        const statistics = this.#bookkeeping.snapshot();
+        this.#send(from, { kind: "statistics-reply", request: message.request, statistics }, "background");
+        break;
+      }
+      case "statistics-reply":
+        this.#survey.onReply(from, message);
+        break;
       default:
         unreachable(message);
     }
@@ -641,6 +696,7 @@ export class DynamoNode {
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request } = message;
+    if (message.purpose === "write") this.#bookkeeping.onServed();
     const epoch = this.#epochOf(from);
     const origin = { kind: "peer", from, epoch, request, until: this.#now + message.ttlMs } as const;
     const list = this.#listOf(key);
@@ -717,6 +773,7 @@ export class DynamoNode {
     this.#forwarding.onPeerDown(peer);
     this.#handoff.onPeerDown(peer);
     this.#transfer.onPeerDown(peer);
+    this.#survey.onPeerDown(peer);
   }
 
   #reachableSeeds(): NodeId[] {
@@ -748,6 +805,7 @@ export class DynamoNode {
   }
 
   #note(note: Note): void {
+    this.#bookkeeping.onNote(note);
     this.#effects.push({ kind: "note", note });
   }
 }

@@ -18,6 +18,7 @@
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
  *   late-frame          what is addressed to an epoch that is over is dropped                                                        (1)
+ *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
  */
 
@@ -72,6 +73,7 @@ export type Invariant =
   | "placement"
   | "quiet"
   | "late-frame"
+  | "statistics"
   | "bounded"
   | "answered";
 
@@ -176,6 +178,7 @@ export class Checkers {
         case "disconnect":
         case "load":
         case "scan":
+        case "report-statistics":
         case "note":
           break;
       }

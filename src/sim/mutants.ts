@@ -680,4 +680,43 @@ export const mutants: readonly Mutant[] = [
     replace:
       "    this.#do.countOut(partitions);\n    const claims = claimsDigest(ring.view.claims);\n    const question",
   },
+
+  // ---------------------------------------------------------------------------------------------- counting: core/bookkeeping.ts, survey.ts
+
+  {
+    name: "failure-counted-as-answer",
+    trap: "E17",
+    bug: "a request that failed counts as answered: the store looks healthy to itself while its callers are turned away",
+    caughtBy: ["statistics"],
+    file: "core/bookkeeping.ts",
+    find: "operations.failed[result.failure.code]++;",
+    replace: "operations.answered++;",
+  },
+  {
+    name: "time-out-at-its-deadline-not-counted",
+    trap: "P 7",
+    bug: "a request that ends exactly when its time is over is not counted among those without an answer in time",
+    caughtBy: ["statistics"],
+    file: "core/bookkeeping.ts",
+    find: "now >= deadline) operations.timedOut++;",
+    replace: "now > deadline) operations.timedOut++;",
+  },
+  {
+    name: "last-minute-forgets-late",
+    trap: "P 6.5",
+    bug: "a slice of the last minute stays one slice too long",
+    caughtBy: ["statistics"],
+    file: "base/rolling-window.ts",
+    find: "if (number > now - this.#slicesMax) break;",
+    replace: "if (number >= now - this.#slicesMax) break;",
+  },
+  {
+    name: "survey-leaves-itself-out",
+    trap: "E17",
+    bug: "a node asks all others what they have counted and forgets its own",
+    caughtBy: ["statistics"],
+    file: "core/survey.ts",
+    find: "const all = new Map(answers).set(this.#in.self, this.#do.own());",
+    replace: "const all = new Map(answers);",
+  },
 ];

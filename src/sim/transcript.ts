@@ -138,6 +138,9 @@ export function formatMessage(message: Message, names: Names): string {
       return `release-request #${message.request} partitions=${message.partitions.length}`;
     case "release-reply":
       return `release-reply #${message.request} partitions=${message.partitions.length}`;
+    case "statistics-request":
+    case "statistics-reply":
+      return `${message.kind} #${message.request}`;
     default:
       return unreachable(message);
   }
@@ -202,6 +205,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-get #${event.request} ${event.key}${event.r === undefined ? "" : ` r=${event.r}`}`;
     case "client-put":
       return `client-put #${event.request} ${event.key} ${formatWrite(event.write, names)}`;
+    case "client-statistics":
+      return `client-statistics #${event.request}`;
     case "client-abandoned":
       return `client-abandoned #${event.request}`;
     case "message-received":
@@ -250,6 +255,8 @@ export function formatEffect(effect: Effect, names: Names): string {
         .join(", ")}`;
     case "scan":
       return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
+    case "report-statistics":
+      return `report-statistics #${effect.request} members=${effect.members.length} silent=${effect.silent.length}`;
     case "reply":
       return `reply #${effect.request} ${formatResult(effect.result, names)}`;
     case "note":

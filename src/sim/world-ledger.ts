@@ -172,6 +172,7 @@ export class Ledger {
           deeds.push({ kind: "hang-up", peer: this.ids.indexOf(effect.peer) });
           break;
         case "connect":
+        case "report-statistics":
         case "note":
           break;
         default:

@@ -46,6 +46,8 @@ import type {
   RequestReport,
   ReleaseReply,
   ReleaseRequest,
+  StatisticsReply,
+  StatisticsRequest,
   TransferPage,
   TransferRequest,
 } from "../core/message.ts";
@@ -79,6 +81,7 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readStatistics, writeStatistics } from "./statistics.ts";
 import {
   demandNodeOrder,
   inNodeOrder,
@@ -137,6 +140,8 @@ const KIND = {
   "transfer-page": 16,
   "release-request": 17,
   "release-reply": 18,
+  "statistics-request": 48,
+  "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
 
 const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
@@ -232,6 +237,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeReleaseRequest(encoder, message);
     case "release-reply":
       return writeReleaseReply(encoder, message);
+    case "statistics-request":
+      return writeStatisticsRequest(encoder, message);
+    case "statistics-reply":
+      return writeStatisticsReply(encoder, message);
     default:
       return unreachable(message);
   }
@@ -275,6 +284,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readReleaseRequest(decoder);
     case KIND["release-reply"]:
       return readReleaseReply(decoder);
+    case KIND["statistics-request"]:
+      return readStatisticsRequest(decoder);
+    case KIND["statistics-reply"]:
+      return readStatisticsReply(decoder);
     default:
       throw new UnknownMessageError(kind);
   }
@@ -654,6 +667,24 @@ function readReport(decoder: Decoder): RequestReport {
   const hintedFor = readNodeIds(decoder, "nodes hinted for");
   const elapsedMs = readMillis(decoder, "the time elapsed");
   return { coordinator, needed, counted, answered, silent, hintedFor, elapsedMs };
+}
+
+/** statistics-request: request */
+function writeStatisticsRequest(encoder: Encoder, message: StatisticsRequest): void {
+  writeUint(encoder, message.request);
+}
+function readStatisticsRequest(decoder: Decoder): StatisticsRequest {
+  return { kind: "statistics-request", request: readRequest(decoder) };
+}
+
+/** statistics-reply: request statistics (statistics.ts) */
+function writeStatisticsReply(encoder: Encoder, message: StatisticsReply): void {
+  writeUint(encoder, message.request);
+  writeStatistics(encoder, message.statistics);
+}
+function readStatisticsReply(decoder: Decoder): StatisticsReply {
+  const request = readRequest(decoder);
+  return { kind: "statistics-reply", request, statistics: readStatistics(decoder) };
 }
 
 function readRequest(decoder: Decoder): number {

@@ -3,12 +3,20 @@
 import fc from "fast-check";
 import { utf8Length } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
+import { BUCKETS_MAX, type HistogramData } from "../base/histogram.ts";
 import type { ClusterParameters } from "../core/config.ts";
 import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import type { NodeMeta, StoredRecord } from "../core/effect.ts";
 import { type Actor, type Key, KEY_BYTES_MAX, type NodeId, type OperationId } from "../core/identifiers.ts";
 import type { Claim, Member, View } from "../core/membership.ts";
 import type { ClientResult, ClientWrite, Message, RequestFailure, RequestReport } from "../core/message.ts";
+import {
+  COUNTED,
+  FAILURE_CODES,
+  type OperationStatistics,
+  type StatisticsSnapshot,
+  VERSIONS_SEEN,
+} from "../core/statistics.ts";
 
 function hex(bytes: number): fc.Arbitrary<string> {
   return fc
@@ -142,6 +150,38 @@ const header = { request: uint, ring: uint32 };
 const timed = { ...header, ttlMs: uint, key };
 const address = fc.string({ maxLength: 40 });
 
+const histogram: fc.Arbitrary<HistogramData> = record({
+  sum: uint,
+  max: uint32,
+  buckets: fc
+    .uniqueArray(record({ bucket: fc.nat(BUCKETS_MAX - 1), count: fromOne }), {
+      maxLength: 6,
+      selector: ({ bucket }) => bucket,
+    })
+    .map((buckets) => buckets.sort((a, b) => a.bucket - b.bucket)),
+});
+function counts<Name extends string>(names: readonly Name[]): fc.Arbitrary<Record<Name, number>> {
+  return fc
+    .array(uint, { minLength: names.length, maxLength: names.length })
+    .map((list) => Object.fromEntries(names.map((name, i) => [name, list[i]!])) as Record<Name, number>);
+}
+const operations: fc.Arbitrary<OperationStatistics> = record({
+  answered: uint,
+  failed: counts(FAILURE_CODES),
+  timedOut: uint,
+  latencyMicros: histogram,
+  recentMicros: histogram,
+});
+const statistics: fc.Arbitrary<StatisticsSnapshot> = record({
+  upMs: uint,
+  gets: operations,
+  puts: operations,
+  versionsSeen: fc.array(uint, { minLength: VERSIONS_SEEN, maxLength: VERSIONS_SEEN }),
+  counts: counts(COUNTED),
+  minutes: fc.array(record({ requests: uint, answered: uint, served: uint }), { maxLength: 4 }),
+  minutesMs: uint,
+});
+
 /** One arbitrary for each kind: the compiler asks for a new one when the union grows. */
 const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 
@@ -227,6 +267,8 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     partitions,
   }),
   "release-reply": record({ kind: fc.constant("release-reply"), request: uint, partitions }),
+  "statistics-request": record({ kind: fc.constant("statistics-request"), request: uint }),
+  "statistics-reply": record({ kind: fc.constant("statistics-reply"), request: uint, statistics }),
 };
 
 export const message: fc.Arbitrary<Message> = fc.oneof(...Object.values(messageOfKind));
