@@ -587,8 +587,8 @@ export class DynamoNode {
       this.#forwarding.start(request, caller.what, undefined, [this.#id], caller.deadline - this.#now);
       return;
     }
-    this.#callers.delete(request);
     this.#bookkeeping.onEnded({ ...caller, kind: caller.what.kind }, result);
+    this.#callers.delete(request);
     this.#effects.push({ kind: "reply", request: caller.request, result });
   }
 
