@@ -139,6 +139,8 @@ export function noteWords(note: Note): string {
       return `Takes ${shortNode(note.peer)} for down.`;
     case "late-dropped":
       return `Dropped a late message from ${shortNode(note.from)}.`;
+    case "peer-limited":
+      return `Refused what ${shortNode(note.peer)} asked: it asks for too much at once.`;
     case "clock-jump":
       return `Was asleep for ${Math.round(note.gapMs / 1_000)} s; greets everybody anew.`;
     case "rings-differ":

@@ -91,6 +91,7 @@ const CORE_MECHANISMS = [
   "gossip",
   "hand-over",
   "hinted-handoff",
+  "peer-limits",
   "put-coordinator",
   "replica",
   "survey",

@@ -136,6 +136,7 @@ test("notes of the trace are counted, others are not", () => {
   bookkeeping.onNote({ what: "read-repair", key, to: target });
   bookkeeping.onNote({ what: "damaged", key });
   bookkeeping.onNote({ what: "late-dropped", from: target, message: "gossip-digest" });
+  bookkeeping.onNote({ what: "peer-limited", peer: target, message: "coordinate-get" });
   bookkeeping.onNote({ what: "stand-in", key });
   expect(bookkeeping.snapshot().counts).toMatchObject({
     "hints-kept": 1,
@@ -144,6 +145,7 @@ test("notes of the trace are counted, others are not", () => {
     "read-repairs": 1,
     "damaged-records": 1,
     "late-messages": 1,
+    limited: 1,
     "stood-in": 0,
   });
 });

@@ -114,6 +114,7 @@ export type Note =
   | { readonly what: "peer-gray"; readonly peer: NodeId }
   | { readonly what: "peer-down"; readonly peer: NodeId }
   | { readonly what: "late-dropped"; readonly from: NodeId; readonly message: Message["kind"] }
+  | { readonly what: "peer-limited"; readonly peer: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
   | { readonly what: "partition-held"; readonly partition: number }

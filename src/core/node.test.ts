@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { partitionOf, positionOf } from "./address.ts";
-import { defaultConfig, defaultParameters } from "./config.ts";
+import { type Config, defaultConfig, defaultParameters } from "./config.ts";
 import type { Effect, NodeMeta, Note, StoredRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import type { Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
@@ -33,10 +33,10 @@ class Bench {
   #requests = 0;
   #seed = 1;
 
-  start(node: NodeId, capacity = 1): void {
+  start(node: NodeId, capacity = 1, limits: Partial<Config> = {}): void {
     const disk = this.disks.get(node) ?? { records: new Map(), hints: new Map(), meta: undefined };
     this.disks.set(node, disk);
-    const config = { ...defaultConfig, capacity };
+    const config = { ...defaultConfig, capacity, ...limits };
     this.nodes.set(
       node,
       new DynamoNode({ id: node, config, meta: disk.meta, seed: [this.#seed++, 2, 3, 4], seeds: [] }),
@@ -210,13 +210,13 @@ function values(result: ClientResult): string[] {
   return result.set.siblings.map((sibling) => read(sibling.value)).sort();
 }
 
-function cluster(size: number): { bench: Bench; ids: NodeId[] } {
+function cluster(size: number, limits: Partial<Config> = {}): { bench: Bench; ids: NodeId[] } {
   const bench = new Bench();
   const ids = Array.from({ length: size }, (_, i) => id(i + 1));
-  bench.start(ids[0]!);
+  bench.start(ids[0]!, 1, limits);
   bench.found(ids[0]!);
   for (const node of ids.slice(1)) {
-    bench.start(node);
+    bench.start(node, 1, limits);
     bench.run(3_000);
   }
   bench.run(15_000);
@@ -463,5 +463,42 @@ describe("what a node has counted", () => {
     const { counts, gets } = bench.nodes.get(far)!.statistics;
     expect(counts.abandoned).toBe(before.counts.abandoned + 1);
     expect(gets).toEqual(before.gets);
+  });
+});
+
+describe("a peer that asks for too much", () => {
+  const limited = (bench: Bench) => bench.notes.flatMap(({ note }) => (note.what === "peer-limited" ? [note] : []));
+
+  test("is refused at once, goes on to the next node, and at last does the work itself: no request fails", () => {
+    const { bench, ids } = cluster(5, { peerRequestsPerSecond: 1, peerRequestsBurst: 2 });
+    const far = ids.find((node) => {
+      const view = bench.nodes.get(node)!.inspect().view!;
+      return !new Ring(view).preferenceList(partitionOf(positionOf("cart" as Key), 16)).owners.includes(node);
+    })!;
+    const before = bench.now;
+    let seen: ClientResult | undefined;
+    for (let i = 0; i < 12; i++) {
+      seen = bench.put(far, "cart", `item ${i}`, seen);
+      expect(seen).toMatchObject({ outcome: "put", siblings: 1 });
+    }
+    expect(bench.now).toBe(before);
+    expect(bench.nodes.get(far)!.statistics.puts).toMatchObject({ answered: 12 });
+    // Three owners took two each: the second was asked when the first refused, and for the last six each of them refused.
+    expect(limited(bench)).toHaveLength(2 * 1 + 2 * 2 + 6 * 3);
+    expect(bench.nodes.get(far)!.statistics.counts["stood-in"]).toBe(6);
+    expect(values(bench.get(ids[0]!, "cart"))).toEqual(["item 11"]);
+    bench.run(30_000);
+    expect(bench.nodes.get(far)!.inspect().hintsOwed).toBe(0);
+  });
+
+  test("delays its background work, and nothing of it is lost", () => {
+    const { bench, ids } = cluster(5, { peerBackgroundPerSecond: 4, peerBackgroundBurst: 2 });
+    bench.stop(ids[2]!);
+    for (let i = 0; i < 60; i++) expect(bench.put(ids[i % 2]!, `k${i}`, `v${i}`).outcome).toBe("put");
+    bench.notes.length = 0;
+    bench.start(ids[2]!, 1, { peerBackgroundPerSecond: 4, peerBackgroundBurst: 2 });
+    bench.run(120_000);
+    expect(limited(bench).filter(({ message }) => message === "replica-put").length).toBeGreaterThan(0);
+    expect([...bench.nodes.values()].map((node) => node.inspect().hintsOwed)).toEqual([0, 0, 0, 0, 0]);
   });
 });

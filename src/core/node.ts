@@ -27,6 +27,7 @@ import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
+import { PeerLimits } from "./peer-limits.ts";
 import type { ClientResult, Message, ReplicaPut } from "./message.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
@@ -104,6 +105,7 @@ export class DynamoNode {
   readonly #handOver: HandOver;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
+  readonly #limits: PeerLimits;
   readonly #callers = new Map<RequestId, Caller>();
   readonly #greetedAt = new Map<NodeId, Millis>();
 
@@ -125,6 +127,7 @@ export class DynamoNode {
 
     const surroundings = this.#surroundings();
     this.#bookkeeping = new Bookkeeping(surroundings);
+    this.#limits = new PeerLimits(surroundings);
     this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
@@ -238,6 +241,7 @@ export class DynamoNode {
         pages: this.#source.size,
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
+        limited: this.#limits.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
@@ -271,6 +275,7 @@ export class DynamoNode {
       source: this.#source.memory,
       handOver: this.#handOver.memory,
       survey: this.#survey.memory,
+      limits: this.#limits.memory,
     };
   }
 
@@ -610,6 +615,10 @@ export class DynamoNode {
     }
     this.#detector.heard(from);
     if ("ring" in message && message.kind !== "gossip-digest") this.#compareRings(from, message.ring);
+    if (!this.#limits.admits(from, message)) {
+      this.#refuse(from, message);
+      return;
+    }
     switch (message.kind) {
       case "probe":
         this.#detector.onProbe(from, message);
@@ -683,6 +692,41 @@ export class DynamoNode {
         break;
       default:
         unreachable(message);
+    }
+  }
+
+  /** The peer has asked for too much. What it does not wait for is not answered. */
+  #refuse(from: NodeId, message: Message): void {
+    const { digest = 0 } = this.#belonging.ring ?? {};
+    switch (message.kind) {
+      case "coordinate-get":
+      case "coordinate-put": {
+        const result = { outcome: "failed", failure: { code: "overloaded" }, report: undefined } as const;
+        const reply = { kind: "coordinate-reply", request: message.request, ring: digest, result } as const;
+        this.#send(from, reply, "foreground");
+        break;
+      }
+      case "replica-put":
+        this.#send(
+          from,
+          { kind: "replica-put-reply", request: message.request, ring: digest, outcome: "refused" },
+          "background",
+        );
+        break;
+      case "transfer-request": {
+        const { request, partition } = message;
+        const page = {
+          kind: "transfer-page",
+          request,
+          partition,
+          outcome: "refused",
+          records: [],
+          next: undefined,
+        } as const;
+        this.#send(from, page, "background");
+        break;
+      }
+      default:
     }
   }
 

@@ -35,6 +35,8 @@ export const COUNTED = [
   "read-repairs",
   "damaged-records",
   "late-messages",
+  /** Requests and background work of peers that asked for too much; see `peer-limits.ts`. */
+  "limited",
 ] as const;
 export type Counted = (typeof COUNTED)[number];
 

@@ -1,12 +1,16 @@
 /**
  * A judge of what nodes say of themselves: counts in the plainest way what callers asked of each node and were told, and compares with what the node
  * has counted (core/bookkeeping.ts), since its last start. At the end of a run one node asks all others, and must get the same.
+ *
+ * It also keeps an account of what each peer may ask of a node (core/peer-limits.ts): nothing is refused for which there was room, and no more than that
+ * is done.
  */
 
 import { Histogram, VALUE_MAX } from "../base/histogram.ts";
-import type { Effect } from "../core/effect.ts";
+import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Millis, NodeId, RequestId } from "../core/identifiers.ts";
+import type { Message } from "../core/message.ts";
 import {
   FAILURE_CODES,
   type FailureCode,
@@ -43,8 +47,19 @@ interface Book {
   readonly open: Map<RequestId, Asked>;
   readonly told: Told[];
   abandoned: number;
+  /** What each peer may still ask, by peer and kind of work. */
+  readonly allowances: Map<string, { left: number; at: Millis }>;
   /** The node's own clock. */
   now: Millis;
+}
+
+function isBackgroundWork(message: Message): boolean {
+  const { kind } = message;
+  return (
+    kind === "transfer-request" ||
+    kind === "statistics-request" ||
+    (kind === "replica-put" && message.purpose !== "write")
+  );
 }
 
 export class Audit {
@@ -56,7 +71,8 @@ export class Audit {
   }
 
   onStep(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
-    if (event.kind === "started") this.#books.set(node, { open: new Map(), told: [], abandoned: 0, now: event.at });
+    if (event.kind === "started")
+      this.#books.set(node, { open: new Map(), told: [], abandoned: 0, allowances: new Map(), now: event.at });
     const book = this.#books.get(node);
     if (book === undefined) return;
     book.now = Math.max(book.now, event.at);
@@ -65,7 +81,40 @@ export class Audit {
       const kind = event.kind === "client-get" ? "get" : "put";
       book.open.set(event.request, { kind, at: book.now, timeoutMs });
     } else if (event.kind === "client-abandoned" && book.open.delete(event.request)) book.abandoned++;
+    else if (event.kind === "message-received") this.#checkAllowance(node, book, event, effects);
     for (const effect of effects) if (effect.kind === "reply") this.#onReply(book, event, effect);
+  }
+
+  #checkAllowance(
+    node: NodeId,
+    book: Book,
+    { from, message }: NodeEvent & { kind: "message-received" },
+    effects: readonly Effect[],
+  ): void {
+    const noted = (what: Note["what"]) => effects.some((effect) => effect.kind === "note" && effect.note.what === what);
+    const refused = noted("peer-limited");
+    const background = isBackgroundWork(message);
+    const complain = (what: string): never => {
+      const [own, other] = [this.#simulator.nameOf(node), this.#simulator.nameOf(from)];
+      throw new InvariantViolation("bounded", `${own} ${what} ${other}`);
+    };
+    if (message.kind !== "coordinate-get" && message.kind !== "coordinate-put" && !background) {
+      if (refused) complain(`refused a ${message.kind}, which is never limited, of`);
+      return;
+    }
+    if (noted("late-dropped") || this.#simulator.inspect(node)?.phase === "starting") return;
+    const config = this.#simulator.configOf(node);
+    const [perSecond, burst] = background
+      ? [config.peerBackgroundPerSecond, config.peerBackgroundBurst]
+      : [config.peerRequestsPerSecond, config.peerRequestsBurst];
+    const name = `${from} ${background ? "background" : "requests"}`;
+    const allowance = book.allowances.get(name) ?? { left: burst, at: book.now };
+    book.allowances.set(name, allowance);
+    allowance.left = Math.min(burst, allowance.left + ((book.now - allowance.at) * perSecond) / 1_000);
+    allowance.at = book.now;
+    if (refused && allowance.left >= 1 + 1e-6) complain(`refused a ${message.kind}, though it had room for it, of`);
+    if (!refused) allowance.left -= 1;
+    if (allowance.left < -1e-6) complain(`did more ${background ? "background work" : "requests"} than it may for`);
   }
 
   #onReply(book: Book, event: NodeEvent, { request, result }: Effect & { kind: "reply" }): void {

@@ -459,7 +459,16 @@ export class Checkers {
       const view = simulator.inspect(node);
       if (view === undefined) continue;
       const members = view.view?.members.length ?? 1;
-      const { hints = 0, peers = 0, puts = 0, gets = 0, forwarded = 0, greeted = 0, timers = 0 } = view.sizes;
+      const {
+        hints = 0,
+        peers = 0,
+        puts = 0,
+        gets = 0,
+        forwarded = 0,
+        greeted = 0,
+        timers = 0,
+        limited = 0,
+      } = view.sizes;
       const limits: readonly (readonly [string, number, number])[] = [
         ["requests", view.requests, config.requestsMax + members],
         ["hints", hints, config.hintsMax],
@@ -467,6 +476,7 @@ export class Checkers {
         ["transfers", view.transfers.length, config.transfersInFlightMax],
         ["peers", peers, simulator.nodes.length],
         ["greeted", greeted, simulator.nodes.length],
+        ["limited", limited, simulator.nodes.length],
         ["puts", puts, config.requestsMax],
         ["gets", gets, 2 * config.requestsMax],
         ["forwarded", forwarded, config.requestsMax],

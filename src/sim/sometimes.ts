@@ -25,6 +25,7 @@ export const sometimesPoints = [
   "page refused",
   "partition dropped",
   "partition held",
+  "peer limited",
   "peer suspected",
   "put failed",
   "put forwarded",
@@ -123,6 +124,8 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "peer suspected";
     case "peer-gray":
       return "gray failure";
+    case "peer-limited":
+      return "peer limited";
     case "late-dropped":
       return "late frame dropped";
     case "clock-jump":

@@ -180,6 +180,8 @@ export function formatNote(note: Note, names: Names): string {
       return `${note.what} ${names.node(note.peer)}`;
     case "late-dropped":
       return `late-dropped ${note.message} from ${names.node(note.from)}`;
+    case "peer-limited":
+      return `peer-limited ${note.message} of ${names.node(note.peer)}`;
     case "clock-jump":
       return `clock-jump ${note.gapMs} ms`;
     case "partition-held":
