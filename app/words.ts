@@ -127,6 +127,8 @@ export function noteWords(note: Note): string {
       return `No owner of ${note.key} can be reached: this node stands in.`;
     case "many-siblings":
       return `${note.key} has ${note.siblings} versions side by side.`;
+    case "long-clock":
+      return `${note.key} was written by ${note.entries} writers so far; its clock is getting long.`;
     case "peer-up":
       return `Hears ${shortNode(note.peer)}.`;
     case "peer-suspect":
@@ -137,6 +139,8 @@ export function noteWords(note: Note): string {
       return `Takes ${shortNode(note.peer)} for down.`;
     case "late-dropped":
       return `Dropped a late message from ${shortNode(note.from)}.`;
+    case "peer-limited":
+      return `Refused what ${shortNode(note.peer)} asked: it asks for too much at once.`;
     case "clock-jump":
       return `Was asleep for ${Math.round(note.gapMs / 1_000)} s; greets everybody anew.`;
     case "rings-differ":

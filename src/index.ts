@@ -5,6 +5,14 @@ export { InvalidClusterOptionsError, newCluster, openStore, parseSecret } from "
 export { json } from "./bucket.ts";
 export { type ClusterParameters, defaultParameters } from "./core/config.ts";
 export type { Dot, Sibling } from "./core/dvvset.ts";
+export type {
+  Balance,
+  LatencySummary,
+  MinuteStatistics,
+  NodeBalance,
+  OperationFigures,
+  StatisticsFigures,
+} from "./core/statistics.ts";
 export type { RequestReport } from "./core/message.ts";
 export {
   InvalidContextError,

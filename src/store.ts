@@ -8,6 +8,8 @@
 import type {
   Bucket,
   BucketOptions,
+  Canary,
+  ClusterStatistics,
   FaultControls,
   GetOptions,
   GetResult,
@@ -29,12 +31,20 @@ import {
   parametersFault,
 } from "./core/config.ts";
 import type { Note } from "./core/effect.ts";
-import { NotReadyError, TabringError, WrongSecretError } from "./core/errors.ts";
-import type { Millis, NodeId, OperationId } from "./core/identifiers.ts";
+import { InvalidKeyError, NotReadyError, TabringError, WrongSecretError } from "./core/errors.ts";
+import type { Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
 import { holds, memberOf } from "./core/membership.ts";
 import type { NodeView } from "./core/node.ts";
 import { Ring, tokenCounts } from "./core/ring.ts";
+import { NO_STATISTICS, type StatisticsFigures, balanceOf, figuresOf, mergeStatistics } from "./core/statistics.ts";
 import { makeBucket } from "./bucket.ts";
+import {
+  CANARY_BUCKET,
+  CANARY_INTERVAL_MS,
+  CANARY_INTERVAL_MS_MAX,
+  CANARY_INTERVAL_MS_MIN,
+  RunningCanary,
+} from "./canary.ts";
 import { toHex } from "./base/bytes.ts";
 import { Driver } from "./driver/driver.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
@@ -106,6 +116,7 @@ export class TabringStore implements Store {
   #statusQueued = false;
   #ring: Ring | undefined;
   #cut: "all" | "none" | readonly NodeId[] = "none";
+  #canary: Canary | undefined;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
@@ -160,8 +171,12 @@ export class TabringStore implements Store {
     );
   }
 
-  async get(key: string | Uint8Array, options: GetOptions = {}): Promise<GetResult> {
-    const parsed = parseKey(key);
+  get(key: string | Uint8Array, options: GetOptions = {}): Promise<GetResult> {
+    return this.#get(key, options);
+  }
+
+  async #get(key: string | Uint8Array, options: GetOptions, whose = callersKey): Promise<GetResult> {
+    const parsed = whose(key);
     const r = checkQuorum("r", options.r, this.#n());
     this.#demandOpen();
     const { set, first, report } = await this.#driver.get(parsed, r, options.timeoutMs, options.signal);
@@ -212,6 +227,52 @@ export class TabringStore implements Store {
         return member !== undefined && holds(member, partition);
       },
     };
+  }
+
+  statistics(): StatisticsFigures {
+    return figuresOf(this.#driver.statistics ?? NO_STATISTICS);
+  }
+
+  async clusterStatistics(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<ClusterStatistics> {
+    this.#demandOpen();
+    const { members, silent } = await this.#driver.survey(options.timeoutMs, options.signal);
+    const { view } = this.#driver;
+    const capacityOf = (node: NodeId) => (view === undefined ? 0 : (memberOf(view, node)?.capacity ?? 0));
+    return {
+      members: members.map(({ node, statistics }) => ({ node, figures: figuresOf(statistics) })),
+      silent,
+      merged: figuresOf(members.map(({ statistics }) => statistics).reduce(mergeStatistics, NO_STATISTICS)),
+      balance: balanceOf(members.map((member) => ({ ...member, capacity: capacityOf(member.node) }))),
+    };
+  }
+
+  startCanary(options: { intervalMs?: number } = {}): Canary {
+    const { intervalMs = CANARY_INTERVAL_MS } = options;
+    const fault = canaryFault(intervalMs);
+    if (fault !== undefined) throw new InvalidClusterOptionsError(`${fault}. No canary was started.`);
+    this.#demandOpen();
+    if (this.#canary !== undefined) return this.#canary;
+    const key = `${CANARY_BUCKET}/${this.#parts.node}`;
+    const running = new RunningCanary(
+      {
+        get: () => this.#get(key, {}, parseKey),
+        put: (value, context) => this.#put(key, value, { context }, parseKey),
+        answers: () => this.#driver.view !== undefined,
+        clock: this.#parts.clock,
+      },
+      intervalMs,
+    );
+    const canary: Canary = {
+      get report() {
+        return running.report;
+      },
+      stop: () => {
+        running.stop();
+        if (this.#canary === canary) this.#canary = undefined;
+      },
+    };
+    this.#canary = canary;
+    return canary;
   }
 
   on<Name extends keyof StoreEvents>(
@@ -270,6 +331,7 @@ export class TabringStore implements Store {
   closeBecause(why: string): Promise<void> {
     this.#closing ??= (async () => {
       this.#closedWhy = why;
+      this.#canary?.stop();
       await this.#driver.close();
       await this.#parts.onClosed?.();
       this.#queueStatus();
@@ -286,8 +348,13 @@ export class TabringStore implements Store {
     await this.close();
   }
 
-  async #put(key: string | Uint8Array, value: Uint8Array | null, options: PutOptions): Promise<PutResult> {
-    const parsed = parseKey(key);
+  async #put(
+    key: string | Uint8Array,
+    value: Uint8Array | null,
+    options: PutOptions,
+    whose = callersKey,
+  ): Promise<PutResult> {
+    const parsed = whose(key);
     checkValue(value);
     const w = checkQuorum("w", options.w, this.#n());
     const operation =
@@ -346,6 +413,23 @@ export class TabringStore implements Store {
   #emit<Name extends keyof StoreEvents>(name: Name, event: StoreEvents[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) (listener as (event: StoreEvents[Name]) => void)(event);
   }
+}
+
+/** A key that callers may use; throws {@link InvalidKeyError}. */
+function callersKey(key: unknown): Key {
+  const parsed = parseKey(key);
+  if (parsed.startsWith(`${CANARY_BUCKET}/`))
+    throw new InvalidKeyError(
+      `Keys of the bucket ${CANARY_BUCKET} are the store's own. Nothing was sent. Give the bucket another name.`,
+    );
+  return parsed;
+}
+
+/** What is wrong with a canary's interval, in words; undefined when nothing is. */
+function canaryFault(intervalMs: number): string | undefined {
+  return intervalMs >= CANARY_INTERVAL_MS_MIN && intervalMs <= CANARY_INTERVAL_MS_MAX
+    ? undefined
+    : `The canary's interval is ${intervalMs} ms, but must be from ${CANARY_INTERVAL_MS_MIN} to ${CANARY_INTERVAL_MS_MAX}`;
 }
 
 function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): NodeInfo[] {
@@ -467,6 +551,8 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     parametersFault(parameters) ?? configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" });
   if (fault !== undefined)
     throw new InvalidClusterOptionsError(`The options cannot be used: ${fault}. Nothing was opened.`);
+  const canaryWrong = options.canaryMs === undefined ? undefined : canaryFault(options.canaryMs);
+  if (canaryWrong !== undefined) throw new InvalidClusterOptionsError(`${canaryWrong}. Nothing was opened.`);
 
   const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
   const identity = await claimIdentity({ cluster: options.cluster });
@@ -504,6 +590,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       },
     });
     await store.open(options.found === true ? parameters : undefined);
+    if (options.canaryMs !== undefined) store.startCanary({ intervalMs: options.canaryMs });
     const unwatch = watchPage({
       onHidden: (hidden) => store.setHidden(hidden),
       onLeaving: () => void store.closeBecause("its page was left"),

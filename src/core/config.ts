@@ -79,6 +79,12 @@ export interface Config {
   readonly linksMax: number;
   /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
   readonly requestsMax: number;
+  /** Requests of its callers that one peer may have coordinated here, a second; what it leaves unused is kept up to the burst. Infinity: no limit. */
+  readonly peerRequestsPerSecond: number;
+  readonly peerRequestsBurst: number;
+  /** The same for its background work: repaired, handed-over and hinted records, pages. See `peer-limits.ts`. */
+  readonly peerBackgroundPerSecond: number;
+  readonly peerBackgroundBurst: number;
   /** Records kept in memory in front of the disk. */
   readonly cachedRecordsMax: number;
   /** Bytes of values kept in memory in front of the disk. */
@@ -118,6 +124,10 @@ export const defaultConfig: Config = {
   scrubMs: 10_000,
   linksMax: 64,
   requestsMax: 10_000,
+  peerRequestsPerSecond: 10_000,
+  peerRequestsBurst: 50_000,
+  peerBackgroundPerSecond: 5_000,
+  peerBackgroundBurst: 50_000,
   cachedRecordsMax: 65_536,
   cachedBytesMax: 64 * 1_048_576,
 };

@@ -5,6 +5,7 @@ import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./
 import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientResult, Message, PutPurpose } from "./message.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 
 /** Foreground: somebody waits for it. Background: repair, hints, transfers; may be held back. */
 export type Lane = "foreground" | "background";
@@ -86,6 +87,13 @@ export type Effect =
       readonly request: RequestId;
       readonly result: ClientResult;
     }
+  | /** Answers `client-statistics`; exactly one for each, unless abandoned. Both lists by node. */ {
+      readonly kind: "report-statistics";
+      readonly request: RequestId;
+      /** Those that answered, this node included. */
+      readonly members: readonly { readonly node: NodeId; readonly statistics: StatisticsSnapshot }[];
+      readonly silent: readonly NodeId[];
+    }
   | /** Something worth telling; changes nothing. */ { readonly kind: "note"; readonly note: Note };
 
 /** The trace: what the lab draws, transcripts print and `sometimes` points count. */
@@ -113,11 +121,13 @@ export type Note =
   | { readonly what: "forwarded"; readonly key: Key; readonly to: NodeId }
   | { readonly what: "stand-in"; readonly key: Key }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
+  | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }
   | { readonly what: "peer-up"; readonly peer: NodeId }
   | { readonly what: "peer-suspect"; readonly peer: NodeId }
   | { readonly what: "peer-gray"; readonly peer: NodeId }
   | { readonly what: "peer-down"; readonly peer: NodeId }
   | { readonly what: "late-dropped"; readonly from: NodeId; readonly message: Message["kind"] }
+  | { readonly what: "peer-limited"; readonly peer: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
   | { readonly what: "partition-held"; readonly partition: number }

@@ -26,6 +26,11 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly prefer: NodeId | undefined;
       readonly timeoutMs: Millis | undefined;
     }
+  | /** What all members have counted is wanted; see `survey.ts`. */ {
+      readonly kind: "client-statistics";
+      readonly request: RequestId;
+      readonly timeoutMs: Millis | undefined;
+    }
   | /** The caller is no longer interested; what was sent may still take effect. */ {
       readonly kind: "client-abandoned";
       readonly request: RequestId;

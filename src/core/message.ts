@@ -10,6 +10,7 @@ import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, RingDigest } from "./identifiers.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 
 /** "Are you there?" Also the greeting of a new link: from now on, send to this epoch of mine. */
 export interface Ping {
@@ -236,6 +237,17 @@ export interface FetchReply {
   readonly answered: number;
 }
 
+/** "What have you counted since you started?" Nothing rests on the answer. */
+export interface StatisticsRequest {
+  readonly kind: "statistics-request";
+  readonly request: RequestId;
+}
+export interface StatisticsReply {
+  readonly kind: "statistics-reply";
+  readonly request: RequestId;
+  readonly statistics: StatisticsSnapshot;
+}
+
 export type Message =
   | Ping
   | Pong
@@ -262,7 +274,9 @@ export type Message =
   | LeafRequest
   | LeafReply
   | FetchRequest
-  | FetchReply;
+  | FetchReply
+  | StatisticsRequest
+  | StatisticsReply;
 
 /** What a caller writes. */
 export interface ClientWrite {

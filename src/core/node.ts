@@ -15,6 +15,7 @@ import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { Belonging } from "./belonging.ts";
+import { Bookkeeping } from "./bookkeeping.ts";
 import type { Config } from "./config.ts";
 import { EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
@@ -28,14 +29,17 @@ import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
-import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
+import { type Digest, FANOUT, type Leaf, MerkleForest } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
+import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
 import type { PreferenceList } from "./ring.ts";
 import { Scrub } from "./scrub.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import { Survey } from "./survey.ts";
 import { TimerTable } from "./timers.ts";
 import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
@@ -84,6 +88,7 @@ type Caller =
       readonly kind: "client";
       readonly request: RequestId;
       readonly what: ForwardedRequest;
+      readonly startedAt: Millis;
       readonly deadline: Millis;
       retried: boolean;
     }
@@ -113,6 +118,9 @@ export class DynamoNode {
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
   readonly #scrub: Scrub;
+  readonly #bookkeeping: Bookkeeping;
+  readonly #survey: Survey;
+  readonly #limits: PeerLimits;
   readonly #callers = new Map<RequestId, Caller>();
   readonly #greetedAt = new Map<NodeId, Millis>();
 
@@ -133,6 +141,9 @@ export class DynamoNode {
     if (options.meta !== undefined) this.#requests = this.#random.below(REQUESTS_FROM);
 
     const surroundings = this.#surroundings();
+    this.#bookkeeping = new Bookkeeping(surroundings);
+    this.#limits = new PeerLimits(surroundings);
+    this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
@@ -140,13 +151,18 @@ export class DynamoNode {
     this.#replica = new Replica(surroundings, this.#hints, this.#forest);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, {
-      mint: (key, write, place, request) =>
-        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request }),
+      mint: (key, write, place, request) => {
+        this.#bookkeeping.onServed();
+        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request });
+      },
       keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
       answer,
     });
     this.#gets = new GetCoordinator(surroundings, {
-      read: (key, request) => this.#readOwn(key, request),
+      read: (key, request) => {
+        this.#bookkeeping.onServed();
+        this.#readOwn(key, request);
+      },
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
       answer,
     });
@@ -237,6 +253,11 @@ export class DynamoNode {
     return this.#belonging.ring?.view;
   }
 
+  /** What this start of the node has counted; made anew at each call. */
+  get statistics(): StatisticsSnapshot {
+    return this.#bookkeeping.snapshot();
+  }
+
   inspect(): NodeView {
     const { keys, loads, stores } = this.#replica.sizes;
     return {
@@ -269,6 +290,8 @@ export class DynamoNode {
         turns: this.#antiEntropy.size,
         corrections: this.#scrub.size,
         handOvers: this.#handOver.size,
+        surveys: this.#survey.size,
+        limited: this.#limits.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
@@ -276,7 +299,10 @@ export class DynamoNode {
     };
   }
 
-  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  /**
+   * Everything that it remembers, as plain data: equal states have equal ones, and only they. What it has counted is left out: it decides nothing, and
+   * with it hardly two ways would ever lead to one state.
+   */
   get memory(): unknown {
     return {
       now: this.#now,
@@ -304,6 +330,8 @@ export class DynamoNode {
       treeSource: this.#treeSource.memory,
       antiEntropy: this.#antiEntropy.memory,
       scrub: this.#scrub.memory,
+      survey: this.#survey.memory,
+      limits: this.#limits.memory,
     };
   }
 
@@ -350,6 +378,7 @@ export class DynamoNode {
   #onEvent(event: NodeEvent): void {
     switch (event.kind) {
       case "started":
+        this.#bookkeeping.start();
         this.#start();
         break;
       case "found-cluster":
@@ -366,9 +395,16 @@ export class DynamoNode {
           event.timeoutMs,
         );
         break;
+      case "client-statistics":
+        this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
+        break;
       case "client-abandoned":
         for (const [request, caller] of this.#callers)
-          if (caller.kind === "client" && caller.request === event.request) this.#callers.delete(request);
+          if (caller.kind === "client" && caller.request === event.request) {
+            this.#callers.delete(request);
+            this.#bookkeeping.count("abandoned");
+          }
+        this.#survey.onAbandoned(event.request);
         break;
       case "message-received":
         this.#onMessage(event.from, event.epoch, event.message);
@@ -424,6 +460,8 @@ export class DynamoNode {
         return this.#forwarding.onTimeout(request);
       case "forward-slow":
         return this.#forwarding.onSlow(request);
+      case "survey-timeout":
+        return this.#survey.onTimeout(request);
       case "hint-scan":
         return this.#handoff.onScanTimer();
       case "gossip":
@@ -582,12 +620,11 @@ export class DynamoNode {
     prefer: NodeId | undefined,
     timeoutMs = this.#config.requestTimeoutMs,
   ): void {
-    const refuse = (code: "not-ready" | "overloaded") =>
-      this.#effects.push({
-        kind: "reply",
-        request,
-        result: { outcome: "failed", failure: { code }, report: undefined },
-      });
+    const refuse = (code: "not-ready" | "overloaded") => {
+      const result = { outcome: "failed", failure: { code }, report: undefined } as const;
+      this.#bookkeeping.onTurnedAway(what.kind, result);
+      this.#effects.push({ kind: "reply", request, result });
+    };
     const list = this.#listOf(what.key);
     if (list === undefined || this.#belonging.self === undefined || this.#phase === "starting") {
       refuse("not-ready");
@@ -598,10 +635,21 @@ export class DynamoNode {
       return;
     }
     const own = ++this.#requests;
-    this.#callers.set(own, { kind: "client", request, what, deadline: this.#now + timeoutMs, retried: false });
+    const startedAt = this.#now;
+    this.#callers.set(own, {
+      kind: "client",
+      request,
+      what,
+      startedAt,
+      deadline: startedAt + timeoutMs,
+      retried: false,
+    });
     const counts = list.counted.includes(this.#id) && this.#mayStore(what.key);
     if (counts && (what.kind === "put" || this.#mayAnswer(what.key))) this.#coordinate(own, what, timeoutMs);
-    else this.#forwarding.start(own, what, prefer, [], timeoutMs);
+    else {
+      this.#bookkeeping.count("forwarded");
+      this.#forwarding.start(own, what, prefer, [], timeoutMs);
+    }
   }
 
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
@@ -611,6 +659,8 @@ export class DynamoNode {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
+    this.#bookkeeping.count("coordinated");
+    if (!list.counted.includes(this.#id) && !list.owners.includes(this.#id)) this.#bookkeeping.count("stood-in");
     if (what.kind === "get") this.#gets.start(request, what.key, what.r ?? parameters.r, parameters.n, list, timeoutMs);
     else this.#puts.start(request, what.key, what.write, list, parameters, timeoutMs);
   }
@@ -633,6 +683,7 @@ export class DynamoNode {
       this.#forwarding.start(request, caller.what, undefined, [this.#id], caller.deadline - this.#now);
       return;
     }
+    this.#bookkeeping.onEnded({ ...caller, kind: caller.what.kind }, result);
     this.#callers.delete(request);
     this.#effects.push({ kind: "reply", request: caller.request, result });
   }
@@ -655,6 +706,10 @@ export class DynamoNode {
     }
     this.#detector.heard(from);
     if ("ring" in message && message.kind !== "gossip-digest") this.#compareRings(from, message.ring);
+    if (!this.#limits.admits(from, message)) {
+      this.#refuse(from, message);
+      return;
+    }
     switch (message.kind) {
       case "probe":
         this.#detector.onProbe(from, message);
@@ -678,6 +733,7 @@ export class DynamoNode {
         this.#onReplicaPutReply(from, message);
         break;
       case "replica-get":
+        this.#bookkeeping.onServed();
         this.#onReplicaGet(from, message);
         break;
       case "replica-get-reply":
@@ -736,8 +792,65 @@ export class DynamoNode {
       case "fetch-reply":
         this.#exchange.onFetchReply(from, message);
         break;
+      case "statistics-request": {
+        const statistics = this.#bookkeeping.snapshot();
+        this.#send(from, { kind: "statistics-reply", request: message.request, statistics }, "background");
+        break;
+      }
+      case "statistics-reply":
+        this.#survey.onReply(from, message);
+        break;
       default:
         unreachable(message);
+    }
+  }
+
+  /** The peer has asked for too much. What it does not wait for is not answered. */
+  #refuse(from: NodeId, message: Message): void {
+    const { digest = 0 } = this.#belonging.ring ?? {};
+    switch (message.kind) {
+      case "coordinate-get":
+      case "coordinate-put": {
+        const result = { outcome: "failed", failure: { code: "overloaded" }, report: undefined } as const;
+        const reply = { kind: "coordinate-reply", request: message.request, ring: digest, result } as const;
+        this.#send(from, reply, "foreground");
+        break;
+      }
+      case "replica-put":
+        this.#send(
+          from,
+          { kind: "replica-put-reply", request: message.request, ring: digest, outcome: "refused", counted: [] },
+          "background",
+        );
+        break;
+      case "transfer-request": {
+        const { request, partition } = message;
+        const page = {
+          kind: "transfer-page",
+          request,
+          partition,
+          outcome: "refused",
+          records: [],
+          next: undefined,
+        } as const;
+        this.#send(from, page, "background");
+        break;
+      }
+      case "tree-request": {
+        const { request, level, nodes } = message;
+        const refused = [...new Set(nodes.map(({ index }) => Math.floor(index / FANOUT ** level)))];
+        this.#send(from, { kind: "tree-reply", request, level, refused, differing: [] }, "background");
+        break;
+      }
+      case "leaf-request": {
+        const { request } = message;
+        this.#send(from, { kind: "leaf-reply", request, outcome: "refused", records: [], next: undefined }, "background");
+        break;
+      }
+      case "fetch-request":
+        this.#send(from, { kind: "fetch-reply", request: message.request, records: [], answered: 0 }, "background");
+        break;
+      default:
     }
   }
 
@@ -751,6 +864,7 @@ export class DynamoNode {
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request, ring } = message;
+    if (message.purpose === "write") this.#bookkeeping.onServed();
     const epoch = this.#epochOf(from);
     const origin = {
       kind: "peer",
@@ -897,6 +1011,7 @@ export class DynamoNode {
     this.#opening.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
+    this.#survey.onPeerDown(peer);
   }
 
   #onExchanged({ peer, purpose, partitions, outcome, differing }: ExchangeEnd): void {
@@ -953,6 +1068,7 @@ export class DynamoNode {
   }
 
   #note(note: Note): void {
+    this.#bookkeeping.onNote(note);
     this.#effects.push({ kind: "note", note });
   }
 }

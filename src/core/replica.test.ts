@@ -273,6 +273,33 @@ describe("client writes", () => {
     expect([...f.disk.values()][0]!.set.siblings).toHaveLength(101);
   });
 
+  test("the 25th sibling is noted, the 24th is not, and the 100th is still taken", () => {
+    const f = new Fixture();
+    const warned = () => f.notes.flatMap((note) => (note.what === "many-siblings" ? [note.siblings] : []));
+    for (let n = 1; n <= 24; n++) f.replica.mint(key, write(n), 0, "record", origin(n));
+    f.settle();
+    expect(warned()).toEqual([]);
+    for (let n = 25; n <= 100; n++) f.replica.mint(key, write(n), 0, "record", origin(n));
+    f.settle();
+    expect(warned()).toEqual(Array.from({ length: 76 }, (_, i) => i + 25));
+    expect([...f.disk.values()][0]!.set.siblings).toHaveLength(100);
+    expect(f.take().filter((kind) => kind.startsWith("refused"))).toEqual([]);
+  });
+
+  test("the 64th entry of a clock is noted, the 63rd is not, and none is ever cut", () => {
+    const f = new Fixture();
+    const warned = () => f.notes.flatMap((note) => (note.what === "long-clock" ? [note.entries] : []));
+    for (let n = 1; n <= 65; n++) {
+      const seen = [...f.disk.values()][0]?.set.clock ?? [];
+      f.restart();
+      f.replica.mint(key, write(n, { context: seen }), 0, "record", origin(n));
+      f.settle();
+      expect([...f.disk.values()][0]!.set.clock).toHaveLength(n);
+      expect(warned()).toEqual([64, 65].filter((entries) => entries <= n));
+    }
+    expect([...f.disk.values()][0]!.set.siblings).toHaveLength(1);
+  });
+
   test("last write wins by wall clock, blind writes included", () => {
     const f = new Fixture();
     for (const at of [5, 9, 7]) f.replica.mint(key, write(at, { policy: "last-write-wins" }), 0, "record", origin(at));

@@ -18,6 +18,7 @@
  * more: reads of it fail until another replica's is merged in, and it never keeps an actor. A damaged hint is let go.
  *
  * Limits: `cachedRecordsMax` and `cachedBytesMax` in memory, `hintsMax` hints, SIBLINGS_MAX siblings after a client write.
+ * From SIBLINGS_WARN siblings and CLOCK_ENTRIES_WARN clock entries on each client write is noted; clocks are never cut (vector-clock.ts says why).
  */
 
 import { assert } from "../base/assert.ts";
@@ -28,6 +29,7 @@ import type { HintIndex } from "./hint-index.ts";
 import { type Digest, type Leaf, type MerkleForest, leafOf, recordDigest, subtractDigests } from "./merkle-forest.ts";
 import {
   type Actor,
+  CLOCK_ENTRIES_WARN,
   type Key,
   type Millis,
   type NodeId,
@@ -398,6 +400,8 @@ export class Replica {
     }
     if (before === undefined && !this.#roomFor(state.key, place, origin)) return;
     if (siblings >= SIBLINGS_WARN) this.#in.note({ what: "many-siblings", key: state.key, siblings });
+    const entries = set.clock.length;
+    if (entries >= CLOCK_ENTRIES_WARN) this.#in.note({ what: "long-clock", key: state.key, entries });
     this.#in.note({ what: "minted", key: state.key, actor, counter: dot.counter, fresh });
     this.#in.complete({ kind: "minted", origin, key: state.key, set, dot });
     this.#write(state, place, { set, minted: { actor, start: this.#start } }, origin);

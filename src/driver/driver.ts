@@ -26,6 +26,7 @@ import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, RequestId, Ticket } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
 import type { View } from "../core/membership.ts";
+import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
@@ -54,10 +55,17 @@ export interface DriverOptions {
 
 type Got = Extract<ClientResult, { outcome: "got" }>;
 type Put = Extract<ClientResult, { outcome: "put" }>;
+type StatisticsReport = Extract<Effect, { kind: "report-statistics" }>;
 
 interface Pending {
   readonly operation: "get" | "put";
   resolve(result: Got | Put): void;
+  reject(error: unknown): void;
+  readonly unwatch: () => void;
+}
+
+interface PendingSurvey {
+  resolve(report: StatisticsReport): void;
   reject(error: unknown): void;
   readonly unwatch: () => void;
 }
@@ -67,6 +75,7 @@ export class Driver {
   readonly #storage: GroupCommit;
   readonly #links = new Map<NodeId, LinkInfo["kind"]>();
   readonly #pending = new Map<RequestId, Pending>();
+  readonly #surveys = new Map<RequestId, PendingSurvey>();
   readonly #commits = new Set<Promise<void>>();
   #node: DynamoNode | undefined;
   #closed = false;
@@ -134,6 +143,28 @@ export class Driver {
     }));
   }
 
+  /** What all members have counted, and who was silent. */
+  survey(timeoutMs: Millis | undefined, signal?: AbortSignal): Promise<StatisticsReport> {
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
+    if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#surveys.delete(request);
+        this.#step({ kind: "client-abandoned", request });
+        reject(asError(signal?.reason));
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#surveys.set(request, { resolve, reject, unwatch: () => signal?.removeEventListener("abort", onAbort) });
+      this.#step({ kind: "client-statistics", request, timeoutMs });
+    });
+  }
+
+  /** What this node has counted since it was opened; undefined before that. */
+  get statistics(): StatisticsSnapshot | undefined {
+    return this.#node?.statistics;
+  }
+
   /** Plain data to look at; undefined before the disk is open. */
   inspect(): NodeView | undefined {
     return this.#node?.inspect();
@@ -158,7 +189,7 @@ export class Driver {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelTimer?.();
-    for (const pending of this.#pending.values()) {
+    for (const pending of [...this.#pending.values(), ...this.#surveys.values()]) {
       pending.unwatch();
       pending.reject(
         new NotReadyError(
@@ -167,6 +198,7 @@ export class Driver {
       );
     }
     this.#pending.clear();
+    this.#surveys.clear();
     await this.#options.transport.close();
     await Promise.allSettled(this.#commits);
     await this.#storage.close();
@@ -182,10 +214,7 @@ export class Driver {
     signal: AbortSignal | undefined,
     event: (request: RequestId) => DistributedOmit<NodeEvent, "at">,
   ): Promise<Result> {
-    if (this.#closed || this.#node === undefined)
-      return Promise.reject(
-        new NotReadyError("This node is closed or not open yet. Nothing was sent. Open the store first."),
-      );
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
     if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
     const request = ++this.#requests;
     return new Promise<Result>((resolve, reject) => {
@@ -260,6 +289,13 @@ export class Driver {
       case "reply":
         this.#reply(effect.request, effect.result);
         break;
+      case "report-statistics": {
+        const survey = this.#surveys.get(effect.request);
+        this.#surveys.delete(effect.request);
+        survey?.unwatch();
+        survey?.resolve(effect);
+        break;
+      }
       case "note":
         this.#options.onNote?.(effect.note, this.#at);
         break;
@@ -352,6 +388,10 @@ function asStorageWrite(write: WriteOf<Effect>): StorageWrite[] {
   if (write.store === "leaves") return [];
   if (write.store === "meta") return [{ store: "meta", key: META_KEY, value: encodeMeta(write.meta) }];
   return [{ store: write.store, key: write.address, value: write.record === null ? null : encodeRecord(write.record) }];
+}
+
+function notOpen(): NotReadyError {
+  return new NotReadyError("This node is closed or not open yet. Nothing was sent. Open the store first.");
 }
 
 function asError(error: unknown): Error {

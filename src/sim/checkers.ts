@@ -18,6 +18,7 @@
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
  *   late-frame          what is addressed to an epoch that is over is dropped                                                        (1)
+ *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
  */
 
@@ -72,6 +73,7 @@ export type Invariant =
   | "placement"
   | "quiet"
   | "late-frame"
+  | "statistics"
   | "bounded"
   | "answered";
 
@@ -176,6 +178,7 @@ export class Checkers {
         case "disconnect":
         case "load":
         case "scan":
+        case "report-statistics":
         case "note":
           break;
       }
@@ -456,7 +459,16 @@ export class Checkers {
       const view = simulator.inspect(node);
       if (view === undefined) continue;
       const members = view.view?.members.length ?? 1;
-      const { hints = 0, peers = 0, puts = 0, gets = 0, forwarded = 0, greeted = 0, timers = 0 } = view.sizes;
+      const {
+        hints = 0,
+        peers = 0,
+        puts = 0,
+        gets = 0,
+        forwarded = 0,
+        greeted = 0,
+        timers = 0,
+        limited = 0,
+      } = view.sizes;
       const limits: readonly (readonly [string, number, number])[] = [
         ["requests", view.requests, config.requestsMax + members],
         ["hints", hints, config.hintsMax],
@@ -464,6 +476,7 @@ export class Checkers {
         ["transfers", view.transfers.length, config.transfersInFlightMax],
         ["peers", peers, simulator.nodes.length],
         ["greeted", greeted, simulator.nodes.length],
+        ["limited", limited, simulator.nodes.length],
         ["puts", puts, config.requestsMax],
         ["gets", gets, 2 * config.requestsMax],
         ["forwarded", forwarded, config.requestsMax],

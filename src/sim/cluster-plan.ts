@@ -72,10 +72,21 @@ export function drawCluster(prng: Prng): ClusterPlan {
     parameters,
     founderCapacity,
     joins,
-    config,
     workloadFrom,
     faultsUntil,
     usesCodec: prng.chance(0.12),
     large,
+    config: { ...config, ...drawLimits(prng) },
+  };
+}
+
+/** One world in six has nodes that take little from each other; background work still gets done within the time for it. */
+function drawLimits(prng: Prng): Partial<Config> {
+  if (!prng.chance(1 / 6)) return {};
+  return {
+    peerRequestsPerSecond: prng.between(1, 10),
+    peerRequestsBurst: prng.between(1, 10),
+    peerBackgroundPerSecond: prng.between(5, 30),
+    peerBackgroundBurst: prng.between(1, 20),
   };
 }

@@ -680,4 +680,91 @@ export const mutants: readonly Mutant[] = [
     replace:
       "    this.#do.countOut(partitions);\n    const claims = claimsDigest(ring.view.claims);\n    const question",
   },
+
+  // ---------------------------------------------------------------------------------------------- counting: core/bookkeeping.ts, survey.ts
+
+  {
+    name: "failure-counted-as-answer",
+    trap: "E17",
+    bug: "a request that failed counts as answered: the store looks healthy to itself while its callers are turned away",
+    caughtBy: ["statistics"],
+    file: "core/bookkeeping.ts",
+    find: "operations.failed[result.failure.code]++;",
+    replace: "operations.answered++;",
+  },
+  {
+    name: "time-out-at-its-deadline-not-counted",
+    trap: "P 7",
+    bug: "a request that ends exactly when its time is over is not counted among those without an answer in time",
+    caughtBy: ["statistics"],
+    file: "core/bookkeeping.ts",
+    find: "now >= deadline) operations.timedOut++;",
+    replace: "now > deadline) operations.timedOut++;",
+  },
+  {
+    name: "last-minute-forgets-late",
+    trap: "P 6.5",
+    bug: "a slice of the last minute stays one slice too long",
+    caughtBy: ["statistics"],
+    file: "base/rolling-window.ts",
+    find: "if (number > now - this.#slicesMax) break;",
+    replace: "if (number >= now - this.#slicesMax) break;",
+  },
+  {
+    name: "survey-leaves-itself-out",
+    trap: "E17",
+    bug: "a node asks all others what they have counted and forgets its own",
+    caughtBy: ["statistics"],
+    file: "core/survey.ts",
+    find: "const all = new Map(answers).set(this.#in.self, this.#do.own());",
+    replace: "const all = new Map(answers);",
+  },
+
+  // ---------------------------------------------------------------------------------------------- limits: core/peer-limits.ts, base/token-bucket.ts
+
+  {
+    name: "limit-takes-writes-too",
+    trap: "E4",
+    bug: "a write that its coordinator needs is refused because background work has used up the tokens",
+    caughtBy: ["bounded", "served"],
+    file: "core/peer-limits.ts",
+    find: 'return message.purpose === "write" ? undefined : "background";',
+    replace: 'return "background";',
+  },
+  {
+    name: "one-bucket-for-all-peers",
+    trap: "E4",
+    bug: "all peers draw on one bucket, so that one of them takes this node from the others",
+    caughtBy: ["bounded"],
+    file: "core/peer-limits.ts",
+    find: "const buckets = this.#peers.get(peer) ?? {};",
+    replace: "const buckets = this.#peers.values().next().value ?? {};",
+  },
+  {
+    name: "bucket-never-refilled",
+    trap: "E6",
+    bug: "tokens are taken and never come back",
+    caughtBy: ["bounded", "convergence"],
+    file: "base/token-bucket.ts",
+    find: "this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs * this.#perSecond) / 1_000);",
+    replace: "if (elapsedMs < 0) this.#tokens = this.#burst;",
+  },
+  {
+    name: "bucket-holds-more-than-its-burst",
+    trap: "E4",
+    bug: "what was left unused is kept without a bound",
+    caughtBy: ["bounded"],
+    file: "base/token-bucket.ts",
+    find: "this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs * this.#perSecond) / 1_000);",
+    replace: "this.#tokens += (elapsedMs * this.#perSecond) / 1_000;",
+  },
+  {
+    name: "refusal-without-an-answer",
+    trap: "E6",
+    bug: "a request beyond the limit is dropped instead of refused: its caller waits until the time is over",
+    caughtBy: ["served", "answered", "read-your-writes"],
+    file: "core/node.ts",
+    find: '        this.#send(from, reply, "foreground");\n        break;\n      }\n      case "replica-put":',
+    replace: '        this.#send(this.#id, reply, "foreground");\n        break;\n      }\n      case "replica-put":',
+  },
 ];

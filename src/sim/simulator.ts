@@ -22,6 +22,7 @@ import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
 import type { View } from "../core/membership.ts";
 import type { NodeOptions, NodeView } from "../core/node.ts";
+import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type MessageCodec, type NetworkProfile, VirtualNetwork } from "./virtual-network.ts";
 import { type StorageCodec, type StorageProfile, VirtualStorage } from "./virtual-storage.ts";
@@ -41,7 +42,11 @@ export interface SimulatedNode {
   inspect(): NodeView;
   /** What it sees of the cluster; cheap, unlike `inspect`. */
   readonly view?: View | undefined;
+  /** What it has counted. */
+  readonly statistics?: StatisticsSnapshot;
 }
+
+export type StatisticsReport = Extract<Effect, { kind: "report-statistics" }>;
 
 /** A node broke its contract with its host. */
 export class SimulationError extends Error {
@@ -113,6 +118,7 @@ interface Host {
   thawedAt: Millis;
   wiped: boolean;
   readonly requests: Map<RequestId, (result: ClientResult | undefined) => void>;
+  readonly surveys: Map<RequestId, (report: StatisticsReport) => void>;
   steppedAt: Millis;
   stepsThen: number;
 }
@@ -206,6 +212,10 @@ export class Simulator {
     return this.#hosts.get(node)?.node?.view;
   }
 
+  statisticsOf(node: NodeId): StatisticsSnapshot | undefined {
+    return this.#hosts.get(node)?.node?.statistics;
+  }
+
   /** Puts a new host there and starts its node now. */
   add(options: HostOptions): NodeId {
     assert(this.#hosts.size < HOSTS_MAX, `more than ${HOSTS_MAX} hosts`);
@@ -241,6 +251,7 @@ export class Simulator {
       thawedAt: Number.NEGATIVE_INFINITY,
       wiped: false,
       requests: new Map(),
+      surveys: new Map(),
       steppedAt: -1,
       stepsThen: 0,
     };
@@ -273,6 +284,7 @@ export class Simulator {
     host.storage.crash();
     const callers = [...host.requests.values()];
     host.requests.clear();
+    host.surveys.clear();
     for (const answer of callers) answer(undefined);
   }
 
@@ -378,6 +390,13 @@ export class Simulator {
     const { prefer, timeoutMs } = options;
     this.#ask(node, request, answer, { kind: "client-put", request, key, write, prefer, timeoutMs });
     return request;
+  }
+
+  /** Asks a node what all members have counted. Answers once, or not at all when the node ends first. */
+  survey(node: NodeId, answer: (report: StatisticsReport) => void): void {
+    const request = this.#nextRequest++;
+    this.#host(node).surveys.set(request, answer);
+    this.#happens(node, { kind: "client-statistics", request, timeoutMs: undefined });
   }
 
   /** The caller loses interest: it gets no answer. */
@@ -525,6 +544,12 @@ export class Simulator {
         const answer = host.requests.get(effect.request);
         host.requests.delete(effect.request);
         if (answer !== undefined) this.after(0, () => answer(effect.result));
+        break;
+      }
+      case "report-statistics": {
+        const answer = host.surveys.get(effect.request);
+        host.surveys.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(effect));
         break;
       }
       case "note":

@@ -25,6 +25,7 @@ export const sometimesPoints = [
   "page refused",
   "partition dropped",
   "partition held",
+  "peer limited",
   "peer suspected",
   "put failed",
   "put forwarded",
@@ -41,6 +42,15 @@ export const sometimesPoints = [
   "tombstone read",
 ] as const;
 export type SometimesPoint = (typeof sometimesPoints)[number];
+
+/** Gets by how many versions their answer had: how far a run made replicas diverge (paper, section 6.3). */
+export const versionsReadPoints = [
+  "get saw 0 versions",
+  "get saw 1 version",
+  "get saw 2 versions",
+  "get saw 3 versions",
+  "get saw 4 or more versions",
+] as const;
 
 export class Sometimes {
   readonly #counts = new Map<string, number>();
@@ -80,6 +90,7 @@ export class Sometimes {
   #onReply(result: (Effect & { kind: "reply" })["result"]): void {
     if (result.outcome === "put" && result.report.hintedFor.length > 0) this.reached("sloppy quorum");
     if (result.outcome !== "got") return;
+    this.count(versionsReadPoints[Math.min(result.set.siblings.length, versionsReadPoints.length - 1)]!);
     if (result.set.siblings.length > 1) this.reached("siblings read");
     if (result.set.siblings.some((sibling) => sibling.value === null)) this.reached("tombstone read");
   }
@@ -113,6 +124,8 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "peer suspected";
     case "peer-gray":
       return "gray failure";
+    case "peer-limited":
+      return "peer limited";
     case "late-dropped":
       return "late frame dropped";
     case "clock-jump":

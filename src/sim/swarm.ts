@@ -7,8 +7,8 @@
  *   healing     all come back; no more faults and no more requests
  *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX, and not before the last late frame has come out. Until the Merkle
  *               trees are there, a record that one owner missed is found by reads alone, so every key is read now and then
- *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; and a
- *               cluster that has nothing to do is quiet
+ *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; a cluster
+ *               that has nothing to do is quiet; and nodes have counted what their callers saw
  *
  * The same seed and options give the same outcome, to the last byte, everywhere.
  */
@@ -22,6 +22,7 @@ import { DynamoNode } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
+import { Audit } from "./audit.ts";
 import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
 import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
@@ -110,6 +111,7 @@ class SeedRun {
   readonly #callers: Callers;
   readonly #core: HealthyCore;
   readonly #quietness = new Quietness();
+  readonly #audit: Audit;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -128,6 +130,7 @@ class SeedRun {
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
+    this.#audit = new Audit(this.#simulator);
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -197,6 +200,7 @@ class SeedRun {
           }
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
+          this.#audit.onStep(node, event, effects);
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
@@ -288,6 +292,7 @@ class SeedRun {
 
   #heal(): void {
     const simulator = this.#simulator;
+    this.#audit.check();
     this.#callers.stop();
     simulator.heal();
     simulator.network.profile = { ...calmNetwork, latencyMs: this.#faults.network.latencyMs };
@@ -356,6 +361,8 @@ class SeedRun {
       missing = this.#callers.underWay > 0 ? "requests are under way" : this.#checkers.unsettled();
     } while (missing !== undefined && simulator.now < until);
     if (missing !== undefined) throw new InvariantViolation("convergence", `settled, but then ${missing}`);
+    this.#audit.check();
+    this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
   }
 
   /** With R + W > N and all owners up, whoever reads after an acknowledgement reads the put. */

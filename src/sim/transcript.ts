@@ -154,6 +154,9 @@ export function formatMessage(message: Message, names: Names): string {
       return `fetch-request #${message.request} ${message.keys.join(", ")}`;
     case "fetch-reply":
       return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
+    case "statistics-request":
+    case "statistics-reply":
+      return `${message.kind} #${message.request}`;
     default:
       return unreachable(message);
   }
@@ -187,6 +190,8 @@ export function formatNote(note: Note, names: Names): string {
       return `leaf-corrected ${note.leaf}`;
     case "many-siblings":
       return `many-siblings ${note.key} ${note.siblings}`;
+    case "long-clock":
+      return `long-clock ${note.key} ${note.entries}`;
     case "peer-up":
     case "peer-suspect":
     case "peer-gray":
@@ -195,6 +200,8 @@ export function formatNote(note: Note, names: Names): string {
       return `${note.what} ${names.node(note.peer)}`;
     case "late-dropped":
       return `late-dropped ${note.message} from ${names.node(note.from)}`;
+    case "peer-limited":
+      return `peer-limited ${note.message} of ${names.node(note.peer)}`;
     case "clock-jump":
       return `clock-jump ${note.gapMs} ms`;
     case "partition-held":
@@ -221,6 +228,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-get #${event.request} ${event.key}${event.r === undefined ? "" : ` r=${event.r}`}`;
     case "client-put":
       return `client-put #${event.request} ${event.key} ${formatWrite(event.write, names)}`;
+    case "client-statistics":
+      return `client-statistics #${event.request}`;
     case "client-abandoned":
       return `client-abandoned #${event.request}`;
     case "message-received":
@@ -275,6 +284,8 @@ export function formatEffect(effect: Effect, names: Names): string {
       return `load-leaves #${effect.ticket}`;
     case "scan":
       return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
+    case "report-statistics":
+      return `report-statistics #${effect.request} members=${effect.members.length} silent=${effect.silent.length}`;
     case "reply":
       return `reply #${effect.request} ${formatResult(effect.result, names)}`;
     case "note":

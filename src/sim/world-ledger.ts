@@ -48,7 +48,12 @@ function isMembership(message: Message): boolean {
 }
 
 export class Ledger {
-  readonly config: Config = defaultConfig;
+  /** Time stands still, so nothing would refill a bucket; how often a peer has asked would make states of their own. */
+  readonly config: Config = {
+    ...defaultConfig,
+    peerRequestsPerSecond: Number.POSITIVE_INFINITY,
+    peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
+  };
   readonly ids: readonly NodeId[];
   readonly pairs: readonly (readonly [Place, Place])[];
   readonly keys: readonly Key[];
@@ -173,6 +178,7 @@ export class Ledger {
           deeds.push({ kind: "hang-up", peer: this.ids.indexOf(effect.peer) });
           break;
         case "connect":
+        case "report-statistics":
         case "note":
           break;
         default:

@@ -40,6 +40,8 @@ import type {
   RequestReport,
   ReleaseReply,
   ReleaseRequest,
+  StatisticsReply,
+  StatisticsRequest,
   TransferPage,
   TransferRequest,
 } from "../core/message.ts";
@@ -72,6 +74,7 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readStatistics, writeStatistics } from "./statistics.ts";
 import {
   demandNodeOrder,
   inNodeOrder,
@@ -155,6 +158,8 @@ const KIND = {
   "fetch-reply": 24,
   "known-request": 25,
   "known-reply": 26,
+  "statistics-request": 48,
+  "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
 
 const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
@@ -266,6 +271,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeFetchRequest(encoder, message);
     case "fetch-reply":
       return writeFetchReply(encoder, message);
+    case "statistics-request":
+      return writeStatisticsRequest(encoder, message);
+    case "statistics-reply":
+      return writeStatisticsReply(encoder, message);
     default:
       return unreachable(message);
   }
@@ -325,6 +334,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readFetchRequest(decoder);
     case KIND["fetch-reply"]:
       return readFetchReply(decoder);
+    case KIND["statistics-request"]:
+      return readStatisticsRequest(decoder);
+    case KIND["statistics-reply"]:
+      return readStatisticsReply(decoder);
     default:
       throw new UnknownMessageError(kind);
   }
@@ -717,6 +730,24 @@ function readReport(decoder: Decoder): RequestReport {
   const hintedFor = readNodeIds(decoder, "nodes hinted for");
   const elapsedMs = readMillis(decoder, "the time elapsed");
   return { coordinator, needed, counted, answered, silent, hintedFor, elapsedMs };
+}
+
+/** statistics-request: request */
+function writeStatisticsRequest(encoder: Encoder, message: StatisticsRequest): void {
+  writeUint(encoder, message.request);
+}
+function readStatisticsRequest(decoder: Decoder): StatisticsRequest {
+  return { kind: "statistics-request", request: readRequest(decoder) };
+}
+
+/** statistics-reply: request statistics (statistics.ts) */
+function writeStatisticsReply(encoder: Encoder, message: StatisticsReply): void {
+  writeUint(encoder, message.request);
+  writeStatistics(encoder, message.statistics);
+}
+function readStatisticsReply(decoder: Decoder): StatisticsReply {
+  const request = readRequest(decoder);
+  return { kind: "statistics-reply", request, statistics: readStatistics(decoder) };
 }
 
 function readRequest(decoder: Decoder): number {

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { utf8Length } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
+import { BUCKETS_MAX, type HistogramData } from "../base/histogram.ts";
 import type { ClusterParameters } from "../core/config.ts";
 import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import type { NodeMeta, StoredRecord } from "../core/effect.ts";
@@ -10,6 +11,13 @@ import { type Actor, type Key, KEY_BYTES_MAX, type NodeId, type OperationId } fr
 import { LEAVES_MAX } from "../core/merkle-forest.ts";
 import type { Claim, Member, View } from "../core/membership.ts";
 import type { ClientResult, ClientWrite, Message, RequestFailure, RequestReport } from "../core/message.ts";
+import {
+  COUNTED,
+  FAILURE_CODES,
+  type OperationStatistics,
+  type StatisticsSnapshot,
+  VERSIONS_SEEN,
+} from "../core/statistics.ts";
 
 function hex(bytes: number): fc.Arbitrary<string> {
   return fc
@@ -155,6 +163,37 @@ const byIndex = <T extends { readonly index: number }>(one: fc.Arbitrary<T>): fc
   fc
     .uniqueArray(one, { maxLength: 8, selector: ({ index }) => index })
     .map((some) => some.sort((a, b) => a.index - b.index));
+const histogram: fc.Arbitrary<HistogramData> = record({
+  sum: uint,
+  max: uint32,
+  buckets: fc
+    .uniqueArray(record({ bucket: fc.nat(BUCKETS_MAX - 1), count: fromOne }), {
+      maxLength: 6,
+      selector: ({ bucket }) => bucket,
+    })
+    .map((buckets) => buckets.sort((a, b) => a.bucket - b.bucket)),
+});
+function counts<Name extends string>(names: readonly Name[]): fc.Arbitrary<Record<Name, number>> {
+  return fc
+    .array(uint, { minLength: names.length, maxLength: names.length })
+    .map((list) => Object.fromEntries(names.map((name, i) => [name, list[i]!])) as Record<Name, number>);
+}
+const operations: fc.Arbitrary<OperationStatistics> = record({
+  answered: uint,
+  failed: counts(FAILURE_CODES),
+  timedOut: uint,
+  latencyMicros: histogram,
+  recentMicros: histogram,
+});
+const statistics: fc.Arbitrary<StatisticsSnapshot> = record({
+  upMs: uint,
+  gets: operations,
+  puts: operations,
+  versionsSeen: fc.array(uint, { minLength: VERSIONS_SEEN, maxLength: VERSIONS_SEEN }),
+  counts: counts(COUNTED),
+  minutes: fc.array(record({ requests: uint, answered: uint, served: uint }), { maxLength: 4 }),
+  minutesMs: uint,
+});
 
 /** One arbitrary for each kind: the compiler asks for a new one when the union grows. */
 
@@ -301,6 +340,8 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     records: fc.array(record({ key, set: dvvSet }), { maxLength: 4 }),
     answered: fc.nat(64),
   }),
+  "statistics-request": record({ kind: fc.constant("statistics-request"), request: uint }),
+  "statistics-reply": record({ kind: fc.constant("statistics-reply"), request: uint, statistics }),
 };
 
 export const message: fc.Arbitrary<Message> = fc.oneof(...Object.values(messageOfKind));
