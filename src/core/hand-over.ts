@@ -65,8 +65,8 @@ export class HandOver {
   readonly #do: HandOverActions;
   /** Partitions that may still have records here. */
   readonly #toClear = new Set<Partition>();
-  /** Of these the owners have all that is here. */
-  readonly #clear = new Set<Partition>();
+  /** Of these the owners, who are named, have all that is here. */
+  readonly #clear = new Map<Partition, readonly NodeId[]>();
   /** Owned when the ring was last looked at: a transfer that was broken off leaves records, too. */
   #owned = new Set<Partition>();
   #question: Question | undefined;
@@ -76,6 +76,7 @@ export class HandOver {
   readonly #closing = new Set<Partition>();
   #round: Round | undefined;
   #rounds = 0;
+  #beginning = false;
   #page: { readonly partition: Partition; readonly ticket: Ticket } | undefined;
   /** The first record of the last page: one that is there again could not be removed. */
   #lastFirst = "";
@@ -175,7 +176,7 @@ export class HandOver {
       done.push(partition);
     }
     if (round.what === "closing" && done.length > 0) this.#do.countOut(done);
-    else for (const partition of done) this.#clear.add(partition);
+    else for (const partition of done) this.#clear.set(partition, round.owners.get(partition) ?? []);
     this.#endRound();
     this.#nextPage();
     if (done.length > 0) this.#nextRound();
@@ -300,9 +301,12 @@ export class HandOver {
     const number = ++this.#rounds;
     this.#round = { number, what, owners, missing };
     if (what === "closing") for (const partition of owners.keys()) this.#closing.add(partition);
+    // Where there is nothing to give, exchanges end at once.
+    this.#beginning = true;
     for (const [owner, partitions] of byOwner)
       if (!this.#do.exchange(owner, partitions, number))
         for (const partition of partitions) this.#leaveRound(partition);
+    this.#beginning = false;
     this.#endRound();
   }
 
@@ -319,7 +323,7 @@ export class HandOver {
   }
 
   #endRound(): void {
-    if (this.#round?.missing.size !== 0) return;
+    if (this.#beginning || this.#round?.missing.size !== 0) return;
     this.#round = undefined;
     this.#arm();
   }
@@ -341,16 +345,15 @@ export class HandOver {
       if (ring.preferenceList(partition).owners.some((owner) => !owners.includes(owner))) this.#leaveRound(partition);
     for (const partition of this.#released)
       if (!this.#releasable(ring).includes(partition)) this.#released.delete(partition);
-    for (const partition of this.#clear)
-      if (ring.preferenceList(partition).owners.some((owner) => !heldBy(ring, owner, partition)))
-        this.#clear.delete(partition);
+    for (const [partition, owners] of this.#clear)
+      if (ring.preferenceList(partition).owners.some((owner) => !owners.includes(owner))) this.#clear.delete(partition);
     this.#endRound();
   }
 
   #nextPage(): void {
     const { ring } = this.#in;
     if (this.#page !== undefined || ring === undefined) return;
-    for (const partition of this.#clear) {
+    for (const partition of this.#clear.keys()) {
       const ticket = this.#in.nextTicket();
       this.#page = { partition, ticket };
       const { after, before } = partitionRange(partition, ring.view.claims.length);

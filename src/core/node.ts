@@ -29,7 +29,7 @@ import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
-import { type Digest, FANOUT, type Leaf, MerkleForest } from "./merkle-forest.ts";
+import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
 import { PeerLimits } from "./peer-limits.ts";
@@ -836,20 +836,6 @@ export class DynamoNode {
         this.#send(from, page, "background");
         break;
       }
-      case "tree-request": {
-        const { request, level, nodes } = message;
-        const refused = [...new Set(nodes.map(({ index }) => Math.floor(index / FANOUT ** level)))];
-        this.#send(from, { kind: "tree-reply", request, level, refused, differing: [] }, "background");
-        break;
-      }
-      case "leaf-request": {
-        const { request } = message;
-        this.#send(from, { kind: "leaf-reply", request, outcome: "refused", records: [], next: undefined }, "background");
-        break;
-      }
-      case "fetch-request":
-        this.#send(from, { kind: "fetch-reply", request: message.request, records: [], answered: 0 }, "background");
-        break;
       default:
     }
   }

@@ -35,9 +35,6 @@ export function limitedWork(message: Message): LimitedWork | undefined {
     case "replica-put":
       return message.purpose === "write" ? undefined : "background";
     case "transfer-request":
-    case "tree-request":
-    case "leaf-request":
-    case "fetch-request":
     case "statistics-request":
       return "background";
     default:

@@ -156,7 +156,11 @@ export class TreeExchange {
       lastAnswerAt: this.#in.now,
     };
     this.#exchanges.set(exchange.session, exchange);
-    this.#open(exchange, 0, partitions);
+    this.#open(
+      exchange,
+      0,
+      partitions.filter((partition) => direction !== "push" || this.#forest.root(partition) !== 0),
+    );
     this.#advance(exchange);
     this.#arm();
     return true;
@@ -186,7 +190,10 @@ export class TreeExchange {
     for (const { index, children } of differing)
       children.forEach((digest, i) => {
         const child = index * FANOUT + i;
-        if (digest !== this.#forest.digest(level + 1, child)) below.push(child);
+        const own = this.#forest.digest(level + 1, child);
+        // Nothing there is nothing to fetch, nothing here nothing to send.
+        const idle = (exchange.direction === "pull" && digest === 0) || (exchange.direction === "push" && own === 0);
+        if (digest !== own && !idle) below.push(child);
       });
     if (level + 1 < DEPTH) this.#open(exchange, level + 1, below);
     else exchange.leaves.push(...below);

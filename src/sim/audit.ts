@@ -57,9 +57,6 @@ function isBackgroundWork(message: Message): boolean {
   const { kind } = message;
   return (
     kind === "transfer-request" ||
-    kind === "tree-request" ||
-    kind === "leaf-request" ||
-    kind === "fetch-request" ||
     kind === "statistics-request" ||
     (kind === "replica-put" && message.purpose !== "write")
   );

@@ -39,7 +39,7 @@ export class Custody {
   readonly #world: Watched;
   readonly #history: History;
   readonly #rings = new WeakMap<View, Ring>();
-  /** Whose a key was whenever a node sent it on, to let go of it afterwards, the latest last. By node and key. */
+  /** Whose a key was whenever a node sent it on, to let go of it afterwards, the latest last. By node and key, or partition. */
   readonly #sentTo = new Map<string, readonly PreferenceList[]>();
   /** By copier and partition. */
   readonly #begun = new Map<string, Begun>();
@@ -54,7 +54,9 @@ export class Custody {
     for (const effect of effects) {
       if (effect.kind === "send") {
         const { message } = effect;
-        if (message.kind === "replica-put" && (message.purpose === "hint" || message.purpose === "transfer"))
+        if (message.kind === "tree-request" && message.level === 0)
+          for (const { index } of message.nodes) this.#onCompared(node, index);
+        else if (message.kind === "replica-put" && (message.purpose === "hint" || message.purpose === "transfer"))
           this.#onSentOn(node, message.key);
       } else if (effect.kind === "note" && effect.note.what === "partition-held")
         this.#onHeld(node, effect.note.partition);
@@ -71,7 +73,12 @@ export class Custody {
     const ring = this.#ringOf(node);
     if (history === undefined || history.lastWriteWins || ring === undefined) return;
     // Whose it was when it was sent, once or again, or whose it is: the ring may have changed in between.
-    const lists = [...(this.#sentTo.get(`${node} ${key}`) ?? []), listOf(ring, key)];
+    const partition = partitionOfKey(ring, key);
+    const lists = [
+      ...(this.#sentTo.get(`${node} ${key}`) ?? []),
+      ...(this.#sentTo.get(`${node} ${partition}`) ?? []),
+      ring.preferenceList(partition),
+    ];
     const rules = lists.map((list) => keepers(list, target, ring.view.parameters.w));
     for (const operation of history.operations) {
       if (operation.copiesLost > 0 || !history.shows(before.set, operation)) continue;
@@ -105,8 +112,16 @@ export class Custody {
   #onSentOn(node: NodeId, key: Key): void {
     const ring = this.#ringOf(node);
     if (ring === undefined) return;
-    const place = `${node} ${key}`;
-    const list = listOf(ring, key);
+    this.#remember(`${node} ${key}`, listOf(ring, key));
+  }
+
+  /** It compares its tree of a partition with somebody's: what it lets go of afterwards, the owners of now have. */
+  #onCompared(node: NodeId, partition: Partition): void {
+    const list = this.#ringOf(node)?.preferenceList(partition);
+    if (list !== undefined) this.#remember(`${node} ${partition}`, list);
+  }
+
+  #remember(place: string, list: PreferenceList): void {
     const known = this.#sentTo.get(place) ?? [];
     if (known.at(-1) !== list) this.#sentTo.set(place, [...known.slice(1 - LISTS_KEPT), list]);
   }
