@@ -74,6 +74,7 @@ const CORE_VALUES = [
   "identifiers",
   "membership",
   "message",
+  "placement",
   "quorum",
   "ring",
   "surroundings",

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
-import { defaultConfig } from "./config.ts";
+import { defaultConfig, parametersFrom } from "./config.ts";
 import { Gossip } from "./gossip.ts";
 import type { NodeId } from "./identifiers.ts";
 import { type Member, type View, mergeView, noHolders } from "./membership.ts";
@@ -20,12 +20,13 @@ const member = (n: number, version: number): Member => ({
   capacity: 1,
   zone: `z${version}`,
   holders: noHolders(8),
+  tokens: [],
   protocolMin: 1,
   protocolMax: 1,
   hidden: false,
 });
 const view = (members: readonly Member[], owner: number): View => ({
-  parameters: { n: 3, r: 2, w: 2, partitions: 8 },
+  parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }),
   members: [...members].sort((a, b) => (a.node < b.node ? -1 : 1)),
   claims: Array.from({ length: 8 }, (_, p) => ({ owner: id(owner), version: 1 + ((p + owner) % 3) })),
 });
@@ -163,7 +164,7 @@ describe("gossip", () => {
 
   test("a cluster with other parameters is not merged", () => {
     const ours = view([member(0, 1)], 0);
-    const theirs = { ...view([member(1, 1)], 1), parameters: { n: 2, r: 1, w: 1, partitions: 8 } };
+    const theirs = { ...view([member(1, 1)], 1), parameters: parametersFrom({ n: 2, r: 1, w: 1, partitions: 8 }) };
     const talk = new Talk([ours, theirs], 1);
     for (let i = 0; i < 10; i++) talk.round();
     expect(talk.views).toEqual([ours, theirs]);

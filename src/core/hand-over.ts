@@ -3,7 +3,7 @@
  * each partition, in order:
  *
  *   asking        this node owns it no more, and by the view all owners hold it: they are asked whether that is so. An answer counts only while both
- *                 sides see the same token claims, or two former owners could let go in favour of each other
+ *                 sides see the same tokens, or two former owners could let go in favour of each other
  *   counted out   its entry says first, durably, that it does not hold it, so that nobody counts on it, not even itself after a crash
  *   handing over  a page of its records is read; every record goes to every owner
  *   dropped       a record that all owners have acknowledged as durable, and that has not changed since, is removed; then the next page
@@ -22,7 +22,7 @@ import type { ReadRecord } from "./effect.ts";
 import type { Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import { holds, memberOf } from "./membership.ts";
 import type { ReleaseReply, ReleaseRequest } from "./message.ts";
-import { type Ring, claimsDigest } from "./ring.ts";
+import { type Ring, placementDigest } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const RECORDS_PER_PAGE = 64;
@@ -102,7 +102,7 @@ export class HandOver {
   onRequest(from: NodeId, message: ReleaseRequest): void {
     const { ring, self } = this.#in;
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
-    const same = ring !== undefined && own !== undefined && claimsDigest(ring.view.claims) === message.claims;
+    const same = ring !== undefined && own !== undefined && placementDigest(ring.view) === message.claims;
     const partitions = same
       ? message.partitions.filter((p) => p < ring.view.claims.length && holds(own, p) && ring.owns(self, p))
       : [];
@@ -114,7 +114,7 @@ export class HandOver {
     const question = this.#question;
     if (ring === undefined || question?.requests.get(message.request) !== from) return;
     question.requests.delete(message.request);
-    if (question.claims !== claimsDigest(ring.view.claims)) {
+    if (question.claims !== placementDigest(ring.view)) {
       this.#question = undefined;
       return;
     }
@@ -172,7 +172,7 @@ export class HandOver {
     this.#question = undefined;
     const partitions = ring === undefined ? [] : this.#releasable(ring);
     if (ring === undefined || partitions.length === 0) return;
-    const claims = claimsDigest(ring.view.claims);
+    const claims = placementDigest(ring.view);
     const question: Question = { claims, requests: new Map(), missing: new Map() };
     const byOwner = new Map<NodeId, Partition[]>();
     for (const partition of partitions) {

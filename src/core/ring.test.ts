@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { parametersFrom } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import { type Claim, type Member, type View, mergeView, noHolders, withHolder } from "./membership.ts";
 import { Ring } from "./ring.ts";
@@ -18,6 +19,7 @@ const members = fc.array(
       capacity: 1,
       zone: `zone ${version > 5 ? zone : n % 3}`,
       holders: held.reduce((bits, p) => withHolder(bits, p, true), noHolders(Q)),
+      tokens: [],
       protocolMin: 1,
       protocolMax: 1,
       hidden: false,
@@ -29,7 +31,7 @@ const claims = fc.array(fc.record({ owner: fc.nat(5).map(node), version: fc.inte
   maxLength: Q,
 }) as fc.Arbitrary<Claim[]>;
 const start = claims.map((tokens): View => ({
-  parameters: { n: 3, r: 2, w: 2, partitions: Q },
+  parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: Q }),
   members: [],
   claims: tokens,
 }));
@@ -78,7 +80,7 @@ test("every list has somebody to count on, counts only who holds the partition i
 
 test("a claim that arrives before its claimant's entry names an owner all the same", () => {
   const view: View = {
-    parameters: { n: 3, r: 2, w: 2, partitions: Q },
+    parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: Q }),
     members: [],
     claims: Array.from({ length: Q }, () => ({ owner: node(7), version: 1 })),
   };

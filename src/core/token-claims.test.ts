@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { parametersFrom } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import { type Member, type View, mergeView, noHolders } from "./membership.ts";
 import { Ring, tokenCounts } from "./ring.ts";
@@ -15,12 +16,13 @@ const member = (n: number, capacity = 1): Member => ({
   capacity,
   zone: "z",
   holders: noHolders(256),
+  tokens: [],
   protocolMin: 1,
   protocolMax: 1,
   hidden: false,
 });
 const founded = (n: number, capacity = 1): View => ({
-  parameters: { n: 3, r: 2, w: 2, partitions: 256 },
+  parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 256 }),
   members: [member(n, capacity)],
   claims: Array.from({ length: 256 }, () => ({ owner: node(n), version: 1 })),
 });

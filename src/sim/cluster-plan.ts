@@ -5,13 +5,15 @@
  */
 
 import type { Prng } from "../base/prng.ts";
-import { type ClusterParameters, type Config, defaultConfig } from "../core/config.ts";
+import { type ClusterParameters, type Config, defaultConfig, parametersFrom } from "../core/config.ts";
 import type { Millis } from "../core/identifiers.ts";
 
 export const LARGE_NODES_MIN = 12;
 export const LONG_MS: Millis = 600_000;
 /** The share of large seeds. */
 const LARGE = 0.25;
+/** The share of seeds in which tokens are drawn by chance, half in placement 1, half in 2. */
+const RANDOM_TOKENS = 0.2;
 
 export interface Joining {
   readonly at: Millis;
@@ -39,7 +41,7 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const founderCapacity = prng.chance(0.25) ? 0 : 1;
   const usual = prng.chance(0.5);
   const n = usual ? 3 : prng.between(1, 5);
-  const parameters: ClusterParameters = {
+  const asked = {
     n,
     r: usual ? 2 : prng.between(1, n),
     w: usual ? 2 : prng.between(1, n),
@@ -66,14 +68,9 @@ export function drawCluster(prng: Prng): ClusterPlan {
     hintsInFlightMax: prng.pick([1, 16])!,
     rebalanceAfterMs: prng.pick([1_000, 5_000])!,
   };
-  return {
-    parameters,
-    founderCapacity,
-    joins,
-    config,
-    workloadFrom,
-    faultsUntil,
-    usesCodec: prng.chance(0.12),
-    large,
-  };
+  const usesCodec = prng.chance(0.12);
+  const parameters = prng.chance(RANDOM_TOKENS)
+    ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
+    : parametersFrom(asked);
+  return { parameters, founderCapacity, joins, config, workloadFrom, faultsUntil, usesCodec, large };
 }

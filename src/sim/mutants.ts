@@ -676,8 +676,7 @@ export const mutants: readonly Mutant[] = [
     bug: "a former owner believes its own view that all owners hold a partition, and asks none of them",
     caughtBy: ["strict-quorum", "placement", "copies-kept"],
     file: "core/hand-over.ts",
-    find: "    const claims = claimsDigest(ring.view.claims);\n    const question",
-    replace:
-      "    this.#do.countOut(partitions);\n    const claims = claimsDigest(ring.view.claims);\n    const question",
+    find: "    const claims = placementDigest(ring.view);\n    const question",
+    replace: "    this.#do.countOut(partitions);\n    const claims = placementDigest(ring.view);\n    const question",
   },
 ];

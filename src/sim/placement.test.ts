@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { defaultConfig } from "../core/config.ts";
+import { defaultConfig, parametersFrom } from "../core/config.ts";
 import type { NodeId } from "../core/identifiers.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Budget } from "./budget.ts";
@@ -32,7 +32,7 @@ function cluster(count: number) {
   const history = new History();
   const checkers = new Checkers(history);
   checkers.watch(simulator);
-  const parameters = { n: 3, r: 2, w: 2, partitions: 16 };
+  const parameters = parametersFrom({ n: 3, r: 2, w: 2, partitions: 16 });
   const nodes: NodeId[] = [];
   for (let i = 0; i < count; i++) {
     const config = { ...defaultConfig, zone: `zone-${i}` };

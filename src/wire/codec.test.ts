@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { parametersFrom } from "../core/config.ts";
 import { crc32 } from "../base/crc32.ts";
 import type { Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import {
@@ -46,7 +47,7 @@ function put(changes: Partial<ReplicaPut> = {}): ReplicaPut {
 function putOf(clock: readonly Dot[], ...siblings: readonly Sibling[]): ReplicaPut {
   return put({ set: { clock, siblings } });
 }
-const parameters = { n: 3, r: 2, w: 2, partitions: 4 };
+const parameters = parametersFrom({ n: 3, r: 2, w: 2, partitions: 4 });
 function member(changes: Partial<Member> = {}): Member {
   const versions = { protocolMin: 1, protocolMax: 1 };
   return {
@@ -56,6 +57,7 @@ function member(changes: Partial<Member> = {}): Member {
     capacity: 1,
     zone: "z",
     holders: allHolders(4),
+    tokens: [],
     ...versions,
     hidden: false,
     ...changes,
