@@ -387,11 +387,16 @@ export class Callers {
     operation.acknowledged = { needed, at: this.#simulator.now, coordinator, strict };
   }
 
-  /** True when all see the same owners of the key, and none of these is still joining. */
+  /**
+   * True when all see the same owners of the key, and none of these is still joining. One that is down comes back with the view on its disk: a former
+   * holder that has not heard who holds the key now goes on to answer for it.
+   */
   #isPeaceful(key: Key): boolean {
+    const simulator = this.#simulator;
     let owners: string | undefined;
-    for (const node of this.#simulator.running) {
-      const view = this.#simulator.viewOf(node);
+    for (const node of simulator.nodes) {
+      if (simulator.stateOf(node) === "wiped") continue;
+      const view = simulator.viewOf(node) ?? simulator.diskOf(node).meta?.view;
       if (view === undefined) continue;
       let ring = rings.get(view);
       if (ring === undefined) rings.set(view, (ring = new Ring(view)));
