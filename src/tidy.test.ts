@@ -80,6 +80,7 @@ const CORE_VALUES = [
   "surroundings",
   "timers",
   "token-claims",
+  "token-spacing",
 ];
 const CORE_MECHANISMS = [
   "belonging",
