@@ -15,6 +15,7 @@ export {
   NotReadyError,
   OverloadedError,
   OversizedError,
+  ParametersDifferError,
   ProtocolVersionError,
   QuorumError,
   StorageError,

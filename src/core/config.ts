@@ -61,10 +61,10 @@ export function parametersFault(parameters: ClusterParameters): string | undefin
   return undefined;
 }
 
-/** Where two clusters differ, both values named; undefined when they do not. */
-export function parametersDifference(ours: ClusterParameters, theirs: ClusterParameters): string | undefined {
+/** Where a cluster differs from ours, or from what is asked of it, both values named; undefined when it does not. */
+export function parametersDifference(ours: Partial<ClusterParameters>, theirs: ClusterParameters): string | undefined {
   const names = Object.keys(defaultParameters) as (keyof ClusterParameters)[];
-  const differing = names.filter((name) => ours[name] !== theirs[name]);
+  const differing = names.filter((name) => ours[name] !== undefined && ours[name] !== theirs[name]);
   if (differing.length === 0) return undefined;
   return differing.map((name) => `${name} is ${ours[name]} here and ${theirs[name]} there`).join(", ");
 }
@@ -80,6 +80,8 @@ export interface Config {
   readonly capacity: number;
   /** Failure domain (paper: data centre): 1 to 64 characters; by default one browser profile. */
   readonly zone: string;
+  /** A node that belongs to no cluster yet joins none with other parameters than these. */
+  readonly expects: Partial<ClusterParameters>;
 
   /** A request that has no answer by then fails. */
   readonly requestTimeoutMs: Millis;
@@ -136,6 +138,7 @@ export function configFault({ capacity, zone }: Pick<Config, "capacity" | "zone"
 export const defaultConfig: Config = {
   capacity: 1,
   zone: "default",
+  expects: {},
   requestTimeoutMs: 5_000,
   slowReplyMs: 400,
   readRepairMs: 2_000,

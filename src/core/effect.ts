@@ -107,6 +107,8 @@ export type Note =
   | { readonly what: "late-dropped"; readonly from: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
+  /** A member of a cluster with other parameters. Nothing of it was taken in. */
+  | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-dropped"; readonly partition: number }
   | { readonly what: "storage-failed"; readonly reason: string }

@@ -16,6 +16,7 @@ import {
   NotReadyError,
   OverloadedError,
   OversizedError,
+  ParametersDifferError,
   QuorumError,
   StorageError,
   TabringError,
@@ -68,6 +69,8 @@ export class Driver {
   readonly #links = new Map<NodeId, LinkInfo["kind"]>();
   readonly #pending = new Map<RequestId, Pending>();
   readonly #commits = new Set<Promise<void>>();
+  /** Linked peers that were refused for their parameters: each is named once. */
+  readonly #strangers = new Set<NodeId>();
   #node: DynamoNode | undefined;
   #closed = false;
   #requests = 0;
@@ -96,6 +99,7 @@ export class Driver {
       },
       lost: (peer) => {
         this.#links.delete(peer);
+        this.#strangers.delete(peer);
         this.#step({ kind: "peer-lost", peer });
         this.#options.onLinks?.();
       },
@@ -258,11 +262,18 @@ export class Driver {
         this.#reply(effect.request, effect.result);
         break;
       case "note":
+        if (effect.note.what === "parameters-differ") this.#onStranger(effect.note.peer, effect.note.difference);
         this.#options.onNote?.(effect.note, this.#at);
         break;
       default:
         unreachable(effect);
     }
+  }
+
+  #onStranger(peer: NodeId, difference: string): void {
+    if (this.#strangers.has(peer)) return;
+    this.#strangers.add(peer);
+    this.#options.onRefused?.(new ParametersDifferError(difference), peer);
   }
 
   /** A record that grew beyond what a message takes stays where it is; whoever waits for it runs into its time bound. */
