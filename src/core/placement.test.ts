@@ -3,9 +3,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
-import { type PlacementStrategy, parametersFrom } from "./config.ts";
+import { type Config, type PlacementStrategy, defaultConfig, parametersFrom } from "./config.ts";
+import type { NodeMeta } from "./effect.ts";
+import type { NodeEvent } from "./event.ts";
+import type { GossipNews } from "./message.ts";
 import { type NodeId, TOKENS_MAX } from "./identifiers.ts";
 import { type Member, type View, mergeView, noHolders, unclaimed } from "./membership.ts";
+import { DynamoNode } from "./node.ts";
 import { TOKEN_PLACES, drawTokens, placementOf } from "./placement.ts";
 import { Ring, placementDigest, tokenCounts } from "./ring.ts";
 import { claimsAfterJoin } from "./token-claims.ts";
@@ -184,6 +188,66 @@ describe("tokens", () => {
     const joined = grown(1, [founder, founder, { capacity: 1, zone: "west" }]);
     for (let p = 0; p < 64; p++) expect(placementOf(joined).walk(p)).toEqual([node(3)]);
     expect([...tokenCounts(joined).values()]).toEqual([0, 0, 8]);
+  });
+});
+
+describe("a node", () => {
+  const config = { ...defaultConfig, capacity: 2 };
+  const parameters = parametersFrom({ placement: 2, tokensPerNode: 4, partitions: 16 });
+
+  /** Runs a node from its start to where all that it had to write is written; gives its entry and what is on its disk. `news` comes from a peer. */
+  function start(own: Config, meta: NodeMeta | undefined, then: readonly NodeEvent[], news?: GossipNews) {
+    const subject = new DynamoNode({ id: node(5), config: own, meta, seed: [1, 2, 3, own.capacity], seeds: [] });
+    let disk = meta;
+    let epoch = 0;
+    const step = (event: NodeEvent): void => {
+      for (const effect of subject.step(event)) {
+        if (effect.kind === "scan") step({ kind: "scanned", ticket: effect.ticket, entries: [], done: true, at: 0 });
+        if (effect.kind === "send" && effect.message.kind === "ping") epoch = effect.message.epoch;
+        if (effect.kind !== "store") continue;
+        for (const write of effect.writes) if (write.store === "meta") disk = write.meta;
+        step({ kind: "stored", ticket: effect.ticket, at: 0 });
+      }
+    };
+    for (const event of [{ kind: "started", at: 0 } as const, ...then]) step(event);
+    if (news !== undefined) {
+      step({ kind: "peer-connected", peer: node(1), at: 0 });
+      step({ kind: "message-received", from: node(1), epoch, message: news, at: 0 });
+    }
+    return { meta: disk!, entry: subject.view?.members.find((entry) => entry.node === node(5)) };
+  }
+  const founded = start(config, undefined, [{ kind: "found-cluster", parameters, at: 0 }]);
+
+  test("that founds draws its tokens, holds everything, and claims nothing", () => {
+    expect(founded.entry!.tokens).toHaveLength(8);
+    expect(founded.entry!.holders).toEqual(Uint8Array.of(255, 255));
+    expect(founded.meta.view!.claims).toEqual(unclaimed(16));
+    const third = start(config, undefined, [{ kind: "found-cluster", parameters: parametersFrom({}), at: 0 }]);
+    expect(third.entry!.tokens).toEqual([]);
+    expect(new Set(third.meta.view!.claims.map((claim) => claim.owner))).toEqual(new Set([node(5)]));
+  });
+
+  test("keeps its tokens over restarts, with another capacity too", () => {
+    const again = start(config, founded.meta, []);
+    expect(again.entry!.incarnation).toBe(2);
+    expect(again.entry!.tokens).toEqual(founded.entry!.tokens);
+    const larger = start({ ...config, capacity: 9 }, again.meta, []);
+    expect(larger.entry!).toMatchObject({ capacity: 9, tokens: founded.entry!.tokens });
+  });
+
+  test("that comes back with a disk from before it joined takes up the tokens that others know of", () => {
+    const view = { ...founded.meta.view!, members: [member(1, { tokens: [7] }), founded.entry!] };
+    const news = { kind: "gossip-news", ...view, wanted: [], wantsClaims: false } as const;
+    const back = start(config, { incarnation: 1, view: undefined }, [], news);
+    expect(back.entry!.tokens).toEqual(founded.entry!.tokens);
+    expect(back.entry!.incarnation).toBeGreaterThan(founded.entry!.incarnation);
+  });
+
+  test("draws tokens when it has capacity for the first time", () => {
+    const seed = { ...founded.entry!, capacity: 0, tokens: [] };
+    const meta = { incarnation: 1, view: { ...founded.meta.view!, members: [member(1, { tokens: [7] }), seed] } };
+    expect(start({ ...config, capacity: 0 }, meta, []).entry!.tokens).toEqual([]);
+    expect(start({ ...config, capacity: 1 }, meta, []).entry!.tokens).toHaveLength(4);
   });
 });
 
