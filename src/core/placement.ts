@@ -77,8 +77,8 @@ class RandomTokens implements Placement {
     const all = (willing.length > 0 ? willing : having).flatMap(({ node, tokens }) =>
       tokens.map((place) => ({ place, node })),
     );
-    // Where two drew one place at the same time, the lower id comes first.
-    all.sort((a, b) => a.place - b.place || (a.node < b.node ? -1 : 1));
+    // Where two drew one place at the same time, the lower id comes first, as it does in the view.
+    all.sort((a, b) => a.place - b.place);
     this.#owners = all.map((token) => token.node);
     this.#places = all.map((token) => token.place);
     this.#placeOf = placeOf;

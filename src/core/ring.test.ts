@@ -15,14 +15,15 @@ const members = fc.array(
       n: fc.nat(5),
       version: fc.integer({ min: 1, max: 9 }),
       zone: fc.nat(2),
+      capacity: fc.constantFrom(0, 1, 1, 1),
       held: fc.array(fc.nat(Q - 1)),
       tokens: fc.uniqueArray(fc.nat(Q - 1), { maxLength: 3 }),
     })
-    .map(({ n, version, zone, held, tokens }): Member => ({
+    .map(({ n, version, zone, capacity, held, tokens }): Member => ({
       node: node(n),
       incarnation: 1,
       version,
-      capacity: 1,
+      capacity,
       zone: `zone ${version > 5 ? zone : n % 3}`,
       holders: held.reduce((bits, p) => withHolder(bits, p, true), noHolders(Q)),
       // Only an explicit act may change them, so they rarely do.

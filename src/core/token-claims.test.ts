@@ -123,6 +123,12 @@ test("where shares are a handful of tokens a join moves one more at most", () =>
   );
 });
 
+test("what would cost too much is left as it is", () => {
+  // Taking every crowd out of these would make others copy nearly twice what the newcomer takes.
+  for (const { nodes, own, others } of history([5, 6, 5, 5, 6, 1, 7, 1], 64, 5))
+    if (nodes > 5) expect(others).toBeLessThanOrEqual(0.25 * own + 5);
+});
+
 test("a node cannot have more than one N-th, since it can be in every list but once", () => {
   const shares = tokenShares([member(1, 100), member(2), member(3), member(4), member(5, 0)], 256, 3);
   expect([...shares]).toEqual([

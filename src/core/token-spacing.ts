@@ -74,8 +74,7 @@ export function dealSpaced(targets: ReadonlyMap<NodeId, number>, total: number, 
   for (const [node, count] of nodes) {
     for (let i = 0; i < count; i++) {
       owners[group * size + Math.min(group, larger) + place] = node;
-      group++;
-      if (group < (place < size ? groups : larger)) continue;
+      if (++group < groups) continue;
       group = 0;
       place++;
     }
