@@ -13,6 +13,7 @@ import { DynamoNode } from "./node.ts";
 import { TOKEN_PLACES, drawTokens, placementOf } from "./placement.ts";
 import { Ring, placementDigest, tokenCounts } from "./ring.ts";
 import { claimsAfterJoin } from "./token-claims.ts";
+import { copiesForOthers } from "./token-spacing.ts";
 
 const node = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const member = (n: number, changes: Partial<Member> = {}): Member => ({
@@ -153,7 +154,7 @@ describe("tokens", () => {
         fc.integer({ min: 1, max: 8 }),
         fc.nat(),
         (placement, capacity, t, seed) => {
-          const parameters = parametersFrom({ placement, partitions: 256, tokensPerNode: t } as never);
+          const parameters = parametersFrom({ placement, partitions: 256, tokensPerNode: t });
           const random = Prng.fromNumber(seed);
           const other = member(9, { tokens: drawTokens(parameters, 8, [], random) });
           const tokens = drawTokens(parameters, capacity, [other], random);
@@ -278,6 +279,28 @@ describe("capacities", () => {
       expect(ratio).toBeLessThan(1.1 * (24 / 13));
     },
   );
+});
+
+describe("a join", () => {
+  test.each([1, 2] as const)("in placement %i moves what the newcomer takes and nothing else", (placement) => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.nat(1e6),
+        (size, capacity, seed) => {
+          const nodes = Array.from({ length: size }, () => ({ capacity: 1, zone: "z" }));
+          const options = { seed, tokensPerNode: 4, partitions: 128 };
+          const before = new Ring(grown(placement, nodes, options));
+          const after = new Ring(grown(placement, [...nodes, { capacity, zone: "z" }], options));
+          const lists = (ring: Ring) => Array.from({ length: 128 }, (_, p) => [...ring.preferenceList(p).owners]);
+          expect(copiesForOthers(lists(before), lists(after), node(size + 1))).toBe(0);
+          expect(lists(after).some((list) => list.includes(node(size + 1)))).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
 });
 
 describe("zones", () => {

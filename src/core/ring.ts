@@ -159,7 +159,7 @@ function sameTokens(a: View, b: View): boolean {
       return (
         other.node === member.node &&
         other.capacity > 0 === member.capacity > 0 &&
-        (other.tokens === member.tokens || `${other.tokens}` === `${member.tokens}`)
+        (other.tokens === member.tokens || other.tokens.join() === member.tokens.join())
       );
     })
   );

@@ -5,10 +5,11 @@
  * A node's *share* is the part of the tokens that its capacity is of all; once there are more nodes than N, at most 15/16 of one N-th: no node can hold
  * a partition twice, and beyond that nothing but crowds would come of it (`token-spacing.ts`).
  *
- * Bounds, after any joins one after the other: every count is within one of the share. Once there are more nodes than N, any N consecutive tokens are
- * on distinct nodes, but for a place or two where several nodes have nearly all that they may. Besides what the newcomer itself takes, no more than a
- * quarter of that is copied, or one token where its share is a handful. While there are no more nodes than N every node holds everything, so tokens
- * are dealt anew in turn, which moves no data; so they may be with the first beyond N, for whom nobody else copies anything either.
+ * Bounds, after any joins one after the other: every count is within one of the share, or a little more where shares are a handful of tokens. Once there
+ * are more nodes than N, any N consecutive tokens are on distinct nodes, but for a place or two where several nodes have nearly all that they may. Besides
+ * what the newcomer itself takes, no more than a quarter of that is copied, or one token where its share is a handful. While there are no more nodes
+ * than N every node holds everything, so tokens are dealt anew in turn, which moves no data; so they may be with the first beyond N, for whom nobody
+ * else copies anything either.
  *
  * Joins at the same moment know nothing of each other: what they leave uneven, `claimsAfterGiving` evens out; what they leave crowded, later joins mend.
  */

@@ -165,7 +165,7 @@ export function measureFigure8(seeds: number): Figure8 {
   const points = (unit: "entries" | "bytes", budgets: readonly number[]): Point[] =>
     budgets.flatMap((size) =>
       STRATEGIES.flatMap((placement) => {
-        const best = sizes.findLast((one) => one.setting.placement === placement && one[unit] <= size);
+        const best = sizes.filter((one) => one.setting.placement === placement && one[unit] <= size).at(-1);
         if (best === undefined) return [];
         const { setting, entries, bytes } = best;
         const coarse = placement !== 3 && entries > TOKENS_FOR_A_SLOT * RESOLUTION;
@@ -239,7 +239,7 @@ export function measureImbalance(seeds: number): Imbalance[] {
   return STRATEGIES.flatMap((placement) => {
     const fits = ({ partitions, tokensPerNode }: Setting) =>
       metadataBytes(clusterOf(placement, partitions, tokensPerNode, 1)) <= COMPARED_BYTES;
-    const { partitions, tokensPerNode } = settingsOf(placement).findLast(fits)!;
+    const { partitions, tokensPerNode } = settingsOf(placement).filter(fits).at(-1)!;
     const clusters = Array.from({ length: seeds }, (_, i) => clusterOf(placement, partitions, tokensPerNode, i + 1));
     return (["uniform", "zipf"] as const).map((keys): Imbalance => {
       const shares = (requests: number) =>
