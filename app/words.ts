@@ -145,6 +145,8 @@ export function noteWords(note: Note): string {
       return `Was asleep for ${Math.round(note.gapMs / 1_000)} s; greets everybody anew.`;
     case "rings-differ":
       return `Sees the ring differently from ${shortNode(note.peer)}; they compare.`;
+    case "parameters-differ":
+      return `${shortNode(note.peer)} belongs to another cluster: ${note.difference}.`;
     case "partition-held":
       return `Holds partition ${note.partition} completely now.`;
     case "partition-opened":

@@ -70,7 +70,7 @@ export interface NodeInfo {
   readonly reachability: "up" | "suspect" | "down";
   /** How it is linked, if it is. */
   readonly link: "webrtc" | "websocket" | "relayed" | "memory" | undefined;
-  /** Tokens claimed and partitions held completely, by the gossiped view. */
+  /** Its tokens, and partitions that it holds completely, by the gossiped view. */
   readonly tokens: number;
   readonly partitionsHeld: number;
   /** Hints that this node keeps for it. */
@@ -100,6 +100,8 @@ export interface StoreStatus {
   readonly seed: "connected" | "connecting" | "none";
   /** True when all members with data are in one zone: several tabs of one browser are one failure domain. */
   readonly oneZone: boolean;
+  /** In how many zones the first n nodes of a key lie, of the keys that are worst off: so many failures of a whole zone take all copies. */
+  readonly zonesOfKeys: number;
 }
 
 /** Cuts inside our own transport, for demonstrations and tests. A cut link loses everything, silently, both ways, until it heals. */
@@ -204,7 +206,7 @@ export interface Store extends AsyncDisposable {
   nodes(): readonly NodeInfo[];
   /** Who is asked for a key, in order; empty before the cluster is met. */
   preferenceList(key: string | Uint8Array): readonly PreferenceEntry[];
-  /** Who owns each token, and which partitions a node holds: for the ring picture. */
+  /** Whom the walk of each partition meets first, and which partitions a node holds: for the ring picture. */
   ring(): { readonly owners: readonly NodeId[]; holds(node: NodeId, partition: Partition): boolean };
   /**
    * What callers of this node saw since it was opened: latencies to the 99.9th percentile, failures, versions seen by gets, requests by the minute. Not
@@ -246,6 +248,11 @@ export interface OpenStoreOptions {
   readonly seeds: readonly string[];
   /** True for the one explicit act that makes the cluster. Ignored when this identity already belongs to it. */
   readonly found?: boolean;
+  /**
+   * With `found`, the cluster's parameters, fixed from then on: n, r, w, partitions, the placement of tokens and, for placements 1 and 2, tokensPerNode.
+   * Without it, what this node asks of the cluster: it does not join one where these are others, and says so (`ParametersDifferError`). Ignored
+   * when this identity already belongs to it.
+   */
   readonly quorum?: Partial<ClusterParameters>;
   readonly capacity?: number;
   /** Failure domain; by default one browser profile. */

@@ -23,6 +23,7 @@ export {
   NotReadyError,
   OverloadedError,
   OversizedError,
+  ParametersDifferError,
   ProtocolVersionError,
   QuorumError,
   StorageError,

@@ -29,9 +29,16 @@ import {
   defaultConfig,
   defaultParameters,
   parametersFault,
+  parametersFrom,
 } from "./core/config.ts";
 import type { Note } from "./core/effect.ts";
-import { InvalidKeyError, NotReadyError, TabringError, WrongSecretError } from "./core/errors.ts";
+import {
+  InvalidKeyError,
+  NotReadyError,
+  ParametersDifferError,
+  TabringError,
+  WrongSecretError,
+} from "./core/errors.ts";
 import type { Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
 import { holds, memberOf } from "./core/membership.ts";
 import type { NodeView } from "./core/node.ts";
@@ -79,6 +86,8 @@ export interface StoreParts {
   readonly random: (bytes: number) => Uint8Array;
   readonly zone: string;
   readonly capacity?: number | undefined;
+  /** See `Config`. */
+  readonly expects?: Partial<ClusterParameters> | undefined;
   readonly durability?: "relaxed" | "strict" | undefined;
   /** Runs once when the store is closed, last. */
   readonly onClosed?: () => void | Promise<void>;
@@ -120,7 +129,12 @@ export class TabringStore implements Store {
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
-    const config = { ...defaultConfig, zone: parts.zone, capacity: parts.capacity ?? defaultConfig.capacity };
+    const config = {
+      ...defaultConfig,
+      zone: parts.zone,
+      capacity: parts.capacity ?? defaultConfig.capacity,
+      expects: parts.expects ?? defaultConfig.expects,
+    };
     this.#driver = new Driver({
       id: parts.node,
       config,
@@ -134,7 +148,7 @@ export class TabringStore implements Store {
         if (STATUS_NOTES.has(note.what)) this.#queueStatus();
       },
       onRefused: (error, peer) => {
-        if (error instanceof WrongSecretError) this.#refusal = error;
+        if (error instanceof WrongSecretError || error instanceof ParametersDifferError) this.#refusal = error;
         this.#emit("refused", { error, peer });
         this.#queueStatus();
       },
@@ -206,7 +220,7 @@ export class TabringStore implements Store {
   preferenceList(key: string | Uint8Array): readonly PreferenceEntry[] {
     const parsed = parseKey(key);
     const node = this.#view();
-    const ring = this.#ringOf(node);
+    const ring = this.#ringOf(node?.view);
     if (node === undefined || ring === undefined) return [];
     const list = ring.preferenceList(partitionOf(positionOf(parsed), ring.view.claims.length));
     const up = new Set(node.peers.filter((peer) => peer.reachability === "up").map((peer) => peer.node)).add(node.id);
@@ -220,8 +234,9 @@ export class TabringStore implements Store {
 
   ring(): ReturnType<Store["ring"]> {
     const { view } = this.#driver;
+    const ring = this.#ringOf(view);
     return {
-      owners: view?.claims.map((claim) => claim.owner) ?? [],
+      owners: view?.claims.flatMap((_, partition) => ring?.placement.walk(partition, 1) ?? []) ?? [],
       holds: (node, partition) => {
         const member = view === undefined ? undefined : memberOf(view, node);
         return member !== undefined && holds(member, partition);
@@ -394,9 +409,9 @@ export class TabringStore implements Store {
     return this.#driver.inspect();
   }
 
-  #ringOf(node: NodeView | undefined): Ring | undefined {
-    if (node?.view === undefined) return undefined;
-    if (this.#ring?.view !== node.view) this.#ring = new Ring(node.view);
+  #ringOf(view: NodeView["view"]): Ring | undefined {
+    if (view === undefined) return undefined;
+    if (this.#ring?.view !== view) this.#ring = new Ring(view);
     return this.#ring;
   }
 
@@ -490,24 +505,34 @@ function statusOf(
     members: keepers.length,
     reachable,
     hintsOwed: node?.hintsOwed ?? 0,
-    partitionsOwned: self === undefined || view === undefined ? 0 : ownedBy(view, parts.node),
+    partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
     seed: parts.transport.seedState,
     oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
+    zonesOfKeys: view === undefined ? 0 : listsOf(view, parts.node).zones,
   };
 }
 
-const ownedCounts = new WeakMap<NonNullable<NodeView["view"]>, number>();
+interface Lists {
+  /** Partitions that the node is an owner of. */
+  readonly owned: number;
+  /** Zones of the owners of a partition, of the partition with the fewest. */
+  readonly zones: number;
+}
 
-function ownedBy(view: NonNullable<NodeView["view"]>, node: NodeId): number {
-  let owned = ownedCounts.get(view);
-  if (owned === undefined) {
+const listsOfViews = new WeakMap<NonNullable<NodeView["view"]>, Lists>();
+
+function listsOf(view: NonNullable<NodeView["view"]>, node: NodeId): Lists {
+  let lists = listsOfViews.get(view);
+  if (lists === undefined) {
     const ring = new Ring(view);
-    owned = view.claims.reduce((sum, _, partition) => sum + (ring.owns(node, partition) ? 1 : 0), 0);
-    ownedCounts.set(view, owned);
+    const owners = view.claims.map((_, partition) => ring.preferenceList(partition).owners);
+    const zones = owners.map((nodes) => new Set(nodes.map((owner) => memberOf(view, owner)?.zone)).size);
+    lists = { owned: owners.filter((nodes) => nodes.includes(node)).length, zones: Math.min(...zones) };
+    listsOfViews.set(view, lists);
   }
-  return owned;
+  return lists;
 }
 
 /** The 32 bytes of a secret in base64url; undefined when it is not that. */
@@ -546,7 +571,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     throw new WrongSecretError(
       "The cluster's secret is missing or is not 32 bytes in base64url. Nothing was opened or sent. Ask for the whole invite link again.",
     );
-  const parameters = { ...defaultParameters, ...options.quorum };
+  const parameters = parametersFrom(options.quorum ?? {});
   const fault =
     parametersFault(parameters) ?? configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" });
   if (fault !== undefined)
@@ -583,6 +608,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       random,
       zone,
       capacity: options.capacity,
+      expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
       onClosed: async () => {
         stopping.abort();

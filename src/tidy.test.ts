@@ -75,12 +75,14 @@ const CORE_VALUES = [
   "membership",
   "merkle-forest",
   "message",
+  "placement",
   "quorum",
   "ring",
   "statistics",
   "surroundings",
   "timers",
   "token-claims",
+  "token-spacing",
   "vector-clock",
 ];
 const CORE_MECHANISMS = [

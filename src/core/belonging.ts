@@ -5,7 +5,7 @@
  *   starting   the incarnation is counted up and on its way to the disk; nothing is said before it is durable
  *   unknown    no view: the cluster was neither met nor founded. An empty newcomer that took itself for the whole ring would turn absence into
  *              "not found"
- *   member     has an entry of its own and, if it has capacity, claims tokens
+ *   member     has an entry of its own and, if it has capacity, tokens: claimed in placement 3, drawn by chance and for good in 1 and 2
  *
  * Rules of order. That a partition is held is written down first and told afterwards: others let go of what they take to be here. That one is held
  * no more is told first, and what is here may go when that is written down. What others say wrongly of this node is refuted by a higher incarnation.
@@ -26,8 +26,10 @@ import {
   mergeView,
   newer,
   noHolders,
+  unclaimed,
   withHolder,
 } from "./membership.ts";
+import { drawTokens } from "./placement.ts";
 import { Ring } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
@@ -85,7 +87,7 @@ export class Belonging {
     this.#incarnation = Math.max(meta?.incarnation ?? 0, before?.incarnation ?? 0) + 1;
     if (view === undefined) return;
     this.#durableView = view;
-    const entry = before === undefined ? [] : [{ ...this.#newEntry(view.claims.length), holders: before.holders }];
+    const entry = before === undefined ? [] : [{ ...this.#newEntry(view), holders: before.holders }];
     this.#ring = new Ring(mergeView(view, entry, undefined));
     for (const partition of meta?.unopened ?? []) this.#unopened.set(partition, this.self?.version ?? Infinity);
   }
@@ -151,13 +153,13 @@ export class Belonging {
 
   found(parameters: ClusterParameters): void {
     if (this.#ring !== undefined || parametersFault(parameters) !== undefined) return;
-    const { partitions } = parameters;
-    const claims = Array.from({ length: partitions }, () => ({ owner: this.#in.self, version: 1 }));
-    this.#setView({
-      parameters,
-      members: [{ ...this.#newEntry(partitions), holders: allHolders(partitions) }],
-      claims,
-    });
+    const { partitions, placement } = parameters;
+    const claims =
+      placement === 3
+        ? Array.from({ length: partitions }, () => ({ owner: this.#in.self, version: 1 }))
+        : unclaimed(partitions);
+    const founded = { parameters, members: [], claims };
+    this.#setView({ ...founded, members: [{ ...this.#newEntry(founded), holders: allHolders(partitions) }] });
   }
 
   /** News from gossip; `whole` when it is a complete view, which makes a newcomer join. */
@@ -214,7 +216,7 @@ export class Belonging {
   /** The view has settled: give away what is too much. */
   onRebalanceTimer(): void {
     const view = this.#ring?.view;
-    if (view === undefined || this.self === undefined) return;
+    if (view === undefined || this.self === undefined || view.parameters.placement !== 3) return;
     const claims = claimsAfterGiving(view, this.#in.self);
     if (claims !== view.claims) this.#setView({ ...view, claims });
   }
@@ -269,15 +271,20 @@ export class Belonging {
     for (const partition of partitions) if (this.#unopened.has(partition)) this.#unopened.set(partition, version);
   }
 
-  #newEntry(partitions: number): Member {
+  /** An entry for this start, as it is before anything is held. Tokens that were ever drawn are drawn for good. */
+  #newEntry(view: View): Member {
     const { capacity, zone } = this.#in.config;
+    const { parameters } = view;
+    const before = memberOf(view, this.#in.self)?.tokens ?? [];
+    const others = view.members.filter((member) => member.node !== this.#in.self);
     return {
       node: this.#in.self,
       incarnation: this.#incarnation,
       version: 1 + this.#in.random.below(FIRST_VERSIONS),
       capacity,
       zone,
-      holders: noHolders(partitions),
+      holders: noHolders(parameters.partitions),
+      tokens: before.length > 0 ? before : drawTokens(parameters, capacity, others, this.#in.random),
       protocolMin: PROTOCOL.min,
       protocolMax: PROTOCOL.max,
       hidden: this.#hidden,
@@ -287,8 +294,10 @@ export class Belonging {
   #join(view: View): void {
     const before = memberOf(view, this.#in.self);
     if (before !== undefined && before.incarnation >= this.#incarnation) this.#incarnation = before.incarnation + 1;
-    const joined = mergeView(view, [this.#newEntry(view.claims.length)], undefined);
-    this.#setView({ ...joined, claims: claimsAfterJoin(joined, this.#in.self) });
+    const joined = mergeView(view, [this.#newEntry(view)], undefined);
+    this.#setView(
+      view.parameters.placement === 3 ? { ...joined, claims: claimsAfterJoin(joined, this.#in.self) } : joined,
+    );
   }
 
   #updateSelf(change: Partial<Member>): void {

@@ -1,6 +1,7 @@
 /** One test for each claim of the paper ("Dynamo", SOSP 2007) that the core has to make true, by its section. Scenarios and the simulator show the rest. */
 
 import { describe, expect, test } from "vitest";
+import { parametersFrom } from "./config.ts";
 import { md5Of } from "../base/md5.ts";
 import { toHex, utf8Encode } from "../base/bytes.ts";
 import { partitionOf, positionOf } from "./address.ts";
@@ -29,6 +30,7 @@ function member(n: number, change: Partial<Member> = {}): Member {
     capacity: 1,
     zone: "z",
     holders: allHolders(256),
+    tokens: [],
     protocolMin: 1,
     protocolMax: 1,
     hidden: false,
@@ -39,7 +41,7 @@ function member(n: number, change: Partial<Member> = {}): Member {
 /** A cluster to which nodes 1 to `size` have come one after another; all hold everything. */
 function grown(size: number, members: (n: number) => Member = (n) => member(n)): View {
   let view: View = {
-    parameters: { n: 3, r: 2, w: 2, partitions: 256 },
+    parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 256 }),
     members: [members(1)],
     claims: Array.from({ length: 256 }, () => ({ owner: node(1), version: 1 })),
   };

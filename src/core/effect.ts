@@ -130,6 +130,8 @@ export type Note =
   | { readonly what: "peer-limited"; readonly peer: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
+  /** A member of a cluster with other parameters. Nothing of it was taken in. */
+  | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-opened"; readonly partition: number }
   | { readonly what: "partition-dropped"; readonly partition: number }

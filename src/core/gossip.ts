@@ -14,6 +14,7 @@
  * Limits: MEMBERS_MAX entries; one round a second and at most one burst of `EAGER_PEERS` rounds each `EAGER_MS` after changes.
  */
 
+import { parametersDifference } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import type { GossipDigest, GossipNews, GossipVersions } from "./message.ts";
 import { type Claim, type Member, type View, memberOf, newer } from "./membership.ts";
@@ -111,7 +112,11 @@ export class Gossip {
     const whole = claims?.length === parameters.partitions;
     const own = this.#in.ring?.view;
     // Members of a cluster share its parameters from the founding; anything else is not ours to merge.
-    if (own !== undefined && !sameParameters(own, message)) return;
+    const difference = parametersDifference(own?.parameters ?? this.#in.config.expects, parameters);
+    if (difference !== undefined) {
+      this.#in.note({ what: "parameters-differ", peer: from, difference });
+      return;
+    }
     this.#do.learn({ view: whole ? { parameters, members: sorted(members), claims } : undefined, members, claims });
     const view = this.#in.ring?.view;
     if (view === undefined || (message.wanted.length === 0 && !message.wantsClaims)) return;
@@ -142,16 +147,6 @@ function laterThan(
   b: { readonly incarnation: number; readonly version: number },
 ): boolean {
   return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.version > b.version);
-}
-
-function sameParameters(view: View, news: GossipNews): boolean {
-  const { n, r, w, partitions } = view.parameters;
-  return (
-    n === news.parameters.n &&
-    r === news.parameters.r &&
-    w === news.parameters.w &&
-    partitions === news.parameters.partitions
-  );
 }
 
 /** One entry for each node, the newest, in the order of a view. */

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
-import { defaultConfig } from "./config.ts";
+import { defaultConfig, parametersFrom } from "./config.ts";
 import type { Effect } from "./effect.ts";
 import { HandOver } from "./hand-over.ts";
 import type { NodeId } from "./identifiers.ts";
@@ -19,13 +19,14 @@ const member = (n: number): Member => ({
   capacity: 1,
   zone: "z",
   holders: allHolders(8),
+  tokens: [],
   protocolMin: 1,
   protocolMax: 1,
   hidden: false,
 });
 /** Nodes 1 to 3 hold everything; with n = 2, two of them own all. */
 const view = (owners: readonly [number, number], version: number): View => ({
-  parameters: { n: 2, r: 1, w: 1, partitions: 8 },
+  parameters: parametersFrom({ n: 2, r: 1, w: 1, partitions: 8 }),
   members: [member(1), member(2), member(3)],
   claims: Array.from({ length: 8 }, (_, p) => ({ owner: id(owners[p % 2]!), version })),
 });

@@ -3,7 +3,7 @@
  * each partition, in order:
  *
  *   asking        this node owns it no more, and by the view all owners hold it: they are asked whether that is so. An answer counts only while both
- *                 sides see the same token claims, or two former owners could let go in favour of each other
+ *                 sides see the same tokens, or two former owners could let go in favour of each other
  *   closing       it still counts for others, but answers as one who does not: so nothing is acknowledged here any more that the owners do not have
  *                 after the last exchange. Trees are compared with every owner, and what one lacks is sent
  *   counted out   its entry says, durably, that it does not hold it, so that nobody counts on it, not even itself after a crash
@@ -24,7 +24,7 @@ import type { ReadRecord } from "./effect.ts";
 import type { Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import { holds, memberOf } from "./membership.ts";
 import type { ReleaseReply, ReleaseRequest } from "./message.ts";
-import { type Ring, claimsDigest } from "./ring.ts";
+import { type Ring, placementDigest } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const RECORDS_PER_PAGE = 64;
@@ -132,7 +132,7 @@ export class HandOver {
   onRequest(from: NodeId, message: ReleaseRequest): void {
     const { ring, self } = this.#in;
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
-    const same = ring !== undefined && own !== undefined && claimsDigest(ring.view.claims) === message.claims;
+    const same = ring !== undefined && own !== undefined && placementDigest(ring.view) === message.claims;
     const partitions = same
       ? message.partitions.filter((p) => p < ring.view.claims.length && holds(own, p) && ring.owns(self, p))
       : [];
@@ -144,7 +144,7 @@ export class HandOver {
     const question = this.#question;
     if (ring === undefined || question?.requests.get(message.request) !== from) return;
     question.requests.delete(message.request);
-    if (question.claims !== claimsDigest(ring.view.claims)) {
+    if (question.claims !== placementDigest(ring.view)) {
       this.#question = undefined;
       return;
     }
@@ -263,7 +263,7 @@ export class HandOver {
     this.#question = undefined;
     const partitions = ring === undefined ? [] : this.#releasable(ring).filter((p) => !this.#released.has(p));
     if (ring === undefined || partitions.length === 0) return;
-    const claims = claimsDigest(ring.view.claims);
+    const claims = placementDigest(ring.view);
     const question: Question = { claims, requests: new Map(), missing: new Map() };
     const byOwner = new Map<NodeId, Partition[]>();
     for (const partition of partitions) {

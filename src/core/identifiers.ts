@@ -40,6 +40,8 @@ export const CLOCK_ENTRIES_MAX = 65_536;
 /** Largest cluster that the membership and its decoders take. */
 export const MEMBERS_MAX = 1_024;
 export const PARTITIONS_MAX = 4_096;
+/** Tokens of one node in placements 1 and 2. */
+export const TOKENS_MAX = 1_024;
 
 export function isNodeId(text: string): text is NodeId {
   return /^[0-9a-f]{32}$/.test(text);

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { parametersFrom } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import {
   type Claim,
@@ -25,6 +26,7 @@ const entry = (n: number, incarnation: number, version: number): Member => ({
   capacity: (incarnation * 7 + version) % 5,
   zone: `zone ${version}`,
   holders: noHolders(8),
+  tokens: [],
   protocolMin: 1,
   protocolMax: 1,
   hidden: version % 2 === 0,
@@ -42,7 +44,11 @@ const claims = fc.array(fc.record({ owner: fc.nat(4).map(node), version: fc.inte
 const views: fc.Arbitrary<View> = fc
   .tuple(members, claims)
   .map(([entries, tokens]) =>
-    mergeView({ parameters: { n: 3, r: 2, w: 2, partitions: 8 }, members: [], claims: tokens }, entries, undefined),
+    mergeView(
+      { parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }), members: [], claims: tokens },
+      entries,
+      undefined,
+    ),
   );
 const merge = (a: View, b: View) => mergeView(a, b.members, b.claims);
 

@@ -150,13 +150,13 @@ export interface TransferPage {
 }
 
 /**
- * "I own these partitions no more: do you, and do you hold them? May I let go?" Valid only while both see the same claims: two former owners that
- * see different claims could else let go in favour of each other.
+ * "I own these partitions no more: do you, and do you hold them? May I let go?" Valid only while both see the same tokens: two former owners that
+ * see different ones could else let go in favour of each other.
  */
 export interface ReleaseRequest {
   readonly kind: "release-request";
   readonly request: RequestId;
-  /** Digest of all token claims. */
+  /** `placementDigest` of the sender's view. */
   readonly claims: number;
   /** Ascending. */
   readonly partitions: readonly Partition[];
@@ -164,7 +164,7 @@ export interface ReleaseRequest {
 export interface ReleaseReply {
   readonly kind: "release-reply";
   readonly request: RequestId;
-  /** Those that the sender owns and holds, seen by the same claims; ascending. */
+  /** Those that the sender owns and holds, seen by the same tokens; ascending. */
   readonly partitions: readonly Partition[];
 }
 

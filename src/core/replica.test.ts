@@ -335,6 +335,24 @@ describe("hints", () => {
     expect(f.disk.size).toBe(0);
   });
 
+  test("a hint is known until its removal is durable, though an earlier store of it ends meanwhile", () => {
+    const f = new Fixture();
+    f.replica.keepHint(key, other, foreign(1), origin(1));
+    f.answer();
+    // It is delivered while it is still on its way to the disk.
+    f.replica.dropHint(key, other, foreign(1));
+    f.answer();
+    expect(f.take()).toEqual(["stored"]);
+    expect(f.index.has(key, other)).toBe(true);
+    f.answer("lost");
+    expect(f.index.targets()).toEqual([other]);
+    // It is still there, to be looked at again: what comes to it is merged with it.
+    f.replica.readHint(key, other, origin(2));
+    f.settle();
+    expect(f.completions).toMatchObject([{ kind: "read", outcome: "found", set: foreign(1) }]);
+    expect(f.index.size).toBe(1);
+  });
+
   test("beyond hintsMax a hint is refused by name, and those kept may still grow", () => {
     const f = new Fixture(1, { hintsMax: 1 });
     f.replica.keepHint(key, other, foreign(1), origin(1));

@@ -217,7 +217,9 @@ export class Replica {
     const { state, place, counted } = store;
     state.storesUnderWay--;
     if (counted !== undefined) this.#forest.end(counted, "stored");
-    if (place !== "record" && state.waiting === undefined && !state.hints.has(place))
+    // An earlier store of a hint whose removal is still under way is no removal: that one may fail yet.
+    const latest = state.lastStores.get(place) === ticket;
+    if (place !== "record" && latest && state.waiting === undefined && !state.hints.has(place))
       this.#hints.remove(state.key, place);
     for (const { origin } of store.waiters) this.#in.complete({ kind: "stored", origin, key: state.key });
     this.#settle(store.state);

@@ -16,6 +16,7 @@ import {
   NotReadyError,
   OverloadedError,
   OversizedError,
+  ParametersDifferError,
   QuorumError,
   StorageError,
   TabringError,
@@ -77,6 +78,8 @@ export class Driver {
   readonly #pending = new Map<RequestId, Pending>();
   readonly #surveys = new Map<RequestId, PendingSurvey>();
   readonly #commits = new Set<Promise<void>>();
+  /** Linked peers that were refused for their parameters: each is named once. */
+  readonly #strangers = new Set<NodeId>();
   #node: DynamoNode | undefined;
   #closed = false;
   #requests = 0;
@@ -105,6 +108,7 @@ export class Driver {
       },
       lost: (peer) => {
         this.#links.delete(peer);
+        this.#strangers.delete(peer);
         this.#step({ kind: "peer-lost", peer });
         this.#options.onLinks?.();
       },
@@ -297,11 +301,18 @@ export class Driver {
         break;
       }
       case "note":
+        if (effect.note.what === "parameters-differ") this.#onStranger(effect.note.peer, effect.note.difference);
         this.#options.onNote?.(effect.note, this.#at);
         break;
       default:
         unreachable(effect);
     }
+  }
+
+  #onStranger(peer: NodeId, difference: string): void {
+    if (this.#strangers.has(peer)) return;
+    this.#strangers.add(peer);
+    this.#options.onRefused?.(new ParametersDifferError(difference), peer);
   }
 
   /** A record that grew beyond what a message takes stays where it is; whoever waits for it runs into its time bound. */

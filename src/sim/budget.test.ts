@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { utf8Encode } from "../base/bytes.ts";
 import { positionOf, recordAddress } from "../core/address.ts";
-import { defaultConfig } from "../core/config.ts";
+import { defaultConfig, parametersFrom } from "../core/config.ts";
 import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Budget } from "./budget.ts";
@@ -27,7 +27,7 @@ function cluster() {
   const nodes: NodeId[] = [];
   for (const name of ["a", "b", "c"]) {
     const config = { ...defaultConfig, zone: name };
-    const found = name === "a" ? { n: 3, r: 2, w: 2, partitions: 16 } : undefined;
+    const found = name === "a" ? parametersFrom({ n: 3, r: 2, w: 2, partitions: 16 }) : undefined;
     nodes.push(simulator.add({ name, config, found, seeds: nodes.slice(0, 1) }));
   }
   simulator.runUntil(30_000);

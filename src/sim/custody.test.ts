@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { utf8Encode } from "../base/bytes.ts";
 import { hintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
-import { defaultConfig } from "../core/config.ts";
+import { defaultConfig, parametersFrom } from "../core/config.ts";
 import type { Effect, StoredRecord, Write } from "../core/effect.ts";
 import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { DynamoNode } from "../core/node.ts";
@@ -33,7 +33,7 @@ function world() {
     network: calmNetwork,
     storage: calmStorage,
   });
-  const parameters = { n: 3, r: 2, w: 2, partitions: 16 };
+  const parameters = parametersFrom({ n: 3, r: 2, w: 2, partitions: 16 });
   const nodes: NodeId[] = [];
   for (let i = 0; i < 5; i++) {
     const config = { ...defaultConfig, zone: `zone-${i}` };

@@ -590,6 +590,35 @@ export const mutants: readonly Mutant[] = [
     replace: "const present = owners.slice();",
   },
 
+  {
+    name: "walk-does-not-skip",
+    trap: "P 4.3",
+    bug: "the walk does not skip nodes that it has met, so that virtual nodes of one node are taken for replicas",
+    caughtBy: ["convergence", "placement"],
+    file: "core/placement.ts",
+    find: "  for (let step = 0; met.size < nodes; step++) met.add(",
+    replace: "  for (let step = 0; step < nodes; step++) met.add(",
+  },
+  {
+    name: "tokens-drawn-at-each-start",
+    trap: "P 4.8.1",
+    bug: "a node draws its tokens of placement 1 or 2 anew whenever it starts",
+    caughtBy: ["placement"],
+    file: "core/belonging.ts",
+    find: "const before = memberOf(view, this.#in.self)?.tokens ?? [];",
+    replace: "const before: readonly number[] = [];",
+  },
+  {
+    name: "ring-kept-over-new-tokens",
+    trap: "P 6.2",
+    bug: "a ring that follows another walks over the tokens that the other knew, though a newcomer has brought some",
+    caughtBy: ["convergence", "placement"],
+    file: "core/ring.ts",
+    find: "    const same = before !== undefined && sameTokens(before.view, view);\n",
+    replace:
+      "    const same = before !== undefined && (sameTokens(before.view, view) || before.view.claims === view.claims);\n",
+  },
+
   // ---------------------------------------------------------------------------------------------- transfer: core/transfer.ts, transfer-source.ts
 
   {
@@ -674,9 +703,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a former owner believes its own view that all owners hold a partition, and asks none of them",
     caughtBy: ["strict-quorum", "placement", "copies-kept"],
     file: "core/hand-over.ts",
-    find: "    const claims = claimsDigest(ring.view.claims);\n    const question",
-    replace:
-      "    this.#do.countOut(partitions);\n    const claims = claimsDigest(ring.view.claims);\n    const question",
+    find: "    const claims = placementDigest(ring.view);\n    const question",
+    replace: "    this.#do.countOut(partitions);\n    const claims = placementDigest(ring.view);\n    const question",
   },
 
   // ---------------------------------------------------------------------------------------------- counting: core/bookkeeping.ts, survey.ts

@@ -9,7 +9,7 @@
  *   The cluster
  *   cluster a b c d n=3 r=2 w=2     nodes in the order of joining, one after the other; the first founds. `s:0` has capacity 0, `a@east` is in
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
- *                                   most), cache=1 (records in memory at most)
+ *                                   most), cache=1 (records in memory at most), placement=1 tokens=4 (random tokens of a node)
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
@@ -53,7 +53,7 @@
  *   check a answer = ok                      a's last answer: ok, none, or the code of the failure
  *   check a hints = 1                        hints on a's disk
  *   check a hints carts/ada = 1              those of one key
- *   check a tokens >= 5                      what a claims of the ring
+ *   check a tokens >= 5                      tokens of a
  *   check a members = 4                      whom a knows
  *   check copies carts/ada milk >= 2         disks with this value, as a record or as a hint
  *   check owners carts/ada = b c a           likewise counted, joining, fallbacks: the preference list, as the first node sees it
@@ -69,7 +69,15 @@
 import { Prng } from "../base/prng.ts";
 import { toHex, utf8Encode } from "../base/bytes.ts";
 import { hintAddress, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
-import { type ClusterParameters, type Config, defaultConfig, defaultParameters } from "../core/config.ts";
+import {
+  type ClusterParameters,
+  type Config,
+  type PlacementStrategy,
+  defaultConfig,
+  defaultParameters,
+  parametersFault,
+  parametersFrom,
+} from "../core/config.ts";
 import type { Clock, DvvSet } from "../core/dvvset.ts";
 import type { Effect, Note, Write } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
@@ -252,12 +260,18 @@ class Scenario {
 
   #cluster(words: readonly string[]): void {
     const numbers = numbersOf(words);
-    const parameters: ClusterParameters = {
+    const asked: Partial<ClusterParameters> = {
       n: numbers.get("n") ?? defaultParameters.n,
       r: numbers.get("r") ?? defaultParameters.r,
       w: numbers.get("w") ?? defaultParameters.w,
       partitions: numbers.get("partitions") ?? 16,
+      // What is no placement is refused below.
+      placement: (numbers.get("placement") ?? defaultParameters.placement) as PlacementStrategy,
     };
+    const tokensPerNode = numbers.get("tokens");
+    const parameters = parametersFrom(tokensPerNode === undefined ? asked : { ...asked, tokensPerNode });
+    const fault = parametersFault(parameters);
+    if (fault !== undefined) throw new ScenarioError(fault);
     this.#config = {
       ...defaultConfig,
       hintsMax: numbers.get("hints") ?? defaultConfig.hintsMax,

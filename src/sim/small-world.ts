@@ -201,6 +201,7 @@ export class SmallWorld implements Explorable<WorldState, Action> {
           capacity,
           zone,
           holders,
+          tokens: [],
           protocolMin: 1,
           protocolMax: 1,
           hidden: false,

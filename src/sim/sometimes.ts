@@ -24,6 +24,8 @@ export const sometimesPoints = [
   "one operation under several dots",
   "page refused",
   "partition dropped",
+  "partition dropped in placement 1",
+  "partition dropped in placement 2",
   "partition held",
   "peer limited",
   "peer suspected",

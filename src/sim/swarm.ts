@@ -197,6 +197,7 @@ class SeedRun {
             if (effect.note.what === "minted" && effect.note.fresh) this.#onFreshActor(node, effect.note.key);
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
+            else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
           }
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
@@ -403,6 +404,12 @@ class SeedRun {
     if (ring?.owns(target, partition) === false) this.#sometimes.reached("hint re-routed");
   }
 
+  /** Data has moved from a former owner to another, to the end. */
+  #onPartitionDropped(): void {
+    const { placement } = this.#plan.parameters;
+    if (placement !== 3) this.#sometimes.reached(`partition dropped in placement ${placement}`);
+  }
+
   /** Something about the world as a whole, for traces and timelines. */
   #tell(what: string): void {
     if (this.#options.trace !== true) return;
@@ -428,9 +435,10 @@ class SeedRun {
 
   #shape(): string {
     const { parameters, founderCapacity, usesCodec } = this.#plan;
-    const { n, r, w, partitions } = parameters;
+    const { n, r, w, partitions, placement, tokensPerNode } = parameters;
+    const tokens = placement === 3 ? "" : ` placement=${placement} tokens=${tokensPerNode}`;
     const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}`;
-    return `${this.#simulator.nodes.length} nodes n=${n} r=${r} w=${w} partitions=${partitions}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
+    return `${this.#simulator.nodes.length} nodes n=${n} r=${r} w=${w} partitions=${partitions}${tokens}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
   }
 }
 

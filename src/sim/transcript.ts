@@ -198,6 +198,8 @@ export function formatNote(note: Note, names: Names): string {
     case "peer-down":
     case "rings-differ":
       return `${note.what} ${names.node(note.peer)}`;
+    case "parameters-differ":
+      return `parameters-differ ${names.node(note.peer)}: ${note.difference}`;
     case "late-dropped":
       return `late-dropped ${note.message} from ${names.node(note.from)}`;
     case "peer-limited":
@@ -221,8 +223,9 @@ export function formatEvent(event: NodeEvent, names: Names): string {
     case "wake":
       return event.kind;
     case "found-cluster": {
-      const { n, r, w, partitions } = event.parameters;
-      return `found-cluster n=${n} r=${r} w=${w} partitions=${partitions}`;
+      const { n, r, w, partitions, placement, tokensPerNode } = event.parameters;
+      const tokens = placement === 3 ? "" : ` placement=${placement} tokens=${tokensPerNode}`;
+      return `found-cluster n=${n} r=${r} w=${w} partitions=${partitions}${tokens}`;
     }
     case "client-get":
       return `client-get #${event.request} ${event.key}${event.r === undefined ? "" : ` r=${event.r}`}`;

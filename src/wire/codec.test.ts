@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { type ClusterParameters, parametersFrom } from "../core/config.ts";
 import { crc32 } from "../base/crc32.ts";
 import type { Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import {
@@ -10,13 +11,13 @@ import {
   UnknownMessageError,
 } from "../core/errors.ts";
 import type { Actor, Key, NodeId, OperationId } from "../core/identifiers.ts";
-import { allHolders, type Claim, type Member } from "../core/membership.ts";
+import { allHolders, type Claim, type Member, unclaimed } from "../core/membership.ts";
 import type { GossipNews, Message, ReplicaPut } from "../core/message.ts";
 import { decodeMessage, encodeMessage, PROTOCOL_VERSION } from "./codec.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import { message, messageOfKind, mutated } from "./message-arbitraries.ts";
 import { finishEncoding, startEncoding, writeByte, writeRaw, writeUint } from "./primitives.ts";
-import { writeNodeId, writeParameters } from "./values.ts";
+import { writeNodeId, writeParameters, writeView } from "./values.ts";
 
 const alice = "a".repeat(32) as NodeId;
 const bob = "b".repeat(32) as NodeId;
@@ -46,7 +47,9 @@ function put(changes: Partial<ReplicaPut> = {}): ReplicaPut {
 function putOf(clock: readonly Dot[], ...siblings: readonly Sibling[]): ReplicaPut {
   return put({ set: { clock, siblings } });
 }
-const parameters = { n: 3, r: 2, w: 2, partitions: 4 };
+const parameters = parametersFrom({ n: 3, r: 2, w: 2, partitions: 4 });
+const first = parametersFrom({ ...parameters, placement: 1, tokensPerNode: 2 });
+const second = parametersFrom({ ...parameters, placement: 2, tokensPerNode: 2 });
 function member(changes: Partial<Member> = {}): Member {
   const versions = { protocolMin: 1, protocolMax: 1 };
   return {
@@ -56,6 +59,7 @@ function member(changes: Partial<Member> = {}): Member {
     capacity: 1,
     zone: "z",
     holders: allHolders(4),
+    tokens: [],
     ...versions,
     hidden: false,
     ...changes,
@@ -267,8 +271,17 @@ describe("refused", () => {
     "protocol version 0": [news({ members: [member({ protocolMin: 0 })] }), /no range/],
     "a repeated member": [news({ members: [member(), member()] }), /repeats one/],
     "a repeated wish": [news({ wanted: [alice, alice] }), /repeats one/],
+    "more tokens of a node than slots": [
+      news({ parameters: { ...first, tokensPerNode: 5 }, members: [] }),
+      /tokensPerNode is 5/,
+    ],
     "r over n": [news({ parameters: { ...parameters, r: 4 } }), /r is 4/],
     "n of 17": [news({ parameters: { ...parameters, n: 17 } }), /n is 17/],
+    "a token off the ring": [
+      news({ parameters: first, members: [member({ tokens: [4] })] }),
+      /lies at 4, off the ring/,
+    ],
+    "a token twice": [news({ parameters: second, members: [member({ tokens: [7, 7] })] }), /unsorted or repeat/],
     "partitions that are no power of two": [
       news({ parameters: { ...parameters, partitions: 6 }, members: [] }),
       /partitions is 6/,
@@ -327,6 +340,37 @@ describe("refused", () => {
       `protocol ${PROTOCOL_VERSION + 1}`,
     );
     for (const kind of [0, 99, 255]) expect(refusal(Uint8Array.of(1, kind, 0))).toBeInstanceOf(UnknownMessageError);
+  });
+});
+
+describe("placements", () => {
+  const bytesOf = (cluster: ClusterParameters, tokens: readonly number[]) => {
+    const encoder = startEncoding();
+    writeParameters(encoder, cluster);
+    const written = finishEncoding(encoder).length;
+    const whole = startEncoding();
+    writeView(whole, { parameters: cluster, members: [member({ tokens })], claims: unclaimed(4) });
+    const bytes = finishEncoding(whole);
+    return { cluster: [...bytes.subarray(0, written)], rest: bytes.subarray(written) };
+  };
+
+  test("3 stands in no byte, so that older builds read what they always read", () => {
+    const encoder = startEncoding();
+    writeParameters(encoder, parameters);
+    expect([...finishEncoding(encoder)]).toEqual([3, 2, 2, 4]);
+  });
+
+  test("1 and 2 stand beside n, which an older build then refuses, and tokens at the end of a member", () => {
+    expect(bytesOf(first, [])).toMatchObject({ cluster: [32 + 3, 2, 2, 4, 2] });
+    expect(bytesOf(second, [])).toMatchObject({ cluster: [64 + 3, 2, 2, 4, 2] });
+    expect([...bytesOf(first, [0, 1, 3]).rest.subarray(-4)]).toEqual([3, 0, 0, 1]);
+    expect([...bytesOf(second, [1, 0x0102_0304]).rest.subarray(-9)]).toEqual([2, 1, 0, 0, 0, 4, 3, 2, 1]);
+  });
+
+  test("a placement that there is not is refused", () => {
+    const bytes = encodeMessage(news({ members: [] }), 0);
+    bytes[3]! |= 96;
+    expect(refusal(bytes).message).toContain("placement is written as 3");
   });
 });
 

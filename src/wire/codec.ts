@@ -411,17 +411,17 @@ function readClaimsDigest(decoder: Decoder): number {
 function writeGossipNews(encoder: Encoder, message: GossipNews): void {
   const { parameters, members, claims } = message;
   writeParameters(encoder, parameters);
-  writeMembers(encoder, members, parameters.partitions);
+  writeMembers(encoder, members, parameters);
   writeBoolean(encoder, claims !== undefined);
-  if (claims !== undefined) writeClaims(encoder, claims, parameters.partitions);
+  if (claims !== undefined) writeClaims(encoder, claims, parameters);
   writeNodeIds(encoder, message.wanted.slice().sort());
   writeBoolean(encoder, message.wantsClaims);
 }
 function readGossipNews(decoder: Decoder): GossipNews {
   const parameters = readParameters(decoder);
-  const members = readMembers(decoder, parameters.partitions);
+  const members = readMembers(decoder, parameters);
   const hasClaims = readBoolean(decoder, "whether there are claims");
-  const claims = hasClaims ? readClaims(decoder, parameters.partitions) : undefined;
+  const claims = hasClaims ? readClaims(decoder, parameters) : undefined;
   const wanted = readNodeIds(decoder, "wanted nodes");
   demandNodeOrder(wanted.map((node) => ({ node })));
   const wantsClaims = readBoolean(decoder, "whether claims are wanted");

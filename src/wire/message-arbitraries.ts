@@ -9,7 +9,8 @@ import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import type { NodeMeta, StoredRecord } from "../core/effect.ts";
 import { type Actor, type Key, KEY_BYTES_MAX, type NodeId, type OperationId } from "../core/identifiers.ts";
 import { LEAVES_MAX } from "../core/merkle-forest.ts";
-import type { Claim, Member, View } from "../core/membership.ts";
+import { type Claim, type Member, type View, unclaimed } from "../core/membership.ts";
+import { TOKEN_PLACES } from "../core/placement.ts";
 import type { ClientResult, ClientWrite, Message, RequestFailure, RequestReport } from "../core/message.ts";
 import {
   COUNTED,
@@ -73,9 +74,24 @@ export const dvvSet: fc.Arbitrary<DvvSet> = fc
 
 const parameters: fc.Arbitrary<ClusterParameters> = fc
   .tuple(fc.integer({ min: 1, max: 16 }), fc.nat(15), fc.nat(15), fc.nat(6))
-  .map(([n, r, w, log]) => ({ n, r: 1 + (r % n), w: 1 + (w % n), partitions: 2 ** log }));
+  .chain(([n, r, w, log]) => {
+    const common = { n, r: 1 + (r % n), w: 1 + (w % n), partitions: 2 ** log };
+    return fc.oneof(
+      fc.constant({ ...common, placement: 3, tokensPerNode: 0 } as const),
+      fc
+        .integer({ min: 1, max: 2 ** log })
+        .map((tokensPerNode) => ({ ...common, placement: 1, tokensPerNode }) as const),
+      fc.integer({ min: 1, max: 256 }).map((tokensPerNode) => ({ ...common, placement: 2, tokensPerNode }) as const),
+    );
+  });
 
-function members(partitions: number): fc.Arbitrary<Member[]> {
+function tokens({ placement, partitions }: ClusterParameters): fc.Arbitrary<number[]> {
+  const token = fc.nat(placement === 1 ? partitions - 1 : TOKEN_PLACES - 1);
+  return fc.uniqueArray(token, { maxLength: placement === 3 ? 0 : 6 }).map((places) => places.sort((a, b) => a - b));
+}
+
+function members(fixed: ClusterParameters): fc.Arbitrary<Member[]> {
+  const { partitions } = fixed;
   const holderBytes = Math.max(1, partitions / 8);
   const member = record({
     node: nodeId,
@@ -86,6 +102,7 @@ function members(partitions: number): fc.Arbitrary<Member[]> {
     holders: fc
       .uint8Array({ minLength: holderBytes, maxLength: holderBytes })
       .map((bits) => (partitions < 8 ? bits.map((byte) => byte & (2 ** partitions - 1)) : bits)),
+    tokens: tokens(fixed),
     protocolMin: fc.integer({ min: 1, max: 9 }),
     protocolMax: fc.integer({ min: 9, max: 255 }),
     hidden: fc.boolean(),
@@ -95,7 +112,8 @@ function members(partitions: number): fc.Arbitrary<Member[]> {
     .map((list) => list.sort((a, b) => compare(a.node, b.node)));
 }
 
-function claims(partitions: number): fc.Arbitrary<Claim[]> {
+function claims({ partitions, placement }: ClusterParameters): fc.Arbitrary<Claim[]> {
+  if (placement !== 3) return fc.constant(unclaimed(partitions));
   return fc.array(nodeId, { minLength: 1, maxLength: 4 }).chain((owners) =>
     fc.array(record({ owner: fc.constantFrom(...owners), version: uint }), {
       minLength: partitions,
@@ -105,7 +123,7 @@ function claims(partitions: number): fc.Arbitrary<Claim[]> {
 }
 
 export const view: fc.Arbitrary<View> = parameters.chain((fixed) =>
-  record({ parameters: fc.constant(fixed), members: members(fixed.partitions), claims: claims(fixed.partitions) }),
+  record({ parameters: fc.constant(fixed), members: members(fixed), claims: claims(fixed) }),
 );
 
 const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
@@ -216,8 +234,8 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     record({
       kind: fc.constant("gossip-news"),
       parameters: fc.constant(fixed),
-      members: members(fixed.partitions),
-      claims: fc.option(claims(fixed.partitions), { nil: undefined }),
+      members: members(fixed),
+      claims: fc.option(claims(fixed), { nil: undefined }),
       wanted: fc.uniqueArray(nodeId, { maxLength: 5 }).map((list) => list.sort()),
       wantsClaims: fc.boolean(),
     }),
