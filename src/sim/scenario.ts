@@ -86,7 +86,7 @@ import type { ClientResult, Message } from "../core/message.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
 import { Checkers, setsOnDisk } from "./checkers.ts";
-import { History, type OperationBits } from "./history.ts";
+import { History, type OperationBits, promisedOf } from "./history.ts";
 import { parseOptions } from "./shrink.ts";
 import { Simulator } from "./simulator.ts";
 import { runSeed } from "./swarm.ts";
@@ -446,8 +446,9 @@ class Scenario {
     this.#world.put(node, key, write, { prefer: base?.prefer }, (result) => {
       done(result);
       if (result?.outcome !== "put") return;
-      const { needed, coordinator } = result.report;
-      this.#checkers.onAcknowledged(put, needed);
+      const { coordinator } = result.report;
+      this.#checkers.onAcknowledged(put, result.report.needed);
+      const needed = promisedOf(result.report, this.#world.viewOf(coordinator)?.parameters.n ?? Infinity);
       if (put.acknowledged === undefined || put.acknowledged.needed < needed)
         put.acknowledged = { needed, at: this.#world.now, coordinator };
       const seen = put.past.copy();

@@ -11,7 +11,7 @@ import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
 import type { ClientResult } from "../core/message.ts";
 import { Checkers, InvariantViolation, type Watched } from "./checkers.ts";
-import { OperationBits } from "./history.ts";
+import { OperationBits, promisedOf } from "./history.ts";
 import type { HostState } from "./simulator.ts";
 import { SmallDisk } from "./small-disk.ts";
 import { type Ledger, STEPS_PER_CLIENT_MAX, copyOf } from "./world-ledger.ts";
@@ -346,13 +346,14 @@ export class Turn implements Watched {
       const judged = copyOf(this.#known.history);
       const promised = judged.of(key).byId.get(id)!;
       this.#checkers(judged).onAcknowledged(promised, needed);
-      const name = `acknowledged ${id} ${needed} ${coordinator} ${promised.forgiven}`;
+      const kept = promisedOf(result.report, this.#options.parameters.n);
+      const name = `acknowledged ${id} ${kept} ${coordinator} ${promised.forgiven}`;
       this.#known = this.#ledger.knownAfter(this.#known, name, (history) => {
         const operation = history.of(key).byId.get(id)!;
         operation.forgiven = promised.forgiven;
         // A retry may be acknowledged with more copies than the first attempt: the promise grows.
-        if (operation.acknowledged === undefined || operation.acknowledged.needed < needed)
-          operation.acknowledged = { needed, at: 0, coordinator };
+        if (operation.acknowledged === undefined || operation.acknowledged.needed < kept)
+          operation.acknowledged = { needed: kept, at: 0, coordinator };
       });
       const ofKey = this.#known.history.of(key);
       const own = ofKey.byId.get(id)!;
