@@ -8,7 +8,7 @@
  *   listing     for each leaf that differs both sides tell the digests of its records
  *   exchanging  records that differ are fetched, merged here and, if the other side lacks something of the merged one, sent there
  *   ended       settled: everything that the other side had when it was looked at is merged and durable here (not for "push"), and everything that
- *               was here is durable there (not for "pull"). failed: something was refused, unreadable or silent; what was exchanged stays
+ *               was here is durable there (not for "pull"). failed: something was refused for good, unreadable or silent; what was exchanged stays
  *
  * The steps of one exchange overlap, deepest first, so that little is remembered at a time: bytes go with the difference, and so does memory.
  *
@@ -38,6 +38,9 @@ export const EXCHANGES_MAX = 32;
 const NODES_PER_QUESTION = 256;
 const LISTINGS_MAX = 4;
 const PUSHES_MAX = 16;
+/** A record that is refused is sent again after a while, unless as many were refused one after another. */
+const PAUSE_MS = 250;
+const REFUSALS_MAX = 16;
 const KEYS_PER_FETCH = 64;
 const RECORDS_PER_SCAN = 256;
 const BYTES_PER_SCAN = 1_048_576;
@@ -101,7 +104,10 @@ interface Exchange {
   readonly toSend: Map<Key, DvvSet>;
   /** Being read to be sent. */
   readonly reading: Map<Key, DvvSet>;
-  readonly sent: Set<RequestId>;
+  readonly sent: Map<RequestId, { readonly key: Key; readonly theirs: DvvSet }>;
+  /** Refusals of records sent since one was stored, and until when nothing more is sent because of them. */
+  refusals: number;
+  pausedUntil: Millis;
   differing: number;
   lastAnswerAt: Millis;
 }
@@ -151,7 +157,9 @@ export class TreeExchange {
       merging: new Map(),
       toSend: new Map(),
       reading: new Map(),
-      sent: new Set(),
+      sent: new Map(),
+      refusals: 0,
+      pausedUntil: 0,
       differing: 0,
       lastAnswerAt: this.#in.now,
     };
@@ -168,6 +176,7 @@ export class TreeExchange {
 
   onTimer(): void {
     for (const exchange of [...this.#exchanges.values()]) {
+      if (exchange.toSend.size > 0) this.#advance(exchange);
       const silent = this.#in.now - exchange.lastAnswerAt >= this.#in.config.transferTimeoutMs;
       if (silent && exchange.merging.size === 0 && exchange.reading.size === 0) this.#end(exchange, "failed");
     }
@@ -236,9 +245,20 @@ export class TreeExchange {
   /** The answer to a record that was sent. */
   onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
     const exchange = this.#answered(from, request);
-    if (exchange?.sent.delete(request) !== true) return;
-    if (outcome === "refused") this.#end(exchange, "failed");
-    else this.#advance(exchange);
+    const sent = exchange?.sent.get(request);
+    if (exchange === undefined || sent === undefined) return;
+    exchange.sent.delete(request);
+    if (outcome === "stored") exchange.refusals = 0;
+    else if (++exchange.refusals > REFUSALS_MAX) {
+      this.#end(exchange, "failed");
+      return;
+    } else {
+      // It may be too much at once: one record at a time, after a while.
+      exchange.toSend.set(sent.key, sent.theirs);
+      exchange.pausedUntil = this.#in.now + PAUSE_MS;
+      this.#in.timers.set("exchange", exchange.pausedUntil);
+    }
+    this.#advance(exchange);
   }
 
   onCompletion(completion: Completion): void {
@@ -437,8 +457,10 @@ export class TreeExchange {
   }
 
   #sendRecords(exchange: Exchange): boolean {
+    if (this.#in.now < exchange.pausedUntil) return true;
+    const atOnce = exchange.refusals > 0 ? 1 : PUSHES_MAX;
     for (const [key, theirs] of [...exchange.toSend]) {
-      if (exchange.reading.size + exchange.sent.size >= PUSHES_MAX) break;
+      if (exchange.reading.size + exchange.sent.size >= atOnce) break;
       exchange.toSend.delete(key);
       exchange.reading.set(key, theirs);
       this.#do.readRecord(key, exchange.session);
@@ -460,7 +482,7 @@ export class TreeExchange {
       const ttlMs = this.#in.config.transferTimeoutMs;
       const { puts: purpose } = exchange;
       const message = { request, ring: ring.digest, ttlMs, purpose, key, set, hintFor: undefined } as const;
-      exchange.sent.add(request);
+      exchange.sent.set(request, { key, theirs });
       if (!this.#ask(exchange, request, { kind: "replica-put", ...message })) {
         this.#end(exchange, "failed");
         return;

@@ -178,6 +178,7 @@ export class Checkers {
         case "disconnect":
         case "load":
         case "scan":
+        case "load-leaves":
         case "report-statistics":
         case "note":
           break;

@@ -14,6 +14,7 @@ export const sometimesPoints = [
   "core served alone",
   "damaged record found",
   "dot minted under a kept actor",
+  "early answer",
   "get failed",
   "gray failure",
   "hint delivered",
@@ -21,16 +22,21 @@ export const sometimesPoints = [
   "hint refused",
   "hint re-routed",
   "late frame dropped",
+  "leaf corrected",
+  "newcomer not known yet",
   "one operation under several dots",
   "page refused",
   "partition dropped",
   "partition dropped in placement 1",
   "partition dropped in placement 2",
   "partition held",
+  "partition opened",
   "peer limited",
   "peer suspected",
   "put failed",
   "put forwarded",
+  "quorum grown",
+  "read of one who does not count",
   "read repaired",
   "release refused",
   "retry after a failure",
@@ -42,6 +48,9 @@ export const sometimesPoints = [
   "storage failed",
   "three siblings merged",
   "tombstone read",
+  "tree exchange failed",
+  "trees evened out",
+  "write kept by one who does not count",
 ] as const;
 export type SometimesPoint = (typeof sometimesPoints)[number];
 
@@ -76,6 +85,17 @@ export class Sometimes {
       const { message } = event;
       if (message.kind === "transfer-page" && message.outcome === "refused") this.reached("page refused");
       if (message.kind === "release-reply" && message.partitions.length === 0) this.reached("release refused");
+      if (message.kind === "replica-put-reply" && message.outcome === "early") this.reached("early answer");
+      if (message.kind === "replica-put-reply" && message.outcome === "hinted")
+        this.reached("write kept by one who does not count");
+      if (message.kind === "replica-get-reply" && message.outcome === "moved")
+        this.reached("read of one who does not count");
+      if (message.kind === "known-reply" && !message.known) this.reached("newcomer not known yet");
+      if (
+        (message.kind === "leaf-reply" && message.outcome === "refused") ||
+        (message.kind === "tree-reply" && message.refused.length > 0)
+      )
+        this.reached("tree exchange failed");
     }
     for (const effect of effects) {
       if (effect.kind === "note") this.#onNote(effect.note);
@@ -91,6 +111,7 @@ export class Sometimes {
 
   #onReply(result: (Effect & { kind: "reply" })["result"]): void {
     if (result.outcome === "put" && result.report.hintedFor.length > 0) this.reached("sloppy quorum");
+    if (result.outcome === "put" && result.report.counted > 3 && result.report.needed > 3) this.reached("quorum grown");
     if (result.outcome !== "got") return;
     this.count(versionsReadPoints[Math.min(result.set.siblings.length, versionsReadPoints.length - 1)]!);
     if (result.set.siblings.length > 1) this.reached("siblings read");
@@ -134,6 +155,12 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "clock jumped";
     case "rings-differ":
       return "ring views differed";
+    case "exchanged":
+      return "trees evened out";
+    case "leaf-corrected":
+      return "leaf corrected";
+    case "partition-opened":
+      return "partition opened";
     case "partition-held":
       return "partition held";
     case "partition-dropped":
