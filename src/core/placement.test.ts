@@ -204,6 +204,7 @@ describe("a node", () => {
     const step = (event: NodeEvent): void => {
       for (const effect of subject.step(event)) {
         if (effect.kind === "scan") step({ kind: "scanned", ticket: effect.ticket, entries: [], done: true, at: 0 });
+        if (effect.kind === "load-leaves") step({ kind: "leaves-loaded", ticket: effect.ticket, leaves: [], at: 0 });
         if (effect.kind === "send" && effect.message.kind === "ping") epoch = effect.message.epoch;
         if (effect.kind !== "store") continue;
         for (const write of effect.writes) if (write.store === "meta") disk = write.meta;

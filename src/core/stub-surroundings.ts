@@ -2,7 +2,7 @@
 
 import { Prng } from "../base/prng.ts";
 import { partitionOf, positionOf } from "./address.ts";
-import { type Config, defaultConfig } from "./config.ts";
+import { type Config, defaultConfig, parametersFrom } from "./config.ts";
 import type { Effect, Lane, Note, Write } from "./effect.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import { type Member, type View, noHolders, withHolder } from "./membership.ts";
@@ -42,13 +42,14 @@ export function viewOf({ nodes, n, r, w, partitions = 8, holds = () => true, ver
       capacity: 1,
       zone: node,
       holders,
+      tokens: [],
       protocolMin: 1,
       protocolMax: 1,
       hidden: false,
     };
   });
   const claims = Array.from({ length: partitions }, (_, p) => ({ owner: nodeNamed(1 + (p % nodes)), version: 1 }));
-  return { parameters: { n, r, w, partitions }, members, claims };
+  return { parameters: parametersFrom({ n, r, w, partitions }), members, claims };
 }
 
 type Sent = Extract<Effect, { kind: "send" }>;
