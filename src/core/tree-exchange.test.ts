@@ -516,7 +516,7 @@ describe("writes meanwhile", () => {
             const sound = EVERYTHING.filter(
               (p) => here.forest.failuresIn(p) === failures[p] && !here.forest.isDoubtful(p),
             );
-            expect(here.forest.settledUpTo(begun!)).toBe(true);
+            expect(here.forest.settledUpTo(begun)).toBe(true);
             if (direction !== "push") expect(covers(here, before.there, sound)).toEqual([]);
           }
           expect([here.exchange.size, there.source.size]).toEqual([0, 0]);
