@@ -152,8 +152,8 @@ export class Scrub {
     const page = this.#page;
     if (page?.ticket !== ticket) return false;
     this.#page = undefined;
-    this.#forest.close(page.observation);
     this.#judge(page, entries, done);
+    this.#forest.close(page.observation);
     return true;
   }
 
@@ -203,6 +203,7 @@ export class Scrub {
     const partitions = this.#leaves / LEAVES_PER_PARTITION;
     const sums = new Map<Leaf, Digest>();
     const unread = new Set<Leaf>();
+    // A damaged record that is written anew now is a store like any other: its leaf is disturbed, and what was counted for it is right.
     for (const { address, record } of entries) {
       const leaf = leafOf(address, partitions);
       const key = keyOfRecord(address);
