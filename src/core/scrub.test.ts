@@ -417,6 +417,27 @@ describe("a leaf in doubt", () => {
     fixture.pass(1_000);
     fixture.expectRight();
   });
+
+  test("that cannot be read keeps neither the others waiting nor the round", () => {
+    const fixture = new Fixture(all);
+    const [unread, sound] = [
+      leafOfKey(keys[0]!),
+      leafOfKey(keys.find((key) => leafOfKey(key) !== leafOfKey(keys[0]!))!),
+    ];
+    const { disk } = fixture;
+    const scan = disk.scan.bind(disk);
+    disk.scan = (asked) => {
+      const { entries, done } = scan(asked);
+      return {
+        entries: entries.map((entry) => (entry.address.endsWith(keys[0]!) ? { ...entry, record: "failed" } : entry)),
+        done,
+      };
+    };
+    for (const leaf of [unread, sound]) fixture.forest.doubt(leaf);
+    fixture.pass(5_000);
+    expect([...(fixture.forest.memory as { readonly doubtful: ReadonlySet<Leaf> }).doubtful]).toEqual([unread]);
+    fixture.round();
+  });
 });
 
 describe("at the start", () => {
