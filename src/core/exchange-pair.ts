@@ -40,9 +40,10 @@ export type StoreFate = "stored" | "lost" | "kept";
 
 /** Records in the order of their addresses, and the sums of the leaves. */
 export class PairDisk {
-  readonly #records = new Map<string, StoredRecord>();
+  /** Undefined for what is gone: its address stays in its place. */
+  readonly #records = new Map<string, StoredRecord | undefined>();
   readonly #damaged = new Set<string>();
-  /** Sorted. */
+  /** Of all that is in the map, sorted. */
   #addresses: string[] = [];
   readonly leaves = new Map<Leaf, Digest>();
 
@@ -51,8 +52,11 @@ export class PairDisk {
   }
 
   /** All keys with what a read of them finds, in the order of the disk. */
-  all(): { readonly key: Key; readonly record: ReadRecord }[] {
-    return this.#addresses.map((address) => ({ key: keyOfRecord(address), record: this.#read(address)! }));
+  all(): { readonly address: string; readonly key: Key; readonly record: ReadRecord }[] {
+    return this.#addresses.flatMap((address) => {
+      const record = this.#read(address);
+      return record === undefined ? [] : [{ address, key: keyOfRecord(address), record }];
+    });
   }
 
   /** Puts many records on an empty disk at once. */
@@ -93,8 +97,9 @@ export class PairDisk {
       const address = this.#addresses[i]!;
       if (address >= before) break;
       if (address === after) continue;
+      const record = this.#read(address);
+      if (record === undefined) continue;
       if (entries.length > 0 && (entries.length >= countMax || bytes >= bytesMax)) return { entries, done: false };
-      const record = this.#read(address)!;
       entries.push({ address, record });
       if (typeof record !== "string")
         for (const { value } of record.set.siblings) bytes += value === null ? 0 : value.length;
@@ -108,12 +113,8 @@ export class PairDisk {
 
   #set(address: string, record: StoredRecord | null): void {
     this.#damaged.delete(address);
-    if (record === null) {
-      if (this.#records.delete(address)) this.#addresses.splice(this.#firstFrom(address), 1);
-      return;
-    }
-    if (!this.#records.has(address)) this.#addresses.splice(this.#firstFrom(address), 0, address);
-    this.#records.set(address, record);
+    if (record !== null && !this.#records.has(address)) this.#addresses.splice(this.#firstFrom(address), 0, address);
+    if (record !== null || this.#records.has(address)) this.#records.set(address, record ?? undefined);
   }
 
   #firstFrom(address: string): number {
@@ -182,8 +183,8 @@ export class Side {
   /** What the sound records on the disk add up to, leaf by leaf; those that are not 0, in order. */
   sums(): { readonly leaf: Leaf; readonly digest: Digest }[] {
     const sums = new Map<Leaf, Digest>();
-    for (const { key, record } of this.disk.all()) {
-      const leaf = leafOf(positionOf(key), this.#partitions);
+    for (const { address, key, record } of this.disk.all()) {
+      const leaf = leafOf(address, this.#partitions);
       if (typeof record !== "string") sums.set(leaf, addDigests(sums.get(leaf) ?? 0, recordDigest(key, record.set)));
     }
     return [...sums].map(([leaf, digest]) => ({ leaf, digest })).sort((a, b) => a.leaf - b.leaf);

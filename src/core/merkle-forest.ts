@@ -219,10 +219,11 @@ export class MerkleForest {
 
   /** Memory, disk and the disk's sums may have parted here. */
   doubt(leaf: Leaf): void {
+    this.#doubtful.delete(leaf);
     this.#doubtful.add(leaf);
   }
 
-  /** A leaf in doubt with no store under way, if there is one. */
+  /** A leaf in doubt with no store under way, if there is one: the one that was last called so the longest ago. */
   get doubtful(): Leaf | undefined {
     for (const leaf of this.#doubtful) if (!this.#pending.has(leaf)) return leaf;
     return undefined;

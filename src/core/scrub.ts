@@ -2,7 +2,7 @@
  * Scrub: this node reads its own records in the background, page by page and round and round, to find what the disk has damaged or lost before
  * anybody asks for it (DESIGN, section 5; DynamoDB's continuous verification of data at rest). States, in order:
  *
- *   waiting    the next page is due in `scrubMs`, or sooner while the sum of some leaf is in doubt
+ *   waiting    the next page is due in `scrubMs`; besides, and sooner, a look at a leaf whose sum is in doubt
  *   reading    a page of records, or one leaf as a whole: one that is in doubt, or is larger than a page
  *   judging    the digests of each leaf that was read whole are added up: where they are not what the forest counts, and nothing was written there
  *              meanwhile, the sum is set right. So the tree says what is truly there, differs from those of others, and anti-entropy brings what is
@@ -127,14 +127,16 @@ export class Scrub {
     this.#in.timers.set("scrub", this.#in.now + this.#in.config.scrubMs);
     const last = this.#leaves - 1;
     if (this.#page !== undefined || last < 0) return;
-    if (this.#forest.doubtful !== undefined) this.onDoubtTimer();
-    else this.#read(this.#cursor, this.#large ? this.#cursor : last, true);
+    this.#read(this.#cursor, this.#large ? this.#cursor : last, true);
   }
 
   /** Looks at a leaf in doubt. */
   onDoubtTimer(): void {
     const leaf = this.#forest.doubtful;
-    if (leaf !== undefined && this.#page === undefined && this.#leaves > 0) this.#read(leaf, leaf, false);
+    if (leaf === undefined || this.#page !== undefined || this.#leaves === 0) return;
+    // Should it stay in doubt, because it cannot be read or is written all the time, the others have their turn first.
+    this.#forest.doubt(leaf);
+    this.#read(leaf, leaf, false);
   }
 
   /** Some leaf is in doubt: do not wait for the round. */
@@ -152,8 +154,8 @@ export class Scrub {
     const page = this.#page;
     if (page?.ticket !== ticket) return false;
     this.#page = undefined;
-    this.#forest.close(page.observation);
     this.#judge(page, entries, done);
+    this.#forest.close(page.observation);
     return true;
   }
 
@@ -203,6 +205,7 @@ export class Scrub {
     const partitions = this.#leaves / LEAVES_PER_PARTITION;
     const sums = new Map<Leaf, Digest>();
     const unread = new Set<Leaf>();
+    // A damaged record that is written anew now is a store like any other: its leaf is disturbed, and what was counted for it is right.
     for (const { address, record } of entries) {
       const leaf = leafOf(address, partitions);
       const key = keyOfRecord(address);
