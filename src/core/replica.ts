@@ -175,10 +175,23 @@ export class Replica {
     this.#enter(key, { kind: "drop-damaged" });
   }
 
-  /** What is in memory of this leaf may not be what is on the disk: it is read again when it is asked for. */
+  /**
+   * What is in memory of this leaf may not be what is on the disk: it is read again when it is asked for. The forest counts what is on the disk, and no
+   * store of a record is under way there.
+   */
   reread(leaf: Leaf): void {
-    for (const state of [...this.#keys.values()])
-      if (state.waiting === undefined && state.storesUnderWay === 0 && this.#leaf(state) === leaf) this.#forget(state);
+    for (const state of [...this.#keys.values()]) {
+      if (this.#leaf(state) !== leaf) continue;
+      if (state.waiting === undefined && state.storesUnderWay === 0) {
+        this.#forget(state);
+        continue;
+      }
+      // It is being read, or will be when its hints are on the disk: what was counted for it before is not counted any more.
+      state.digest = UNKNOWN;
+      if (state.waiting !== undefined) continue;
+      state.doubtful = true;
+      state.waiting = [];
+    }
   }
 
   onLoaded(ticket: Ticket, records: readonly (ReadRecord | undefined)[]): void {
