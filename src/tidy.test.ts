@@ -72,6 +72,7 @@ const CORE_VALUES = [
   "event",
   "hint-index",
   "identifiers",
+  "leaf-reading",
   "membership",
   "merkle-forest",
   "message",

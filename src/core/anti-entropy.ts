@@ -66,9 +66,10 @@ export class AntiEntropy {
     if (this.#comparing !== undefined) return;
     for (const peer of this.#inTurn()) {
       const partitions = this.#inCommon(peer);
-      if (partitions.length === 0 || !this.#do.exchange(peer, partitions)) continue;
+      if (partitions.length === 0) continue;
       this.#comparing = peer;
-      return;
+      if (this.#do.exchange(peer, partitions)) return;
+      this.#comparing = undefined;
     }
   }
 

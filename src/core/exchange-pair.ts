@@ -12,6 +12,7 @@ import type { DvvSet } from "./dvvset.ts";
 import type { Effect, ReadRecord, StoredRecord, Write } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
 import type { Key, Millis, NodeId, Partition, Ticket } from "./identifiers.ts";
+import type { LeafActions } from "./leaf-reading.ts";
 import {
   type Digest,
   type Leaf,
@@ -150,21 +151,24 @@ export class Side {
     this.disk = disk;
     this.surroundings = new StubSurroundings(self, viewOf({ ...CLUSTER, partitions }), config);
     this.replica = new Replica(this.surroundings, new HintIndex(), this.forest);
-    const corrected = (leaf: Leaf, digest: Digest): void => {
-      const ticket = this.surroundings.nextTicket();
-      this.#corrections.set(ticket, leaf);
-      this.surroundings.store(ticket, [{ store: "leaves", leaf, change: "set", digest }]);
-      this.replica.reread(leaf);
+    const ofLeaves: LeafActions = {
+      corrected: (leaf, digest) => {
+        const ticket = this.surroundings.nextTicket();
+        this.#corrections.set(ticket, leaf);
+        this.surroundings.store(ticket, [{ store: "leaves", leaf, change: "set", digest }]);
+        this.replica.reread(leaf);
+      },
+      mendDamaged: (key) => this.replica.mendDamaged(key),
     };
     this.exchange = new TreeExchange(this.surroundings, this.forest, {
       readRecord: (key, session) => this.replica.readRecord(key, { kind: "exchange", session, key }),
       merge: (key, set, purpose, session) => this.replica.merge(key, set, purpose, { kind: "exchange", session, key }),
-      corrected,
+      ...ofLeaves,
       ended: (end) => this.ended.push(end),
     });
     this.source = new TreeSource(this.surroundings, this.forest, {
       readRecord: (key, ticket) => this.replica.readRecord(key, { kind: "fetch", ticket, key }),
-      corrected,
+      ...ofLeaves,
     });
     for (const { leaf, digest } of this.sums()) {
       this.forest.set(leaf, digest);

@@ -231,10 +231,13 @@ describe("somebody who was asked counts no more, or not yet", () => {
   /** Nobody beside those who count. */
   const three: ViewOptions = { ...held(1, 2, 3), nodes: 3 };
 
-  test("that is no answer, and the next on the walk is asked", () => {
+  test("that is no answer; the next on the walk is asked only when nobody tells who counts instead", () => {
     const fixture = new Fixture(held(1, 2, 3)).start().own(one).reply(2, "moved");
     expect(fixture.answers).toEqual([]);
+    expect(fixture.asked.slice(3)).toEqual([]);
+    fixture.slow();
     expect(fixture.asked.slice(3)).toEqual([{ node: 4, counts: false }]);
+    expect(fixture.answers).toEqual([]);
     fixture.reply(3, two);
     expect(fixture.got).toMatchObject({ set: sync(one, two), report: { answered: names(1, 3) } });
   });

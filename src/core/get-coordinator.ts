@@ -194,9 +194,9 @@ export class GetCoordinator {
 
   #take(get: Get, node: NodeId, outcome: ReplicaGetReply["outcome"], set: DvvSet): void {
     if (outcome === "moved") {
+      // Its place is taken by one who counts, of whom this node will hear; a stand-in is asked only when it does not, after `slowReplyMs`.
       get.tally.refuse(node);
       get.moved = true;
-      this.#askFallback(get, this.#in.listOf(get.key));
     } else if (outcome === "failed") {
       get.tally.refuse(node);
       get.replies.set(node, EMPTY);

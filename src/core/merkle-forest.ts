@@ -46,7 +46,7 @@ export function subtractDigests(a: Digest, b: Digest): Digest {
 /** Worked out lately: sets never change, and the same one is counted, stored and listed. */
 const digests = new WeakMap<DvvSet, { readonly key: Key; readonly digest: Digest }>();
 
-/** Equal records of one key have equal digests. Never 0. Values count by their checksums: no value is read. */
+/** Two records of one key have equal digests when they are equal as `dvvset.ts` has it: by dots and operations, which name their values. Never 0. */
 export function recordDigest(key: Key, set: DvvSet): Digest {
   const known = digests.get(set);
   if (known?.key === key) return known.digest;
@@ -58,8 +58,8 @@ export function recordDigest(key: Key, set: DvvSet): Digest {
 function digestOf(key: Key, set: DvvSet): Digest {
   let text: string = key;
   for (const { actor, counter } of set.clock) text += `\n${actor}${counter}`;
-  for (const { dots, operation, at, checksum, value } of set.siblings) {
-    text += `\n${operation} ${at} ${value === null ? "-" : checksum}`;
+  for (const { dots, operation } of set.siblings) {
+    text += `\n${operation}`;
     for (const { actor, counter } of dots) text += ` ${actor}${counter}`;
   }
   return hash52(text) || 1;

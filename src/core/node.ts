@@ -28,6 +28,7 @@ import { HandOver } from "./hand-over.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
+import type { LeafActions } from "./leaf-reading.ts";
 import type { View } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
@@ -206,23 +207,25 @@ export class DynamoNode {
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
     });
-    const corrected = (leaf: Leaf, digest: Digest) => this.#correct(leaf, digest);
+    const ofLeaves: LeafActions = {
+      corrected: (leaf, digest) => this.#correct(leaf, digest),
+      mendDamaged: (key) => this.#replica.mendDamaged(key),
+    };
     this.#exchange = new TreeExchange(surroundings, this.#forest, {
       readRecord: (key, session) => this.#replica.readRecord(key, { kind: "exchange", session, key }),
       merge: (key, set, purpose, session) => this.#replica.merge(key, set, purpose, { kind: "exchange", session, key }),
-      corrected,
+      ...ofLeaves,
       ended: (end) => this.#onExchanged(end),
     });
     this.#treeSource = new TreeSource(surroundings, this.#forest, {
       readRecord: (key, ticket) => this.#replica.readRecord(key, { kind: "fetch", ticket, key }),
-      corrected,
+      ...ofLeaves,
     });
     this.#antiEntropy = new AntiEntropy(surroundings, {
       exchange: (peer, partitions) => this.#exchange.start(peer, partitions, "both", { kind: "anti-entropy" }),
     });
     this.#scrub = new Scrub(surroundings, this.#forest, {
-      corrected,
-      mendDamaged: (key) => this.#replica.mendDamaged(key),
+      ...ofLeaves,
     });
   }
 

@@ -141,10 +141,11 @@ export class Opening {
       const again = compared !== undefined && compared.failures !== this.#forest.failuresIn(partition);
       return version <= peer.known && (compared === undefined || again) ? [partition] : [];
     });
+    if (due.length === 0) return;
     const serial = ++this.#serials;
-    if (due.length === 0 || !this.#do.exchange(node, due, serial)) return;
     const failures = new Map(due.map((partition) => [partition, this.#forest.failuresIn(partition)]));
     peer.comparing = { serial, failures };
+    if (!this.#do.exchange(node, due, serial)) peer.comparing = undefined;
   }
 
   #openWhatMayBe(unopened: ReadonlyMap<Partition, number>): void {

@@ -14,18 +14,17 @@
  * longer.
  */
 
-import { keyOfRecord, partitionRange } from "./address.ts";
+import { partitionRange } from "./address.ts";
 import type { ReadRecord } from "./effect.ts";
-import type { Key, Ticket } from "./identifiers.ts";
+import type { Ticket } from "./identifiers.ts";
+import { type LeafActions, judgeLeaf, listedRecords } from "./leaf-reading.ts";
 import {
   type Digest,
   LEAVES_PER_PARTITION,
   type Leaf,
   type MerkleForest,
   type Observation,
-  addDigests,
   leafOf,
-  recordDigest,
 } from "./merkle-forest.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -34,12 +33,6 @@ const BYTES_PER_PAGE = 262_144;
 /** How soon a leaf in doubt is looked at. */
 const DOUBT_MS = 500;
 const LOAD_AGAIN_MS = 1_000;
-
-export interface ScrubActions {
-  /** What is in memory of the leaf may not be what is on the disk. */
-  corrected(leaf: Leaf, digest: Digest): void;
-  mendDamaged(key: Key): void;
-}
 
 interface Page {
   readonly ticket: Ticket;
@@ -54,7 +47,7 @@ interface Page {
 export class Scrub {
   readonly #in: Surroundings;
   readonly #forest: MerkleForest;
-  readonly #do: ScrubActions;
+  readonly #do: LeafActions;
   #page: Page | undefined;
   /** The leaf at which the round goes on. */
   #cursor: Leaf = 0;
@@ -66,7 +59,7 @@ export class Scrub {
   /** Corrected sums on their way to the disk. */
   readonly #corrections = new Map<Ticket, Leaf>();
 
-  constructor(surroundings: Surroundings, forest: MerkleForest, actions: ScrubActions) {
+  constructor(surroundings: Surroundings, forest: MerkleForest, actions: LeafActions) {
     this.#in = surroundings;
     this.#forest = forest;
     this.#do = actions;
@@ -203,21 +196,16 @@ export class Scrub {
     done: boolean,
   ): void {
     const partitions = this.#leaves / LEAVES_PER_PARTITION;
-    const sums = new Map<Leaf, Digest>();
-    const unread = new Set<Leaf>();
-    // A damaged record that is written anew now is a store like any other: its leaf is disturbed, and what was counted for it is right.
-    for (const { address, record } of entries) {
-      const leaf = leafOf(address, partitions);
-      const key = keyOfRecord(address);
-      if (record === "failed") unread.add(leaf);
-      else if (record === "damaged") this.#do.mendDamaged(key);
-      else sums.set(leaf, addDigests(sums.get(leaf) ?? 0, recordDigest(key, record.set)));
+    const byLeaf = new Map<Leaf, (typeof entries)[number][]>();
+    for (const entry of entries) {
+      const leaf = leafOf(entry.address, partitions);
+      (byLeaf.get(leaf) ?? byLeaf.set(leaf, []).get(leaf)!).push(entry);
     }
     // The leaf in which a page ends may go on behind it.
     const end = done ? last + 1 : leafOf(entries.at(-1)!.address, partitions);
-    for (const leaf of first === last ? [first] : this.#between(first, end, sums)) {
-      const sum = sums.get(leaf) ?? 0;
-      if (!unread.has(leaf) && this.#forest.verify(leaf, sum, observation) === "wrong") this.#do.corrected(leaf, sum);
+    for (const leaf of first === last ? [first] : this.#between(first, end, byLeaf.keys())) {
+      const records = listedRecords(byLeaf.get(leaf) ?? []);
+      if (records !== undefined) judgeLeaf(this.#forest, leaf, records, observation, this.#do);
     }
     if (!inRound) return;
     this.#large = !done && end === first;
@@ -226,8 +214,8 @@ export class Scrub {
   }
 
   /** Leaves from `first` up to, and without, `end` that have records or are thought to have some. */
-  #between(first: Leaf, end: Leaf, sums: ReadonlyMap<Leaf, Digest>): Leaf[] {
-    const leaves = new Set(sums.keys());
+  #between(first: Leaf, end: Leaf, read: Iterable<Leaf>): Leaf[] {
+    const leaves = new Set(read);
     for (let p = Math.floor(first / LEAVES_PER_PARTITION); p * LEAVES_PER_PARTITION < end; p++)
       for (const { leaf } of this.#forest.leavesOf(p)) leaves.add(leaf);
     return [...leaves].filter((leaf) => leaf >= first && leaf < end).sort((a, b) => a - b);

@@ -216,9 +216,10 @@ export class Transfer {
       copy.source = source;
       if (this.#forest.root(partition) === 0) {
         if (this.#askPage(copy, "")) return;
-      } else if (this.#do.exchange(source, partition)) {
+      } else {
         copy.state = "comparing";
-        return;
+        if (this.#do.exchange(source, partition)) return;
+        copy.state = "idle";
       }
     }
     copy.source = undefined;

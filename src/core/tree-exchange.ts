@@ -17,9 +17,10 @@
  */
 
 import { type DvvSet, EMPTY, equal } from "./dvvset.ts";
-import { keyOfRecord, partitionRange } from "./address.ts";
+import { partitionRange } from "./address.ts";
 import type { ReadRecord } from "./effect.ts";
 import type { Key, Millis, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import { type LeafActions, judgeLeaf, listedRecords } from "./leaf-reading.ts";
 import {
   DEPTH,
   type Digest,
@@ -28,8 +29,6 @@ import {
   type Leaf,
   type MerkleForest,
   type Observation,
-  addDigests,
-  recordDigest,
 } from "./merkle-forest.ts";
 import type { FetchReply, LeafReply, PutPurpose, TreeReply } from "./message.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
@@ -63,11 +62,9 @@ export interface ExchangeEnd {
   readonly differing: number;
 }
 
-export interface ExchangeActions {
+export interface ExchangeActions extends LeafActions {
   readRecord(key: Key, session: number): void;
   merge(key: Key, set: DvvSet, purpose: PutPurpose, session: number): void;
-  /** The leaf's records on the disk add up to this. */
-  corrected(leaf: Leaf, digest: Digest): void;
   ended(end: ExchangeEnd): void;
 }
 
@@ -108,6 +105,8 @@ interface Exchange {
   /** Refusals of records sent since one was stored, and until when nothing more is sent because of them. */
   refusals: number;
   pausedUntil: Millis;
+  /** A record of this node's that was to be sent could not be read. */
+  unreadable: boolean;
   differing: number;
   lastAnswerAt: Millis;
 }
@@ -160,6 +159,7 @@ export class TreeExchange {
       sent: new Map(),
       refusals: 0,
       pausedUntil: 0,
+      unreadable: false,
       differing: 0,
       lastAnswerAt: this.#in.now,
     };
@@ -298,17 +298,19 @@ export class TreeExchange {
     this.#byScan.delete(ticket);
     const { exchange, listing } = found;
     listing.scan = undefined;
-    if (entries.some(({ record }) => record === "failed")) {
+    const records = listedRecords(entries);
+    if (records === undefined) {
       this.#end(exchange, "failed");
       return true;
     }
-    for (const { address, record } of entries) {
-      const key = keyOfRecord(address);
-      listing.mine.set(key, typeof record === "string" ? 0 : recordDigest(key, record.set));
-    }
+    for (const { key, digest } of records) listing.mine.set(key, digest);
     const last = entries.at(-1);
     if (!done && last !== undefined) this.#scan(exchange, listing, last.address);
-    else this.#verify(listing);
+    else {
+      // What was read in one piece tells whether the leaf's sum is right.
+      if (listing.pages === 1) judgeLeaf(this.#forest, listing.leaf, records, listing.observation, this.#do);
+      this.#forest.close(listing.observation);
+    }
     this.#listed(exchange, listing);
     return true;
   }
@@ -359,7 +361,7 @@ export class TreeExchange {
       toSend.size === 0 &&
       reading.size === 0 &&
       sent.size === 0;
-    if (idle) this.#end(exchange, "settled");
+    if (idle) this.#end(exchange, exchange.unreadable ? "failed" : "settled");
   }
 
   /** Each of these is false when the peer cannot be reached any more. */
@@ -421,14 +423,6 @@ export class TreeExchange {
     });
   }
 
-  /** What was read in one piece tells whether the leaf's sum is right. */
-  #verify(listing: Listing): void {
-    this.#forest.close(listing.observation);
-    if (listing.pages > 1) return;
-    const sum = [...listing.mine.values()].reduce(addDigests, 0);
-    if (this.#forest.verify(listing.leaf, sum, listing.observation) === "wrong") this.#do.corrected(listing.leaf, sum);
-  }
-
   /** When both sides have told all of a leaf: what differs? */
   #listed(exchange: Exchange, listing: Listing): void {
     if (listing.scan !== undefined || listing.request !== undefined) {
@@ -473,10 +467,7 @@ export class TreeExchange {
     const { ring } = this.#in;
     if (theirs === undefined) return;
     exchange.reading.delete(key);
-    if (outcome === "failed" && exchange.direction === "push") {
-      this.#end(exchange, "failed");
-      return;
-    }
+    if (outcome === "failed") exchange.unreadable = true;
     if (outcome === "found" && ring !== undefined && !equal(set, theirs)) {
       const request = this.#in.nextRequest();
       const ttlMs = this.#in.config.transferTimeoutMs;

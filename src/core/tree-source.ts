@@ -13,20 +13,18 @@
  * to LISTED_MAX records, a fetch FETCHED_MAX keys and a page's bytes.
  */
 
-import { keyOfRecord, partitionOf, partitionRange, positionOf } from "./address.ts";
+import { partitionOf, partitionRange, positionOf } from "./address.ts";
 import type { ReadRecord } from "./effect.ts";
 import type { Epoch, Key, NodeId, Partition, Ticket } from "./identifiers.ts";
+import { type LeafActions, judgeLeaf, listedRecords } from "./leaf-reading.ts";
 import { holds, memberOf } from "./membership.ts";
 import {
   type Digest,
   FANOUT,
   LEAVES_PER_PARTITION,
-  type Leaf,
   type MerkleForest,
   type Observation,
-  addDigests,
   partitionOfLeaf,
-  recordDigest,
 } from "./merkle-forest.ts";
 import type { FetchReply, FetchRequest, LeafRequest, TreeRequest } from "./message.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
@@ -37,10 +35,8 @@ export const LISTED_MAX = 256;
 export const LISTED_BYTES_MAX = 1_048_576;
 export const FETCHED_MAX = 64;
 
-export interface TreeSourceActions {
+export interface TreeSourceActions extends LeafActions {
   readRecord(key: Key, ticket: Ticket): void;
-  /** The leaf's records on the disk add up to this. */
-  corrected(leaf: Leaf, digest: Digest): void;
 }
 
 interface Listing {
@@ -125,20 +121,16 @@ export class TreeSource {
     entries: readonly { readonly address: string; readonly record: ReadRecord }[],
     done: boolean,
   ): boolean {
-    const listing = this.#take(ticket);
+    const listing = this.#listings.get(ticket);
     if (listing === undefined) return false;
     const { to, epoch, asked, observation } = listing;
-    if (entries.some(({ record }) => record === "failed")) {
+    const records = listedRecords(entries);
+    if (records !== undefined && done && asked.after === "")
+      judgeLeaf(this.#forest, asked.leaf, records, observation, this.#do);
+    this.#take(ticket);
+    if (records === undefined) {
       this.#refuse(to, asked, epoch);
       return true;
-    }
-    const records = entries.map(({ address, record }) => {
-      const key = keyOfRecord(address);
-      return { key, digest: typeof record === "string" ? 0 : recordDigest(key, record.set) };
-    });
-    if (done && asked.after === "") {
-      const sum = records.reduce((total, { digest }) => addDigests(total, digest), 0);
-      if (this.#forest.verify(asked.leaf, sum, observation) === "wrong") this.#do.corrected(asked.leaf, sum);
     }
     const next = done ? undefined : entries.at(-1)?.address;
     const reply = { kind: "leaf-reply", request: asked.request, outcome: "listed", records, next } as const;
