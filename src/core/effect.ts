@@ -2,6 +2,7 @@
 
 import type { DvvSet } from "./dvvset.ts";
 import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import type { ChangeRefusal } from "./membership-change.ts";
 import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientResult, Message, PutPurpose } from "./message.ts";
@@ -87,6 +88,16 @@ export type Effect =
       readonly request: RequestId;
       readonly result: ClientResult;
     }
+  | /** Answers `change-membership`: what speaks against it; undefined when it is made here, and about to be told. */ {
+      readonly kind: "report-change";
+      readonly request: RequestId;
+      readonly refusal: ChangeRefusal | undefined;
+    }
+  | /** This node belongs to the cluster no more, and everything that it had is with others: what is on its disk may be thrown away. */ {
+      readonly kind: "departed";
+      readonly standing: "left" | "removed";
+      readonly by: NodeId;
+    }
   | /** Answers `client-statistics`; exactly one for each, unless abandoned. Both lists by node. */ {
       readonly kind: "report-statistics";
       readonly request: RequestId;
@@ -100,6 +111,12 @@ export type Effect =
 export type Note =
   | { readonly what: "phase"; readonly phase: NodePhase }
   | { readonly what: "view"; readonly members: number }
+  | /** An operator's change was made here. */ {
+      readonly what: "membership-changed";
+      readonly change: "leave" | "remove";
+      readonly node: NodeId;
+    }
+  | { readonly what: "hint-entrusted"; readonly key: Key; readonly target: NodeId; readonly to: NodeId }
   | {
       readonly what: "minted";
       readonly key: Key;
@@ -147,5 +164,5 @@ export type Note =
       readonly leaf: Leaf;
     };
 
-/** starting: looks through its hints. waiting: has met no member yet. member: answers. */
-export type NodePhase = "starting" | "waiting" | "joining" | "member";
+/** starting: looks through its hints. waiting: has met no member yet. member: answers. leaving: gives what it has to others. gone: belongs to the cluster no more. */
+export type NodePhase = "starting" | "waiting" | "joining" | "member" | "leaving" | "gone";

@@ -3,6 +3,7 @@
 import type { ClusterParameters } from "./config.ts";
 import type { ReadRecord } from "./effect.ts";
 import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { MembershipChange } from "./membership-change.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientWrite, Message } from "./message.ts";
 
@@ -25,6 +26,12 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly write: ClientWrite;
       readonly prefer: NodeId | undefined;
       readonly timeoutMs: Millis | undefined;
+    }
+  | /** An operator's act at this node. `wallMs`: milliseconds since 1970. */ {
+      readonly kind: "change-membership";
+      readonly request: RequestId;
+      readonly change: MembershipChange;
+      readonly wallMs: Millis;
     }
   | /** What all members have counted is wanted; see `survey.ts`. */ {
       readonly kind: "client-statistics";

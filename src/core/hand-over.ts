@@ -12,6 +12,8 @@
  *   dropped       page by page its records are removed
  *
  * If an owner falls silent, or if the ring changes, closing ends and the node answers again: it has missed writes meanwhile, as one that was away.
+ * A node that was removed holds nothing by any view: it begins with clearing, for all that it may have.
+ *
  * A write that still reaches this node becomes a hint for the owners (`node.ts`). If the node comes to own the partition again, it stops.
  *
  * Limits: one round of questions at a time; one round of exchanges, with each owner once; one page of `RECORDS_PER_PAGE` at a time. Travels in the
@@ -22,7 +24,7 @@ import { keyOfRecord, partitionRange } from "./address.ts";
 import type { DvvSet } from "./dvvset.ts";
 import type { ReadRecord } from "./effect.ts";
 import type { Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
-import { holds, memberOf } from "./membership.ts";
+import { holds, isGone, memberOf } from "./membership.ts";
 import type { ReleaseReply, ReleaseRequest } from "./message.ts";
 import { type Ring, placementDigest } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -77,6 +79,8 @@ export class HandOver {
   #round: Round | undefined;
   #rounds = 0;
   #beginning = false;
+  /** This node was removed: seen, and acted upon. */
+  #gone = false;
   #page: { readonly partition: Partition; readonly ticket: Ticket } | undefined;
   /** The first record of the last page: one that is there again could not be removed. */
   #lastFirst = "";
@@ -91,6 +95,15 @@ export class HandOver {
     return this.#closing.size + [...this.#toClear].filter((partition) => this.#isReady(partition)).length;
   }
 
+  /** Partitions that this node holds, or of which something may be left here. */
+  get remaining(): number {
+    const { ring, self } = this.#in;
+    const own = ring === undefined ? undefined : memberOf(ring.view, self);
+    let held = 0;
+    for (let p = 0; own !== undefined && p < (ring?.view.claims.length ?? 0); p++) if (holds(own, p)) held++;
+    return held + this.#toClear.size;
+  }
+
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
     return {
@@ -103,6 +116,7 @@ export class HandOver {
       round: this.#round,
       rounds: this.#rounds,
       lastFirst: this.#lastFirst,
+      gone: this.#gone,
       page: this.#page,
     };
   }
@@ -117,6 +131,7 @@ export class HandOver {
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
     if (ring === undefined || own === undefined) return;
     const owned = new Set<Partition>();
+    if (isGone(own) && !this.#gone) this.onStarted();
     for (let p = 0; p < ring.view.claims.length; p++) {
       if (ring.owns(self, p)) owned.add(p);
       else if (this.#owned.has(p) && !holds(own, p)) this.#toClear.add(p);
@@ -198,6 +213,7 @@ export class HandOver {
     const { ring, self } = this.#in;
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
     if (ring === undefined || own === undefined) return;
+    this.#gone = isGone(own);
     for (let p = 0; p < ring.view.claims.length; p++) if (!holds(own, p) && !ring.owns(self, p)) this.#toClear.add(p);
     this.#arm();
   }

@@ -5,6 +5,7 @@
  *   reading     its target answers again: the hint is read
  *   delivering  a `replica-put` is on its way
  *   passing on  only when its target owns the key no more: hints for those owners who did not get it are on their way to the disk
+ *   entrusting  only when this node is about to go for good and the target does not answer: another one who has no copy of the key takes the hint over
  *   let go      acknowledged as durable, and unchanged since it was sent: removed; else it stays kept
  *
  * Looked through when a peer comes up and every `hintScanMs`. A target that is no owner of the key any more gets nothing: the hint goes to all
@@ -19,6 +20,7 @@ import type { DvvSet } from "./dvvset.ts";
 import type { HintIndex } from "./hint-index.ts";
 import { parseHintAddress } from "./address.ts";
 import type { Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import { memberOf } from "./membership.ts";
 import { Tally } from "./quorum.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -41,6 +43,14 @@ interface Delivery {
   /** Hints for others that are on their way to the disk; undefined until there are any. */
   passing: number | undefined;
   readonly sent: Map<RequestId, NodeId>;
+}
+
+/** Who should have a hint. */
+interface Recipients {
+  readonly nodes: readonly NodeId[];
+  readonly needed: number;
+  /** They are to keep it as a hint. */
+  readonly entrusted: boolean;
 }
 
 /** Hints looked at in one read of the disk at the start. */
@@ -168,12 +178,18 @@ export class HintedHandoff {
   }
 
   /** Those who should have the hint: its target, or, when it owns the key no more, all who do. */
-  #recipients(key: Key, target: NodeId): { nodes: readonly NodeId[]; needed: number } {
-    const { ring } = this.#in;
+  #recipients(key: Key, target: NodeId): Recipients {
+    const { ring, self } = this.#in;
     const list = this.#in.listOf(key);
-    if (ring === undefined || list === undefined || list.owners.includes(target) || list.counted.includes(target))
-      return { nodes: [target], needed: 1 };
-    return { nodes: list.owners, needed: Math.min(ring.view.parameters.w, list.owners.length) };
+    if (ring === undefined || list === undefined) return { nodes: [target], needed: 1, entrusted: false };
+    if (!list.owners.includes(target) && !list.counted.includes(target))
+      return { nodes: list.owners, needed: Math.min(ring.view.parameters.w, list.owners.length), entrusted: false };
+    const going = memberOf(ring.view, self)?.departure !== undefined;
+    if (!going || this.#in.reachable(target)) return { nodes: [target], needed: 1, entrusted: false };
+    // Those who count have a copy already, and one node is one copy. Who has a hint of this key refuses: then it is the next one's turn.
+    const others = list.fallbacks.filter((node) => node !== self && node !== target && this.#in.reachable(node));
+    const keeper = this.#in.random.pick(others);
+    return { nodes: keeper === undefined ? [target] : [keeper], needed: 1, entrusted: keeper !== undefined };
   }
 
   #scan(target: NodeId): void {
@@ -202,7 +218,7 @@ export class HintedHandoff {
     if (delivery.set !== undefined) return;
     const { ring, config } = this.#in;
     const { key, target } = delivery;
-    const { nodes, needed } = this.#recipients(key, target);
+    const { nodes, needed, entrusted } = this.#recipients(key, target);
     delivery.set = set;
     delivery.recipients = nodes;
     delivery.tally = new Tally(needed);
@@ -223,9 +239,10 @@ export class HintedHandoff {
         purpose: "hint",
         key,
         set,
-        hintFor: undefined,
+        hintFor: entrusted ? target : undefined,
       } as const;
       if (!this.#in.send(node, message, "background")) continue;
+      if (entrusted) this.#in.note({ what: "hint-entrusted", key, target, to: node });
       delivery.tally.ask(node);
       delivery.sent.set(request, node);
       this.#bySent.set(request, delivery);

@@ -17,6 +17,7 @@ import { AntiEntropy } from "./anti-entropy.ts";
 import { Belonging } from "./belonging.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import type { Config } from "./config.ts";
+import { Departure, type DepartureProgress } from "./departure.ts";
 import { EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
@@ -29,7 +30,8 @@ import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
-import type { View } from "./membership.ts";
+import type { MembershipChange } from "./membership-change.ts";
+import { type View, isGone, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
@@ -77,6 +79,8 @@ export interface NodeView {
   readonly owed: number;
   /** Partitions held and not answered for yet. */
   readonly unopened: number;
+  /** How far this node is with going; undefined while it means to stay. */
+  readonly departure: DepartureProgress | undefined;
   /** Requests under way here. */
   readonly requests: number;
   /** Sizes of every queue, map and table, for the bounds test. */
@@ -115,6 +119,7 @@ export class DynamoNode {
   readonly #source: TransferSource;
   readonly #opening: Opening;
   readonly #handOver: HandOver;
+  readonly #departure: Departure;
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
@@ -186,7 +191,9 @@ export class DynamoNode {
       up: (peer) => this.#peerUp(peer),
       down: (peer) => this.#peerDown(peer),
       wanted: () =>
-        (this.#belonging.ring?.view.members ?? []).map((member) => member.node).filter((node) => node !== this.#id),
+        (this.#belonging.ring?.view.members ?? [])
+          .filter((member) => member.node !== this.#id && !isGone(member))
+          .map((member) => member.node),
     });
     this.#transfer = new Transfer(surroundings, this.#forest, {
       merge: (key, set, request) => this.#replica.merge(key, set, "transfer", { kind: "transfer", request }),
@@ -206,6 +213,12 @@ export class DynamoNode {
         this.#exchange.start(owner, partitions, "push", { kind: "hand-over", round }),
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
+    });
+    this.#departure = new Departure(surroundings, {
+      remaining: () => ({ partitions: this.#handOver.remaining, hints: this.#hints.size }),
+      isDurable: () => this.#belonging.durable,
+      left: () => this.#belonging.left(),
+      departed: (standing, by) => this.#effects.push({ kind: "departed", standing, by }),
     });
     const ofLeaves: LeafActions = {
       corrected: (leaf, digest) => this.#correct(leaf, digest),
@@ -274,6 +287,7 @@ export class DynamoNode {
       transfers: this.#transfer.progress,
       owed: this.#transfer.owed().length,
       unopened: this.#belonging.unopened.size,
+      departure: this.#departure.progress,
       requests: this.#callers.size,
       sizes: {
         keys,
@@ -328,6 +342,7 @@ export class DynamoNode {
       source: this.#source.memory,
       opening: this.#opening.memory,
       handOver: this.#handOver.memory,
+      departure: this.#departure.memory,
       forest: this.#forest.memory,
       exchange: this.#exchange.memory,
       treeSource: this.#treeSource.memory,
@@ -397,6 +412,9 @@ export class DynamoNode {
           event.prefer,
           event.timeoutMs,
         );
+        break;
+      case "change-membership":
+        this.#onChange(event.request, event.change, event.wallMs);
         break;
       case "client-statistics":
         this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
@@ -481,6 +499,8 @@ export class DynamoNode {
         return this.#transfer.onAnnounceTimer();
       case "hand-over":
         return this.#handOver.onTimer();
+      case "departure":
+        return this.#departure.onTimer();
       case "exchange":
         return this.#exchange.onTimer();
       case "anti-entropy":
@@ -603,10 +623,26 @@ export class DynamoNode {
     this.#transfer.onRing();
     this.#opening.onRing();
     this.#handOver.onRing();
+    this.#departure.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
-    const joining = this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0;
-    this.#setPhase(this.#belonging.self === undefined ? "waiting" : joining ? "joining" : "member");
+    this.#setPhase(this.#phaseOf(ring.view));
+  }
+
+  #phaseOf(view: View): NodePhase {
+    const own = memberOf(view, this.#id);
+    if (own === undefined) return "waiting";
+    if (own.departure !== undefined) return isGone(own) ? "gone" : "leaving";
+    return this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0 ? "joining" : "member";
+  }
+
+  #onChange(request: RequestId, change: MembershipChange, wallMs: Millis): void {
+    const refusal = this.#belonging.change(change, wallMs);
+    if (refusal === undefined) {
+      const node = change.kind === "leave" ? this.#id : change.node;
+      this.#note({ what: "membership-changed", change: change.kind, node });
+    }
+    this.#effects.push({ kind: "report-change", request, refusal });
   }
 
   #setPhase(phase: NodePhase): void {
@@ -658,7 +694,7 @@ export class DynamoNode {
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
     const list = this.#listOf(what.key);
     const parameters = this.#belonging.ring?.view.parameters;
-    if (list === undefined || parameters === undefined) {
+    if (list === undefined || parameters === undefined || this.#phase === "gone") {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
@@ -776,6 +812,7 @@ export class DynamoNode {
       }
       case "known-reply":
         this.#opening.onReply(from, message);
+        this.#departure.onReply(from, message);
         break;
       case "tree-request":
         this.#treeSource.onTreeRequest(from, message);
@@ -870,6 +907,11 @@ export class DynamoNode {
       return;
     }
     if (hintFor !== undefined && hintFor !== this.#id) {
+      // From one who goes for good. Who has a copy, as a record or as a hint for another, would only make two into one.
+      if (message.purpose === "hint" && (this.#mayStore(key) || this.#hints.targetsOf(key).size > 0)) {
+        this.#replyPut(origin, "refused", key);
+        return;
+      }
       this.#replica.keepHint(key, hintFor, set, origin);
       return;
     }

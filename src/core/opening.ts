@@ -154,8 +154,9 @@ export class Opening {
     for (const partition of unopened.keys()) {
       const others = (ring?.preferenceList(partition).counted ?? []).filter((node) => node !== self);
       const { n = 1, r = 1, w = 1 } = ring?.view.parameters ?? {};
-      const quorum = quorumOf(Math.min(r, w), n, others.length);
-      const needed = others.length === 0 ? 0 : others.length - quorum + 1;
+      // Where fewer than N count besides, a copy may have gone with a node that was removed.
+      const quorum = quorumOf(Math.min(r, w), n, others.length) - Math.max(0, n - others.length);
+      const needed = others.length === 0 ? 0 : others.length - Math.max(1, quorum) + 1;
       const through = others.filter((node) => this.#isCompared(node, partition)).length;
       const busy = others.some((node) => this.#peers.get(node)?.comparing?.failures.has(partition) === true);
       if (through >= needed && !busy) open.push(partition);

@@ -26,6 +26,7 @@ import {
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, RequestId, Ticket } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
@@ -50,6 +51,8 @@ export interface DriverOptions {
   readonly onNote?: (note: Note, atMs: Millis) => void;
   /** A refusal at the edge: wrong secret, wrong version, malformed bytes from a peer. */
   readonly onRefused?: (error: Error, peer: NodeId | undefined) => void;
+  /** The node belongs to the cluster no more, and others have all that it had. */
+  readonly onDeparted?: (standing: "left" | "removed", by: NodeId) => void;
   /** A link came or went. */
   readonly onLinks?: () => void;
 }
@@ -77,6 +80,7 @@ export class Driver {
   readonly #links = new Map<NodeId, LinkInfo["kind"]>();
   readonly #pending = new Map<RequestId, Pending>();
   readonly #surveys = new Map<RequestId, PendingSurvey>();
+  readonly #changes = new Map<RequestId, (refusal: ChangeRefusal | undefined) => void>();
   readonly #commits = new Set<Promise<void>>();
   /** Linked peers that were refused for their parameters: each is named once. */
   readonly #strangers = new Set<NodeId>();
@@ -161,6 +165,16 @@ export class Driver {
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#surveys.set(request, { resolve, reject, unwatch: () => signal?.removeEventListener("abort", onAbort) });
       this.#step({ kind: "client-statistics", request, timeoutMs });
+    });
+  }
+
+  /** An operator's act. Resolves with what speaks against it; with undefined when it is made, and about to be told. */
+  changeMembership(change: MembershipChange): Promise<ChangeRefusal | undefined> {
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
+    const request = ++this.#requests;
+    return new Promise((resolve) => {
+      this.#changes.set(request, resolve);
+      this.#step({ kind: "change-membership", request, change, wallMs: this.#options.clock.wall() });
     });
   }
 
@@ -300,6 +314,15 @@ export class Driver {
         survey?.resolve(effect);
         break;
       }
+      case "report-change": {
+        const change = this.#changes.get(effect.request);
+        this.#changes.delete(effect.request);
+        change?.(effect.refusal);
+        break;
+      }
+      case "departed":
+        this.#options.onDeparted?.(effect.standing, effect.by);
+        break;
       case "note":
         if (effect.note.what === "parameters-differ") this.#onStranger(effect.note.peer, effect.note.difference);
         this.#options.onNote?.(effect.note, this.#at);

@@ -30,6 +30,7 @@ import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Epoch, Key, Millis, NodeId, Position, RingDigest } from "../core/identifiers.ts";
+import { isGone, memberOf } from "../core/membership.ts";
 import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
@@ -180,6 +181,8 @@ export class Checkers {
         case "scan":
         case "load-leaves":
         case "report-statistics":
+        case "report-change":
+        case "departed":
         case "note":
           break;
       }
@@ -386,7 +389,10 @@ export class Checkers {
       if (puts + gets + handOvers > 0)
         return `${name} still works on ${puts} puts, ${gets} gets and ${handOvers} hand-overs`;
       for (const { target, count } of view.hints) {
-        if (simulator.stateOf(target) !== "wiped") return `${name} owes ${count} hints to ${this.#name(target)}`;
+        const entry = memberOf(view.view, target);
+        const isOver = entry !== undefined && isGone(entry);
+        if (isOver || simulator.stateOf(target) !== "wiped")
+          return `${name} owes ${count} hints to ${this.#name(target)}`;
       }
       if (simulator.diskOf(node).commitsWaiting > 0) return `${name} still writes`;
     }

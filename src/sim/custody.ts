@@ -17,7 +17,7 @@
 import { keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { Key, NodeId, Partition } from "../core/identifiers.ts";
-import type { View } from "../core/membership.ts";
+import { type View, memberOf } from "../core/membership.ts";
 import { quorumOf } from "../core/quorum.ts";
 import { type PreferenceList, Ring } from "../core/ring.ts";
 import { InvariantViolation, type Watched, setsOnDisk } from "./checkers.ts";
@@ -80,6 +80,9 @@ export class Custody {
       ring.preferenceList(partition),
     ];
     const rules = lists.map((list) => keepers(list, target, ring.view.parameters.w));
+    // Who goes for good may entrust a hint to another who had no copy.
+    if (target !== undefined && memberOf(ring.view, node)?.departure !== undefined)
+      rules.push(...lists.map((list) => ({ nodes: list.fallbacks.filter((other) => other !== node), needed: 1 })));
     for (const operation of history.operations) {
       if (operation.copiesLost > 0 || !history.shows(before.set, operation)) continue;
       const isSafe = rules.some(

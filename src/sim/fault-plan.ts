@@ -41,6 +41,8 @@ export const faultClasses = [
   "hidden-tabs",
   "late-timers",
   "newcomers",
+  "leaves",
+  "removals",
   "seed-outages",
   // Disks
   "failed-commits",
@@ -81,6 +83,11 @@ export type FaultAction = { readonly at: Millis; readonly pick: number } & (
   | { readonly kind: "hide"; readonly durationMs: Millis }
   | /** A tab is opened or duplicated: a new node, for a duplicate never gets the identity of its original. */ {
       readonly kind: "newcomer";
+    }
+  | /** A tab leaves the cluster for good, in order. */ { readonly kind: "leave" }
+  | /** An operator removes a node: one whose disk was lost, or one that is away and comes back later, still with its data. */ {
+      readonly kind: "remove";
+      readonly downMs: Millis;
     }
   | { readonly kind: "seed-down"; readonly downMs: Millis }
   | { readonly kind: "full-disk"; readonly durationMs: Millis }
@@ -202,6 +209,8 @@ const recurring: readonly Recurring[] = [
   },
   { on: "hidden-tabs", meanMs: 8_000, draw: (_, durationMs) => ({ kind: "hide", durationMs }) },
   { on: "newcomers", meanMs: 20_000, draw: () => ({ kind: "newcomer" }) },
+  { on: "leaves", meanMs: 15_000, draw: () => ({ kind: "leave" }) },
+  { on: "removals", meanMs: 15_000, draw: (_, downMs) => ({ kind: "remove", downMs: 3 * downMs }) },
   { on: "seed-outages", meanMs: 15_000, draw: (_, downMs) => ({ kind: "seed-down", downMs: 2 * downMs }) },
   { on: "full-disks", meanMs: 12_000, draw: (_, durationMs) => ({ kind: "full-disk", durationMs }) },
   { on: "closed-disks", meanMs: 12_000, draw: (_, durationMs) => ({ kind: "closed-disk", durationMs }) },

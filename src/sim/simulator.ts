@@ -2,7 +2,7 @@
  * Many nodes on virtual time. One seed decides everything: node ids, delays, what a crash leaves on disk, and the seeds of the nodes themselves.
  *
  * A computer (here called a host) has a disk and, while it runs, a node. States of a host: running, frozen (running, but events wait until it
- * thaws, as for a background tab), down (crashed, disk intact), wiped (gone for good; its successor is a new host with a new node id).
+ * thaws, as for a background tab), down (crashed, disk intact), wiped (gone for good, after a departure or with its disk; a successor is a new host with a new node id).
  *
  * The simulator performs the node's effects and keeps the host's side of the contract: one event at a time, `at` never back, each storage effect
  * answered once, `wakeAt` honoured after each step. Whoever wants to judge or to tell watches through `Observer`; nothing here judges, except
@@ -20,6 +20,7 @@ import type { Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
 import type { NodeOptions, NodeView } from "../core/node.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
@@ -119,6 +120,7 @@ interface Host {
   wiped: boolean;
   readonly requests: Map<RequestId, (result: ClientResult | undefined) => void>;
   readonly surveys: Map<RequestId, (report: StatisticsReport) => void>;
+  readonly changes: Map<RequestId, (refusal: ChangeRefusal | undefined) => void>;
   steppedAt: Millis;
   stepsThen: number;
 }
@@ -252,6 +254,7 @@ export class Simulator {
       wiped: false,
       requests: new Map(),
       surveys: new Map(),
+      changes: new Map(),
       steppedAt: -1,
       stepsThen: 0,
     };
@@ -285,6 +288,7 @@ export class Simulator {
     const callers = [...host.requests.values()];
     host.requests.clear();
     host.surveys.clear();
+    host.changes.clear();
     for (const answer of callers) answer(undefined);
   }
 
@@ -303,6 +307,16 @@ export class Simulator {
     this.#tell(`wipe ${host.options.name}`);
     host.wiped = true;
     return this.add({ ...host.options, name: successor, id, found: undefined });
+  }
+
+  /** It has given all that it had to others and belongs to the cluster no more: its tab throws its data away. */
+  #depart(node: NodeId, standing: "left" | "removed"): void {
+    const host = this.#host(node);
+    if (host.node === undefined) return;
+    this.#end(node);
+    this.network.nodeLeft(node);
+    this.#tell(`${host.options.name} has departed (${standing})`);
+    host.wiped = true;
   }
 
   /** The node takes no event for so long, or until an earlier freeze ends, if that is later; then all at once. */
@@ -397,6 +411,13 @@ export class Simulator {
     const request = this.#nextRequest++;
     this.#host(node).surveys.set(request, answer);
     this.#happens(node, { kind: "client-statistics", request, timeoutMs: undefined });
+  }
+
+  /** An operator changes who belongs, at this node. Answers once, or not at all when the node ends first. */
+  changeMembership(node: NodeId, change: MembershipChange, answer: (refusal: ChangeRefusal | undefined) => void): void {
+    const request = this.#nextRequest++;
+    this.#host(node).changes.set(request, answer);
+    this.#happens(node, { kind: "change-membership", request, change, wallMs: this.wallAt(node) });
   }
 
   /** The caller loses interest: it gets no answer. */
@@ -552,6 +573,15 @@ export class Simulator {
         if (answer !== undefined) this.after(0, () => answer(effect));
         break;
       }
+      case "report-change": {
+        const answer = host.changes.get(effect.request);
+        host.changes.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(effect.refusal));
+        break;
+      }
+      case "departed":
+        this.after(0, () => this.#depart(host.id, effect.standing));
+        break;
       case "note":
         break;
       default:

@@ -17,7 +17,10 @@ export const sometimesPoints = [
   "early answer",
   "get failed",
   "gray failure",
+  "departed after a removal",
+  "departed by itself",
   "hint delivered",
+  "hint entrusted",
   "hint kept",
   "hint refused",
   "hint re-routed",
@@ -98,7 +101,9 @@ export class Sometimes {
         this.reached("tree exchange failed");
     }
     for (const effect of effects) {
-      if (effect.kind === "note") this.#onNote(effect.note);
+      if (effect.kind === "departed")
+        this.reached(effect.standing === "left" ? "departed by itself" : "departed after a removal");
+      else if (effect.kind === "note") this.#onNote(effect.note);
       else if (effect.kind === "send" && effect.message.kind === "replica-put")
         this.#onSet(effect.message.set.siblings);
       else if (effect.kind === "reply") this.#onReply(effect.result);
@@ -135,6 +140,8 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "read repaired";
     case "hint-kept":
       return "hint kept";
+    case "hint-entrusted":
+      return "hint entrusted";
     case "hint-delivered":
       return "hint delivered";
     case "hint-refused":

@@ -18,6 +18,7 @@ import { equal } from "../core/dvvset.ts";
 import { partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import type { Key, Millis, NodeId } from "../core/identifiers.ts";
 import type { ClientResult } from "../core/message.ts";
+import { stays } from "../core/membership.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
@@ -148,7 +149,7 @@ class SeedRun {
       founder: this.#founder,
       count: (what) => {
         this.#sometimes.count(what);
-        if (what === "fault old-disk") this.#placement.forgetPeace();
+        if (["fault old-disk", "left", "removed"].includes(what)) this.#placement.forgetPeace();
       },
     });
     this.#core = new HealthyCore({
@@ -198,6 +199,7 @@ class SeedRun {
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
             else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
+            else if (effect.note.what === "phase" && effect.note.phase === "gone") this.#placement.forgetPeace();
           }
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
@@ -307,6 +309,7 @@ class SeedRun {
     const from = simulator.now;
     let waitsFor: string | undefined;
     for (;;) {
+      if (this.#saboteur.removeLost()) this.#placement.forgetPeace();
       simulator.runUntil(simulator.now + 1_000);
       this.#checkers.checkBounds();
       this.#placement.check();
@@ -338,7 +341,7 @@ class SeedRun {
     const ring = this.#ring();
     if (ring === undefined) return;
     const { view } = ring;
-    const takers = view.members.filter((member) => member.capacity > 0).length;
+    const takers = view.members.filter((member) => member.capacity > 0 && stays(member)).length;
     let readBack = 0;
     for (const key of this.#history.keys.keys()) {
       const { owners, counted } = ring.preferenceList(partitionOf(positionOf(key), view.claims.length));

@@ -174,6 +174,10 @@ export function formatNote(note: Note, names: Names): string {
       return `merged ${note.key} ${note.purpose} siblings=${note.siblings}${note.changed ? "" : " unchanged"}`;
     case "read-repair":
       return `read-repair ${note.key} to ${names.node(note.to)}`;
+    case "membership-changed":
+      return `${note.change} ${names.node(note.node)}`;
+    case "hint-entrusted":
+      return `hint-entrusted ${note.key} for ${names.node(note.target)} to ${names.node(note.to)}`;
     case "hint-kept":
     case "hint-delivered":
     case "hint-refused":
@@ -237,6 +241,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-abandoned #${event.request}`;
     case "message-received":
       return `from ${names.node(event.from)} (epoch ${event.epoch}): ${formatMessage(event.message, names)}`;
+    case "change-membership":
+      return `change-membership #${event.request} ${event.change.kind}${event.change.kind === "leave" ? "" : ` ${names.node(event.change.node)}`}`;
     case "peer-connected":
     case "peer-lost":
       return `${event.kind} ${names.node(event.peer)}`;
@@ -287,6 +293,10 @@ export function formatEffect(effect: Effect, names: Names): string {
       return `load-leaves #${effect.ticket}`;
     case "scan":
       return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
+    case "report-change":
+      return `report-change #${effect.request} ${effect.refusal === undefined ? "made" : `refused: ${effect.refusal.code}`}`;
+    case "departed":
+      return `departed ${effect.standing}`;
     case "report-statistics":
       return `report-statistics #${effect.request} members=${effect.members.length} silent=${effect.silent.length}`;
     case "reply":

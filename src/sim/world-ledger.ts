@@ -179,6 +179,8 @@ export class Ledger {
           break;
         case "connect":
         case "report-statistics":
+        case "report-change":
+        case "departed":
         case "note":
           break;
         default:

@@ -106,7 +106,13 @@ function members(fixed: ClusterParameters): fc.Arbitrary<Member[]> {
     protocolMin: fc.integer({ min: 1, max: 9 }),
     protocolMax: fc.integer({ min: 9, max: 255 }),
     hidden: fc.boolean(),
-  });
+  }).chain((fixed) =>
+    fc
+      .option(record({ standing: fc.constantFrom("leaving", "left", "removed"), by: nodeId, at: uint }), {
+        nil: undefined,
+      })
+      .map((departure): Member => (departure === undefined ? fixed : { ...fixed, departure })),
+  );
   return fc
     .uniqueArray(member, { maxLength: 4, selector: ({ node }) => node })
     .map((list) => list.sort((a, b) => compare(a.node, b.node)));
