@@ -115,6 +115,12 @@ export function noteWords(note: Note): string {
         : `Was sent ${note.key} again; nothing new in it.`;
     case "read-repair":
       return `Repaired ${note.key} at ${shortNode(note.to)}, which was behind.`;
+    case "membership-changed":
+      return note.change === "leave"
+        ? "Leaves the cluster: gives all that it has to others first."
+        : `Removed ${shortNode(note.node)} from the cluster.`;
+    case "hint-entrusted":
+      return `Passes the hint of ${note.key} for ${shortNode(note.target)} on to ${shortNode(note.to)}, because it leaves.`;
     case "hint-kept":
       return `Keeps ${note.key} as a hint for ${shortNode(note.target)}, which is away.`;
     case "hint-delivered":

@@ -7,7 +7,7 @@
  */
 
 import type { NodeId, RingDigest } from "./identifiers.ts";
-import { isGone, memberOf, stays } from "./membership.ts";
+import { type Member, holds, isGone, memberOf, stays } from "./membership.ts";
 import { type Ring, placementDigest } from "./ring.ts";
 
 export type MembershipChange = {
@@ -57,23 +57,23 @@ export function changeRefusal(
   // Who leaves gives what it has before it goes.
   if (change.kind === "leave" || change.force) return undefined;
   if (node === self || reachable(node)) return { code: "still-reachable", node };
-  return copiesRefusal(ring, node);
+  return copiesRefusal(ring, member);
 }
 
-/** Without this node's copy, what acknowledged writes need to survive must still be there: W copies, or one of each but the node itself in a cluster that is smaller. */
-function copiesRefusal(ring: Ring, node: NodeId): ChangeRefusal | undefined {
-  const { parameters, members, claims } = ring.view;
-  const others = members.filter((member) => member.node !== node && stays(member) && member.capacity > 0).length;
-  const needed = Math.min(parameters.w, Math.max(1, others));
+/** Without this node's copy, what acknowledged writes need to survive must still be there: W copies, or, in a cluster that is smaller, one with each of the others. */
+function copiesRefusal(ring: Ring, leaver: Member): ChangeRefusal | undefined {
+  const { parameters, claims } = ring.view;
+  const others = ring.view.members.filter((member) => member !== leaver && !isGone(member));
+  const takers = others.filter((member) => stays(member) && member.capacity > 0).length;
+  const needed = Math.min(parameters.w, takers);
   let partitions = 0;
-  let holders = Infinity;
+  let fewest = Infinity;
   for (let partition = 0; partition < claims.length; partition++) {
-    const { counted, joining } = ring.preferenceList(partition);
-    if (!counted.includes(node)) continue;
-    const left = counted.filter((other) => other !== node && !joining.includes(other)).length;
-    if (left >= needed) continue;
+    if (!holds(leaver, partition)) continue;
+    const holders = others.filter((member) => holds(member, partition)).length;
+    if (holders >= needed) continue;
     partitions++;
-    holders = Math.min(holders, left);
+    fewest = Math.min(fewest, holders);
   }
-  return partitions === 0 ? undefined : { code: "too-few-copies", partitions, holders, needed };
+  return partitions === 0 ? undefined : { code: "too-few-copies", partitions, holders: fewest, needed };
 }

@@ -248,8 +248,8 @@ export function readNodeIds(decoder: Decoder, what: string): NodeId[] {
 }
 
 /**
- * member: node incarnation version capacity zone holders protocolMin protocolMax hidden, in placements 1 and 2 tokens, departure; the partitions fix the
- * length of the holders
+ * member: node incarnation version capacity zone holders protocolMin protocolMax hidden departure, and in placements 1 and 2 tokens; the partitions fix
+ * the length of the holders
  */
 function writeMember(encoder: Encoder, member: Member, parameters: ClusterParameters): void {
   assert(member.holders.length === holderBytes(parameters.partitions), "holders have a bit for each partition");
@@ -262,8 +262,8 @@ function writeMember(encoder: Encoder, member: Member, parameters: ClusterParame
   writeByte(encoder, member.protocolMin);
   writeByte(encoder, member.protocolMax);
   writeBoolean(encoder, member.hidden);
-  writeTokens(encoder, member.tokens, parameters);
   writeDeparture(encoder, member.departure);
+  writeTokens(encoder, member.tokens, parameters);
 }
 function readMember(decoder: Decoder, parameters: ClusterParameters): Member {
   const { partitions } = parameters;
@@ -279,8 +279,8 @@ function readMember(decoder: Decoder, parameters: ClusterParameters): Member {
   const protocolMax = readByte(decoder, "a protocol version");
   if (protocolMin < 1 || protocolMin > protocolMax) throw malformed("the protocol versions of a member are no range");
   const hidden = readBoolean(decoder, "whether a member is hidden");
-  const tokens = readTokens(decoder, parameters);
   const departure = readDeparture(decoder);
+  const tokens = readTokens(decoder, parameters);
   const member = { node, incarnation, version, capacity, zone, holders, tokens, protocolMin, protocolMax, hidden };
   return departure === undefined ? member : { ...member, departure };
 }
