@@ -155,8 +155,9 @@ export class Opening {
       const others = (ring?.preferenceList(partition).counted ?? []).filter((node) => node !== self);
       const { n = 1, r = 1, w = 1 } = ring?.view.parameters ?? {};
       // Where fewer than N count besides, a copy may have gone with a node that was removed.
-      const quorum = quorumOf(Math.min(r, w), n, others.length) - Math.max(0, n - others.length);
-      const needed = others.length === 0 ? 0 : others.length - Math.max(1, quorum) + 1;
+      const lost = Math.max(0, n - others.length);
+      const quorum = Math.max(1, quorumOf(Math.min(r, w), n, others.length) - lost);
+      const needed = others.length === 0 ? 0 : others.length - quorum + 1;
       const through = others.filter((node) => this.#isCompared(node, partition)).length;
       const busy = others.some((node) => this.#peers.get(node)?.comparing?.failures.has(partition) === true);
       if (through >= needed && !busy) open.push(partition);

@@ -540,8 +540,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a restarted node goes on under the incarnation that it had",
     caughtBy: ["convergence"],
     file: "core/belonging.ts",
-    find: "this.#incarnation = Math.max(meta?.incarnation ?? 0, before?.incarnation ?? 0) + 1;",
-    replace: "this.#incarnation = Math.max(meta?.incarnation ?? 1, before?.incarnation ?? 1);",
+    find: "this.#incarnation = Math.max(meta?.incarnation ?? 0, known) + 1;",
+    replace: "this.#incarnation = Math.max(meta?.incarnation ?? 1, known);",
   },
   {
     name: "rumour-not-refuted",
@@ -669,8 +669,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a newcomer takes the quorum that was for a quorum that is, though a removed node had one of its copies",
     caughtBy: ["strict-quorum", "placement", "read-your-writes"],
     file: "core/opening.ts",
-    find: "const quorum = quorumOf(Math.min(r, w), n, others.length) - Math.max(0, n - others.length);",
-    replace: "const quorum = quorumOf(Math.min(r, w), n, others.length);",
+    find: "const lost = Math.max(0, n - others.length);",
+    replace: "const lost = 0;",
   },
   {
     name: "gone-before-anybody-knows",
@@ -698,8 +698,8 @@ export const mutants: readonly Mutant[] = [
     bug: "the walk does not skip nodes that it has met, so that virtual nodes of one node are taken for replicas",
     caughtBy: ["convergence", "placement"],
     file: "core/placement.ts",
-    find: "  for (let step = 0; met.size < nodes; step++) met.add(",
-    replace: "  for (let step = 0; step < nodes; step++) met.add(",
+    find: "  for (let step = 0; met.size < nodes; step++) {",
+    replace: "  for (let step = 0; step < nodes; step++) {",
   },
   {
     name: "tokens-drawn-at-each-start",
