@@ -2,11 +2,13 @@
 
 export type * from "./api.ts";
 export { InvalidClusterOptionsError, newCluster, openStore, parseSecret } from "./store.ts";
-export { json } from "./bucket.ts";
+export { json, mergeOf } from "./bucket.ts";
+export type { BucketEntry, BucketPolicy, BucketProperties } from "./core/buckets.ts";
 export { type ClusterParameters, defaultParameters } from "./core/config.ts";
 export type { Dot, Sibling } from "./core/dvvset.ts";
 export type { RequestReport } from "./core/message.ts";
 export {
+  InvalidBucketError,
   InvalidContextError,
   InvalidKeyError,
   InvalidOperationError,
@@ -20,6 +22,7 @@ export {
   StorageError,
   TabringError,
   TooManySiblingsError,
+  UnknownMergeError,
   UnknownMessageError,
   ValueTooLargeError,
   WrongSecretError,

@@ -42,6 +42,7 @@ function grown(size: number, members: (n: number) => Member = (n) => member(n)):
     parameters: { n: 3, r: 2, w: 2, partitions: 256 },
     members: [members(1)],
     claims: Array.from({ length: 256 }, () => ({ owner: node(1), version: 1 })),
+    buckets: [],
   };
   for (let n = 2; n <= size; n++) {
     view = mergeView(view, [members(n)], undefined);

@@ -22,6 +22,7 @@ import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOver } from "./hand-over.ts";
+import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
@@ -29,6 +30,7 @@ import type { View } from "./membership.ts";
 import type { ClientResult, Message, ReplicaPut } from "./message.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
+import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { PreferenceList } from "./ring.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
@@ -87,6 +89,7 @@ export class DynamoNode {
   readonly #random: Prng;
   readonly #timers = new TimerTable();
   readonly #hints = new HintIndex();
+  readonly #hedging: Hedging;
   readonly #belonging: Belonging;
   readonly #replica: Replica;
   readonly #puts: PutCoordinator;
@@ -117,25 +120,27 @@ export class DynamoNode {
     // An answer to an earlier start must not look like one to this: requests are counted on from a random place.
     if (options.meta !== undefined) this.#requests = this.#random.below(REQUESTS_FROM);
 
+    this.#hedging = new Hedging(options.config.hedges);
     const surroundings = this.#surroundings();
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
+      bucketSet: (request, refusal) => this.#effects.push({ kind: "bucket-set", request, refusal }),
     });
     this.#replica = new Replica(surroundings, this.#hints);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
-    this.#puts = new PutCoordinator(surroundings, {
+    this.#puts = new PutCoordinator(surroundings, this.#hedging, {
       mint: (key, write, place, request) =>
         this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request }),
       keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
       answer,
     });
-    this.#gets = new GetCoordinator(surroundings, {
+    this.#gets = new GetCoordinator(surroundings, this.#hedging, {
       read: (key, request) => this.#replica.read(key, { kind: "get", request }),
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
       answer,
     });
-    this.#forwarding = new Forwarding(surroundings, {
+    this.#forwarding = new Forwarding(surroundings, this.#hedging, {
       answer,
       exhausted: (request, what, timeoutMs) => this.#coordinate(request, what, timeoutMs),
     });
@@ -148,7 +153,7 @@ export class DynamoNode {
     this.#gossip = new Gossip(surroundings, {
       peers: () => this.#detector.up(),
       seeds: () => this.#reachableSeeds(),
-      learn: (news) => this.#belonging.learn(news.view, news.members, news.claims),
+      learn: (news) => this.#belonging.learn(news.view, news.members, news.claims, news.buckets),
     });
     this.#detector = new FailureDetector(surroundings, this.#belonging.incarnation, {
       up: (peer) => this.#peerUp(peer),
@@ -238,6 +243,7 @@ export class DynamoNode {
       random: this.#random.memory,
       timers: this.#timers.memory,
       hints: this.#hints.memory,
+      hedging: this.#hedging.memory,
       belonging: this.#belonging.memory,
       replica: this.#replica.memory,
       puts: this.#puts.memory,
@@ -298,7 +304,12 @@ export class DynamoNode {
         this.#belonging.found(event.parameters);
         break;
       case "client-get":
-        this.#onClient(event.request, { kind: "get", key: event.key, r: event.r }, undefined, event.timeoutMs);
+        this.#onClient(
+          event.request,
+          { kind: "get", key: event.key, r: event.r, pr: event.pr },
+          undefined,
+          event.timeoutMs,
+        );
         break;
       case "client-put":
         this.#onClient(
@@ -307,6 +318,11 @@ export class DynamoNode {
           event.prefer,
           event.timeoutMs,
         );
+        break;
+      case "set-bucket":
+        if (this.#phase === "starting")
+          this.#effects.push({ kind: "bucket-set", request: event.request, refusal: { code: "not-ready" } });
+        else this.#belonging.setBucket(event.request, event.name, event.properties);
         break;
       case "client-abandoned":
         for (const [request, caller] of this.#callers)
@@ -516,13 +532,17 @@ export class DynamoNode {
 
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
     const list = this.#listOf(what.key);
-    const parameters = this.#belonging.ring?.view.parameters;
-    if (list === undefined || parameters === undefined) {
+    const view = this.#belonging.ring?.view;
+    if (list === undefined || view === undefined) {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
-    if (what.kind === "get") this.#gets.start(request, what.key, what.r ?? parameters.r, list, timeoutMs);
-    else this.#puts.start(request, what.key, what.write, list, parameters, timeoutMs);
+    const { key } = what;
+    if (what.kind === "get") this.#gets.start(request, key, getQuorum(view, key, what.r, what.pr), list, timeoutMs);
+    else {
+      const write = underPolicy(view, key, what.write);
+      this.#puts.start(request, key, write, list, putQuorum(view, key, write), timeoutMs);
+    }
   }
 
   #answer(request: RequestId, result: ClientResult): void {
@@ -601,7 +621,12 @@ export class DynamoNode {
         this.#gets.onReply(from, message.request, message.outcome, message.set);
         break;
       case "coordinate-get":
-        this.#onCoordinate(from, message.request, { kind: "get", key: message.key, r: message.r }, message.ttlMs);
+        this.#onCoordinate(
+          from,
+          message.request,
+          { kind: "get", key: message.key, r: message.r, pr: message.pr },
+          message.ttlMs,
+        );
         break;
       case "coordinate-put":
         this.#onCoordinate(

@@ -11,14 +11,23 @@
  * not counted. An owner and its stand-in are one replica between them and count once, because the hint ends when it is delivered. When too few are
  * left to ever reach W the put fails at once; it may still take effect.
  *
+ * PW of the acknowledgements must come from owners that hold the partition, each for itself: a stand-in's hint counts towards W and not towards PW.
+ * When fewer than PW of them can be reached the put fails before anything is written; when they become too few, at once.
+ *
+ * A put is never hedged as a get is. A stand-in that takes a hint writes it to disk, delivers it and removes it again, three times the work; and
+ * what it acknowledges in an owner's place a read of R owners may miss. So a put waits for `slowReplyMs` at least; and longer, up to twice as long,
+ * when the 99th percentile of recent acknowledgements is: where all disks are slow, hints would only make them slower.
+ *
  * Limits: `requestsMax` puts under way; each ends after its time bound.
  */
 
 import { assert } from "../base/assert.ts";
 import { type Clock, type Dot, type DvvSet, counterOf, joinClocks } from "./dvvset.ts";
+import type { Hedging } from "./hedging.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite, RequestFailure, RequestReport } from "./message.ts";
-import { Tally } from "./quorum.ts";
+import { Tally, bothOf } from "./quorum.ts";
+import type { Quorum } from "./request-defaults.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -39,8 +48,10 @@ interface Put {
   /** Counts owners: each has answered when it or its stand-in has. */
   readonly tally: Tally;
   readonly counted: Set<NodeId>;
-  /** Requests sent: who answers them, and whose replica that would be. */
-  readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId }>;
+  /** Counts owners that hold the partition, and only what they acknowledge themselves. */
+  readonly owners: Tally;
+  /** Requests sent: who answers them, whose replica that would be, and since when. */
+  readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId; readonly at: Millis }>;
   /** Whose replica the coordinator's own copy is; undefined when it does not count. */
   ownCopyFor: NodeId | undefined;
   /** Owners for whom somebody keeps a hint, and who that is; the coordinator itself may stand for several. */
@@ -57,13 +68,15 @@ interface Put {
 export class PutCoordinator {
   readonly #in: Surroundings;
   readonly #do: PutActions;
+  readonly #hedging: Hedging;
   readonly #puts = new Map<RequestId, Put>();
   /** Which put a request to a replica belongs to. */
   readonly #bySent = new Map<RequestId, Put>();
 
-  constructor(surroundings: Surroundings, actions: PutActions) {
+  constructor(surroundings: Surroundings, hedging: Hedging, actions: PutActions) {
     this.#in = surroundings;
     this.#do = actions;
+    this.#hedging = hedging;
   }
 
   get size(): number {
@@ -72,7 +85,11 @@ export class PutCoordinator {
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
-    return [...this.#puts.values()].map((put) => ({ ...put, tally: put.tally.memory }));
+    return [...this.#puts.values()].map((put) => ({
+      ...put,
+      tally: put.tally.memory,
+      owners: put.owners.memory,
+    }));
   }
 
   /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
@@ -81,11 +98,12 @@ export class PutCoordinator {
     key: Key,
     write: ClientWrite,
     list: PreferenceList,
-    parameters: { readonly w: number },
+    quorum: Quorum,
     timeoutMs: Millis,
   ): void {
     const { self, now } = this.#in;
-    const needed = Math.min(write.w ?? parameters.w, list.counted.length);
+    const owners = Math.min(quorum.owners, list.owners.length);
+    const needed = Math.max(owners, Math.min(quorum.replicas, list.counted.length));
     const put: Put = {
       request,
       key,
@@ -94,6 +112,7 @@ export class PutCoordinator {
       deadline: now + timeoutMs,
       tally: new Tally(needed),
       counted: new Set(list.counted),
+      owners: new Tally(owners),
       sent: new Map(),
       ownCopyFor: undefined,
       hintedFor: new Map(),
@@ -105,10 +124,18 @@ export class PutCoordinator {
     };
     this.#puts.set(request, put);
     this.#in.timers.set(`put-timeout:${request}`, put.deadline);
+    // A write that is sure to fail would only leave a version behind that its caller does not know of.
+    if (list.counted.filter((node) => list.owners.includes(node) && this.#in.reachable(node)).length < owners) {
+      this.#in.note({ what: "owners-unreachable", key });
+      this.#fail(put, { code: "quorum" });
+      return;
+    }
     // The coordinator's own copy: its record where it belongs, else a hint for the first owner that is down, or for the first owner.
     let place: "record" | NodeId = "record";
-    if (list.counted.includes(self)) put.ownCopyFor = self;
-    else if (!list.owners.includes(self)) {
+    if (list.counted.includes(self)) {
+      put.ownCopyFor = self;
+      if (list.owners.includes(self)) put.owners.ask(self);
+    } else if (!list.owners.includes(self)) {
       const first = list.counted[0];
       assert(first !== undefined, "a preference list counts on nobody");
       place = list.counted.find((node) => !this.#in.reachable(node)) ?? first;
@@ -135,6 +162,7 @@ export class PutCoordinator {
         break;
       case "refused":
         if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
+        put.owners.withdraw(this.#in.self);
         if (put.set === undefined) {
           const failure: RequestFailure =
             completion.refusal === "too-many-siblings"
@@ -152,6 +180,7 @@ export class PutCoordinator {
     const put = this.#bySent.get(request);
     const sent = put?.sent.get(request);
     if (put === undefined || sent?.node !== from) return;
+    this.#hedging.record("replica-put", this.#in.now - sent.at);
     if (outcome === "stored") {
       this.#forgetSent(put, request);
       this.#answered(put, from, sent.owner);
@@ -195,11 +224,15 @@ export class PutCoordinator {
     if (list === undefined) return;
     for (const node of list.counted) {
       if (node === this.#in.self) continue;
-      if (this.#send(put, node, node, undefined)) put.tally.ask(node);
-      else this.#standIn(put, node);
+      if (this.#send(put, node, node, undefined)) {
+        put.tally.ask(node);
+        if (list.owners.includes(node)) put.owners.ask(node);
+      } else this.#standIn(put, node);
     }
     for (const node of list.joining) if (node !== this.#in.self) this.#send(put, node, node, undefined);
-    this.#in.timers.set(`put-slow:${put.request}`, this.#in.now + this.#in.config.slowReplyMs);
+    const { slowReplyMs } = this.#in.config;
+    const patienceMs = this.#hedging.patienceMs("replica-put", slowReplyMs, 2 * slowReplyMs, slowReplyMs);
+    this.#in.timers.set(`put-slow:${put.request}`, this.#in.now + patienceMs);
     this.#judge(put);
   }
 
@@ -221,6 +254,7 @@ export class PutCoordinator {
     if (owner !== undefined && put.counted.has(owner)) {
       put.answeredBy.add(node);
       put.tally.answer(owner);
+      if (node === owner) put.owners.answer(owner);
     }
     this.#judge(put);
   }
@@ -231,6 +265,7 @@ export class PutCoordinator {
     this.#forgetSent(put, request);
     const { node, owner } = sent;
     if (!this.#asksFor(put, owner)) put.tally.refuse(owner);
+    if (node === owner) put.owners.withdraw(owner);
     if (put.hintedFor.get(owner) === node) put.hintedFor.delete(owner);
     this.#standIn(put, owner);
     this.#judge(put);
@@ -254,14 +289,14 @@ export class PutCoordinator {
     );
     if (!sent) return false;
     put.asked.add(node);
-    put.sent.set(request, { node, owner });
+    put.sent.set(request, { node, owner, at: now });
     this.#bySent.set(request, put);
     return true;
   }
 
   #judge(put: Put): void {
     if (put.set === undefined || this.#puts.get(put.request) !== put) return;
-    const outcome = put.tally.outcome();
+    const outcome = bothOf(put.tally.outcome(), put.owners.outcome());
     if (!put.answered) {
       if (outcome === "met") {
         put.answered = true;
@@ -273,6 +308,7 @@ export class PutCoordinator {
           report: this.#report(put),
         });
       } else if (outcome === "unreachable") {
+        if (put.owners.outcome() === "unreachable") this.#in.note({ what: "owners-unreachable", key: put.key });
         this.#fail(put, { code: "quorum" });
         return;
       }
@@ -297,7 +333,11 @@ export class PutCoordinator {
         put.hintedFor.set(node, this.#in.self);
         this.#do.keepHint(put.key, node, put.set);
       }
-    for (const request of [...put.sent.keys()]) this.#forgetSent(put, request);
+    for (const [request, { at }] of [...put.sent]) {
+      // It took at least so long.
+      this.#hedging.record("replica-put", this.#in.now - at);
+      this.#forgetSent(put, request);
+    }
     this.#puts.delete(put.request);
     this.#in.timers.clear(`put-timeout:${put.request}`);
     this.#in.timers.clear(`put-slow:${put.request}`);
@@ -313,6 +353,8 @@ export class PutCoordinator {
       coordinator: this.#in.self,
       needed: put.tally.needed,
       counted: put.counted.size,
+      ownersNeeded: put.owners.needed,
+      ownersAnswered: put.owners.in("answered").length,
       answered: [...put.answeredBy],
       silent: [...put.counted].filter((node) => !put.answeredBy.has(node)),
       hintedFor: [...put.hintedFor.keys()],

@@ -32,6 +32,7 @@ const start = claims.map((tokens): View => ({
   parameters: { n: 3, r: 2, w: 2, partitions: Q },
   members: [],
   claims: tokens,
+  buckets: [],
 }));
 
 test("a ring that follows another has the same lists as one made from the view alone", () => {
@@ -81,6 +82,7 @@ test("a claim that arrives before its claimant's entry names an owner all the sa
     parameters: { n: 3, r: 2, w: 2, partitions: Q },
     members: [],
     claims: Array.from({ length: Q }, () => ({ owner: node(7), version: 1 })),
+    buckets: [],
   };
   expect(new Ring(view).preferenceList(3)).toEqual({
     owners: [node(7)],

@@ -23,6 +23,7 @@ const founded = (n: number, capacity = 1): View => ({
   parameters: { n: 3, r: 2, w: 2, partitions: 256 },
   members: [member(n, capacity)],
   claims: Array.from({ length: 256 }, () => ({ owner: node(n), version: 1 })),
+  buckets: [],
 });
 const joined = (view: View, n: number, capacity = 1): View => {
   const with_ = mergeView(view, [member(n, capacity)], undefined);

@@ -139,7 +139,7 @@ describe("driver", () => {
     const again = await world.open(1, disk);
     await world.clock.pass(5_000);
     expect(again.view?.members).toHaveLength(3);
-    expect((await world.during(again.get(key("a"), 1, undefined))).set.siblings[0]!.value).toEqual(bytes(7));
+    expect((await world.during(again.get(key("a"), { r: 1 }, undefined))).set.siblings[0]!.value).toEqual(bytes(7));
   });
 
   test("a put is answered only when the disk has it", async () => {

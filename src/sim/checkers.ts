@@ -176,6 +176,7 @@ export class Checkers {
         case "disconnect":
         case "load":
         case "scan":
+        case "bucket-set":
         case "note":
           break;
       }

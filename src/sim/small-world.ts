@@ -196,6 +196,7 @@ export class SmallWorld implements Explorable<WorldState, Action> {
         owner: this.#ledger.ids[p % members]!,
         version: 1,
       })),
+      buckets: [],
     };
     const client: ClientState = { step: 0, waits: false, seen: undefined, mustSee: NOTHING };
     const turn = new Turn(this.#ledger, this.options, {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { crc32 } from "../base/crc32.ts";
+import { BUCKETS_MAX, type BucketEntry, type BucketProperties } from "../core/buckets.ts";
 import type { Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import {
   MalformedMessageError,
@@ -67,8 +68,10 @@ function news(changes: Partial<GossipNews> = {}): GossipNews {
     parameters,
     members: [member()],
     claims: undefined,
+    buckets: undefined,
     wanted: [],
     wantsClaims: false,
+    wantsBuckets: false,
     ...changes,
   };
 }
@@ -345,8 +348,7 @@ describe("claims", () => {
       writeUint(encoder, place);
       writeUint(encoder, version);
     }
-    writeByte(encoder, 0);
-    writeByte(encoder, 1);
+    for (const byte of [0, 0, 1, 0]) writeByte(encoder, byte);
     return finishEncoding(encoder);
   }
   const one = (...places: number[]) => places.map((place) => [place, 1] as const);
@@ -375,5 +377,43 @@ describe("claims", () => {
     expect(refusal(claimsOf([alice, alice], one(0, 1, 0, 1))).message).toContain("twice");
     expect(refusal(claimsOf([], one(0, 0, 0, 0)))).toBeInstanceOf(MalformedMessageError);
     expect(refusal(claimsOf([alice], one(0, 0, 0)))).toBeInstanceOf(MalformedMessageError);
+  });
+});
+
+describe("buckets", () => {
+  const entry = (name: string, changes: Partial<BucketProperties> = {}): BucketEntry => ({
+    name,
+    version: 1,
+    setBy: alice,
+    properties: { r: 1, w: 3, pr: undefined, pw: 0, dw: undefined, policy: "siblings", ...changes },
+  });
+  const sent = (...buckets: BucketEntry[]) => encodeMessage(news({ members: [], buckets }), 0);
+
+  test("have one spelling", () => {
+    const bytes = sent(entry("carts", { policy: "merge:union" }));
+    const spelled = "0563617274730" + "1" + "a".repeat(32) + "0101" + "0103" + "00" + "0100" + "00" + "0205756e696f6e";
+    expect(Buffer.from(bytes).toString("hex")).toContain(spelled);
+    expect((decodeMessage(bytes).message as GossipNews).buckets).toStrictEqual([
+      entry("carts", { policy: "merge:union" }),
+    ]);
+  });
+
+  test("are refused when they are out of order, doubled, too many, or what no node would set", () => {
+    expect(refusal(sent(entry("b"), entry("a"))).message).toContain("unsorted");
+    expect(refusal(sent(entry("a"), entry("a"))).message).toContain("repeated");
+    expect(refusal(sent(entry("a/b"))).message).toContain('"/"');
+    expect(refusal(sent(entry("a", { r: 4 }))).message).toContain("r is 4");
+    expect(refusal(sent(entry("a", { policy: "merge:NO" }))).message).toContain("policy");
+    expect(refusal(sent({ ...entry("a"), version: 0 }))).toBeInstanceOf(MalformedMessageError);
+    const many = Array.from({ length: BUCKETS_MAX + 1 }, (_, i) => entry(`b${String(i).padStart(3, "0")}`));
+    expect(refusal(sent(...many))).toBeInstanceOf(OversizedError);
+    expect(decodeMessage(sent(...many.slice(1))).message).toMatchObject({ buckets: { length: BUCKETS_MAX } });
+  });
+
+  test("of the longest names, as many as may be, fit into a message many times", () => {
+    const many = Array.from({ length: BUCKETS_MAX }, (_, i) =>
+      entry(`${"\u20ac".repeat(60)}${String(i).padStart(4, "0")}`, { policy: `merge:${"x".repeat(32)}` }),
+    );
+    expect(8 * sent(...many).length).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 });

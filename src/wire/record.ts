@@ -1,7 +1,7 @@
 /**
  * A record and the node's own state as they lie on disk: `format checksum body`.
  *
- * format: one byte. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
+ * format: one byte; a reader takes older ones, too. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
  * the other replicas and is never taken for a missing one. The body is canonical (values.ts), so equal records have equal bytes.
  */
 
@@ -29,28 +29,31 @@ import {
 import { readActor, readDvvSet, readView, writeActor, writeDvvSet, writeView } from "./values.ts";
 
 const FORMAT = 1;
+/** Format 1 had a view without buckets. */
+const META_FORMAT = 2;
 const CHECKSUM_AT = 1;
 const BODY_AT = 5;
 const START_CHARACTERS_MAX = 64;
 
 /** `record` in a buffer of its own. */
 export function encodeRecord(record: StoredRecord): Uint8Array {
-  return encodeGuarded(record, writeRecord);
+  return encodeGuarded(FORMAT, record, writeRecord);
 }
 
 /** @throws MalformedMessageError with code "damaged", whatever is wrong. */
 export function decodeRecord(bytes: Uint8Array): StoredRecord {
-  return decodeGuarded(bytes, "record", readRecord);
+  return decodeGuarded(FORMAT, bytes, "record", readRecord);
 }
 
 /** `meta` in a buffer of its own. */
 export function encodeMeta(meta: NodeMeta): Uint8Array {
-  return encodeGuarded(meta, writeMeta);
+  return encodeGuarded(META_FORMAT, meta, writeMeta);
 }
 
 /** @throws MalformedMessageError with code "damaged", whatever is wrong. */
 export function decodeMeta(bytes: Uint8Array): NodeMeta {
-  return decodeGuarded(bytes, "state of this node", readMeta);
+  const format = bytes[0] === 1 ? 1 : META_FORMAT;
+  return decodeGuarded(format, bytes, "state of this node", (decoder) => readMeta(decoder, format >= 2));
 }
 
 /** record: set minted? */
@@ -78,15 +81,15 @@ function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writeUint(encoder, meta.incarnation);
   writeOptional(encoder, meta.view, writeView);
 }
-function readMeta(decoder: Decoder): NodeMeta {
+function readMeta(decoder: Decoder, hasBuckets: boolean): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation");
-  return { incarnation, view: readOptional(decoder, "whether there is a view", readView) };
+  return { incarnation, view: readOptional(decoder, "whether there is a view", () => readView(decoder, hasBuckets)) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */
-function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: T) => void): Uint8Array {
+function encodeGuarded<T>(format: number, content: T, write: (encoder: Encoder, content: T) => void): Uint8Array {
   const encoder = startEncoding();
-  writeByte(encoder, FORMAT);
+  writeByte(encoder, format);
   writeUint32(encoder, 0);
   write(encoder, content);
   const bytes = finishEncoding(encoder);
@@ -94,11 +97,12 @@ function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: T) => v
   return bytes;
 }
 
-function decodeGuarded<T>(bytes: Uint8Array, what: string, read: (decoder: Decoder) => T): T {
+function decodeGuarded<T>(expected: number, bytes: Uint8Array, what: string, read: (decoder: Decoder) => T): T {
   try {
     const decoder = startDecoding(bytes);
     const format = readByte(decoder, "the format");
-    if (format !== FORMAT) throw new MalformedMessageError(`its format is ${format}, but this build reads ${FORMAT}`);
+    if (format !== expected)
+      throw new MalformedMessageError(`its format is ${format}, but this build reads ${expected}`);
     const checksum = readUint32(decoder, "the checksum");
     if (crc32(bytes.subarray(BODY_AT)) !== checksum) throw new MalformedMessageError("its checksum does not match");
     const content = read(decoder);
