@@ -192,11 +192,7 @@ export class Forwarding {
   }
 
   #end(forwarded: Forwarded): void {
-    for (const [sent, { at }] of forwarded.sent) {
-      // Somebody else was quicker, or the time is over: it took at least so long.
-      if (forwarded.what.kind === "get") this.#hedging.record("coordinate-get", this.#in.now - at);
-      this.#bySent.delete(sent);
-    }
+    for (const sent of forwarded.sent.keys()) this.#bySent.delete(sent);
     this.#requests.delete(forwarded.request);
     this.#in.timers.clear(`forward-timeout:${forwarded.request}`);
     this.#in.timers.clear(`forward-slow:${forwarded.request}`);

@@ -39,6 +39,8 @@ export interface GetActions {
   answer(request: RequestId, result: ClientResult): void;
 }
 
+type Answer = "found" | "missing" | "failed";
+
 interface Get {
   readonly request: RequestId;
   readonly key: Key;
@@ -124,17 +126,18 @@ export class GetCoordinator {
     const { origin } = completion;
     const get = origin.kind === "get" ? this.#gets.get(origin.request) : undefined;
     if (get === undefined || completion.kind !== "read") return;
-    this.#take(get, this.#in.self, completion.outcome, completion.set);
+    this.#take(get, this.#in.self, completion.outcome, true, completion.set);
   }
 
-  onReply(from: NodeId, request: RequestId, outcome: "found" | "missing" | "failed", set: DvvSet | undefined): void {
+  /** `owner`: what the peer says of itself. */
+  onReply(from: NodeId, request: RequestId, outcome: Answer, owner: boolean, set: DvvSet | undefined): void {
     const get = this.#bySent.get(request);
     const sent = get?.sent.get(request);
     if (get === undefined || sent?.node !== from) return;
     this.#hedging.record("replica-get", this.#in.now - sent.at);
     get.sent.delete(request);
     this.#bySent.delete(request);
-    this.#take(get, from, outcome, set ?? EMPTY);
+    this.#take(get, from, outcome, owner, set ?? EMPTY);
   }
 
   onPeerDown(peer: NodeId): void {
@@ -237,7 +240,7 @@ export class GetCoordinator {
     }
   }
 
-  #take(get: Get, node: NodeId, outcome: "found" | "missing" | "failed", set: DvvSet): void {
+  #take(get: Get, node: NodeId, outcome: Answer, isOwner: boolean, set: DvvSet): void {
     const inReserve = get.reserve.has(node);
     if (outcome === "failed" && inReserve) get.reserve.delete(node);
     else if (outcome === "failed") {
@@ -250,7 +253,8 @@ export class GetCoordinator {
       else get.first ??= node;
       get.heard ||= get.counted.has(node) || this.#in.listOf(get.key)?.counted.includes(node) === true;
       get.tally.answer(node);
-      get.owners.answer(node);
+      if (isOwner) get.owners.answer(node);
+      else get.owners.withdraw(node);
       get.replies.set(node, set);
       get.merged = sync(get.merged, set);
     }
@@ -323,11 +327,7 @@ export class GetCoordinator {
   }
 
   #end(get: Get): void {
-    for (const [request, { node, at }] of get.sent) {
-      // One who is still waited for took at least so long.
-      if (get.tally.was(node) === "waiting") this.#hedging.record("replica-get", this.#in.now - at);
-      this.#bySent.delete(request);
-    }
+    for (const request of get.sent.keys()) this.#bySent.delete(request);
     this.#gets.delete(get.request);
     this.#in.timers.clear(`get-timeout:${get.request}`);
     this.#in.timers.clear(`get-slow:${get.request}`);

@@ -2,7 +2,7 @@
  * When it is worth asking somebody else beside the one who was asked: after the 99th percentile of recent reply times (Dean and Barroso, "The Tail
  * at Scale", 2013: hedged requests), so that no more than about one request in a hundred is doubled in ordinary times.
  *
- * When everybody is slow that percentile is no protection, because it follows slowly: so there is a budget on top. Each get earns a part of a
+ * When everybody is slow that percentile is no protection, because it follows late: so there is a budget on top. Each get earns a part of a
  * hedge, and at most one in HEDGED_ONE_IN is ever spent: an overloaded cluster gets a twentieth more to do, not twice as much. What was earned and
  * not spent is kept up to SAVED_MAX hedges, for a bad moment after a good hour.
  *
@@ -40,7 +40,7 @@ export class Hedging {
     return { saved: this.#saved, times: Object.values(this.#times).map((times) => times.memory) };
   }
 
-  /** A reply came, or was given up after so long. */
+  /** A reply came. What never comes is not recorded: it is what hedges are for, and the budget looks after the rest. */
   record(kind: TimedKind, elapsedMs: Millis): void {
     if (this.#on) this.#times[kind].record(elapsedMs);
   }

@@ -85,6 +85,8 @@ export interface ReplicaPutReply {
   readonly ring: RingDigest;
   /** "stored" is sent only once the record is durable. */
   readonly outcome: "stored" | "refused";
+  /** True when the sender is an owner of the key that holds its partition, by what it sees itself: only then it counts for pw. */
+  readonly owner: boolean;
 }
 
 export interface ReplicaGet {
@@ -100,6 +102,8 @@ export interface ReplicaGetReply {
   readonly ring: RingDigest;
   /** "failed": the disk did not answer. Never to be taken for "missing". */
   readonly outcome: "found" | "missing" | "failed";
+  /** As in {@link ReplicaPutReply}, for pr. */
+  readonly owner: boolean;
   readonly set: DvvSet | undefined;
 }
 

@@ -604,7 +604,7 @@ export class DynamoNode {
         this.#onReplicaPut(from, message);
         break;
       case "replica-put-reply":
-        this.#puts.onReply(from, message.request, message.outcome);
+        this.#puts.onReply(from, message.request, message.outcome, message.owner);
         this.#handoff.onReply(from, message.request, message.outcome);
         this.#handOver.onReply(from, message.request, message.outcome);
         break;
@@ -618,7 +618,7 @@ export class DynamoNode {
         });
         break;
       case "replica-get-reply":
-        this.#gets.onReply(from, message.request, message.outcome, message.set);
+        this.#gets.onReply(from, message.request, message.outcome, message.owner, message.set);
         break;
       case "coordinate-get":
         this.#onCoordinate(
@@ -670,7 +670,7 @@ export class DynamoNode {
     const origin = { kind: "peer", from, epoch, request, until: this.#now + message.ttlMs } as const;
     const list = this.#listOf(key);
     if (list === undefined) {
-      this.#replyPut(origin, "refused");
+      this.#replyPut(origin, key, "refused");
       return;
     }
     if (hintFor !== undefined && hintFor !== this.#id) {
@@ -681,7 +681,7 @@ export class DynamoNode {
       // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
       // for one would both let go; a client's write is kept for those whose it is now.
       if (message.purpose !== "write") {
-        this.#replyPut(origin, "refused");
+        this.#replyPut(origin, key, "refused");
         return;
       }
       list.owners.forEach((owner, i) => this.#replica.keepHint(key, owner, set, i === 0 ? origin : { kind: "nobody" }));
@@ -703,20 +703,27 @@ export class DynamoNode {
   }
 
   #replyToPeer(origin: Origin & { kind: "peer" }, completion: Completion): void {
-    if (completion.kind === "stored") this.#replyPut(origin, "stored");
-    else if (completion.kind === "refused") this.#replyPut(origin, "refused");
+    if (completion.kind === "stored") this.#replyPut(origin, completion.key, "stored");
+    else if (completion.kind === "refused") this.#replyPut(origin, completion.key, "refused");
     else if (completion.kind === "read") {
       const { from, epoch, request } = origin;
       const { outcome } = completion;
       const set = outcome === "found" ? completion.set : undefined;
       const ring = this.#belonging.ring?.digest ?? 0;
-      this.#send(from, { kind: "replica-get-reply", request, ring, outcome, set }, "foreground", epoch);
+      const owner = this.#ownsAndHolds(completion.key);
+      this.#send(from, { kind: "replica-get-reply", request, ring, outcome, owner, set }, "foreground", epoch);
     }
   }
 
-  #replyPut({ from, epoch, request }: Origin & { kind: "peer" }, outcome: "stored" | "refused"): void {
+  #replyPut({ from, epoch, request }: Origin & { kind: "peer" }, key: Key, outcome: "stored" | "refused"): void {
     const ring = this.#belonging.ring?.digest ?? 0;
-    this.#send(from, { kind: "replica-put-reply", request, ring, outcome }, "foreground", epoch);
+    const owner = this.#ownsAndHolds(key);
+    this.#send(from, { kind: "replica-put-reply", request, ring, outcome, owner }, "foreground", epoch);
+  }
+
+  #ownsAndHolds(key: Key): boolean {
+    const list = this.#listOf(key);
+    return list !== undefined && list.owners.includes(this.#id) && list.counted.includes(this.#id);
   }
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */

@@ -158,7 +158,7 @@ export class PutCoordinator {
         this.#replicate(put);
         break;
       case "stored":
-        this.#answered(put, this.#in.self, put.ownCopyFor);
+        this.#answered(put, this.#in.self, put.ownCopyFor, true);
         break;
       case "refused":
         if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
@@ -176,14 +176,15 @@ export class PutCoordinator {
     }
   }
 
-  onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
+  /** `owner`: what the peer says of itself. */
+  onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused", owner: boolean): void {
     const put = this.#bySent.get(request);
     const sent = put?.sent.get(request);
     if (put === undefined || sent?.node !== from) return;
     this.#hedging.record("replica-put", this.#in.now - sent.at);
     if (outcome === "stored") {
       this.#forgetSent(put, request);
-      this.#answered(put, from, sent.owner);
+      this.#answered(put, from, sent.owner, owner);
     } else this.#refused(put, request);
   }
 
@@ -250,11 +251,13 @@ export class PutCoordinator {
     this.#do.keepHint(put.key, owner, put.set);
   }
 
-  #answered(put: Put, node: NodeId, owner: NodeId | undefined): void {
+  #answered(put: Put, node: NodeId, owner: NodeId | undefined, isOwner: boolean): void {
     if (owner !== undefined && put.counted.has(owner)) {
       put.answeredBy.add(node);
       put.tally.answer(owner);
-      if (node === owner) put.owners.answer(owner);
+      // One that sees another ring, and is no owner there, has kept a hint.
+      if (node === owner && isOwner) put.owners.answer(owner);
+      else if (node === owner) put.owners.withdraw(owner);
     }
     this.#judge(put);
   }
@@ -333,11 +336,7 @@ export class PutCoordinator {
         put.hintedFor.set(node, this.#in.self);
         this.#do.keepHint(put.key, node, put.set);
       }
-    for (const [request, { at }] of [...put.sent]) {
-      // It took at least so long.
-      this.#hedging.record("replica-put", this.#in.now - at);
-      this.#forgetSent(put, request);
-    }
+    for (const request of [...put.sent.keys()]) this.#forgetSent(put, request);
     this.#puts.delete(put.request);
     this.#in.timers.clear(`put-timeout:${put.request}`);
     this.#in.timers.clear(`put-slow:${put.request}`);

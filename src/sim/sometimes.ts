@@ -9,12 +9,14 @@ import type { NodeEvent } from "../core/event.ts";
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
   "actor renewed",
+  "bucket heard of",
   "call abandoned",
   "clock jumped",
   "core served alone",
   "damaged record found",
   "dot minted under a kept actor",
   "get failed",
+  "get hedged",
   "gray failure",
   "hint delivered",
   "hint kept",
@@ -22,6 +24,7 @@ export const sometimesPoints = [
   "hint re-routed",
   "late frame dropped",
   "one operation under several dots",
+  "owners out of reach",
   "page refused",
   "partition dropped",
   "partition held",
@@ -64,6 +67,11 @@ export class Sometimes {
       const { message } = event;
       if (message.kind === "transfer-page" && message.outcome === "refused") this.reached("page refused");
       if (message.kind === "release-reply" && message.partitions.length === 0) this.reached("release refused");
+      if (
+        message.kind === "gossip-news" &&
+        effects.some((effect) => effect.kind === "note" && effect.note.what === "bucket")
+      )
+        this.reached("bucket heard of");
     }
     for (const effect of effects) {
       if (effect.kind === "note") this.#onNote(effect.note);
@@ -107,6 +115,10 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "hint refused";
     case "forwarded":
       return "put forwarded";
+    case "hedged":
+      return "get hedged";
+    case "owners-unreachable":
+      return "owners out of reach";
     case "stand-in":
       return "stand-in coordinated";
     case "peer-suspect":

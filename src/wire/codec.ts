@@ -397,16 +397,18 @@ function readReplicaPut(decoder: Decoder): ReplicaPut {
   return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor };
 }
 
-/** replica-put-reply: request ring outcome */
+/** replica-put-reply: request ring outcome owner */
 function writeReplicaPutReply(encoder: Encoder, message: ReplicaPutReply): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeChoice(encoder, STORED, message.outcome);
+  writeBoolean(encoder, message.owner);
 }
 function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
-  return { kind: "replica-put-reply", request, ring, outcome: readChoice(decoder, "the outcome of a put", STORED) };
+  const outcome = readChoice(decoder, "the outcome of a put", STORED);
+  return { kind: "replica-put-reply", request, ring, outcome, owner: readBoolean(decoder, "whether it is an owner") };
 }
 
 /** replica-get: request ring ttlMs key */
@@ -423,12 +425,13 @@ function readReplicaGet(decoder: Decoder): ReplicaGet {
   return { kind: "replica-get", request, ring, ttlMs, key: readKey(decoder) };
 }
 
-/** replica-get-reply: request ring outcome, and for "found" the set */
+/** replica-get-reply: request ring outcome owner, and for "found" the set */
 function writeReplicaGetReply(encoder: Encoder, message: ReplicaGetReply): void {
   assert((message.outcome === "found") === (message.set !== undefined), "a set goes with what was found");
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeChoice(encoder, FOUND, message.outcome);
+  writeBoolean(encoder, message.owner);
   if (message.set !== undefined) writeDvvSet(encoder, message.set);
 }
 function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
@@ -440,6 +443,7 @@ function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
     request,
     ring,
     outcome,
+    owner: readBoolean(decoder, "whether it is an owner"),
     set: outcome === "found" ? readDvvSet(decoder) : undefined,
   };
 }

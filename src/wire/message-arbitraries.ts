@@ -214,14 +214,22 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     kind: fc.constant("replica-put-reply"),
     ...header,
     outcome: fc.constantFrom("stored", "refused"),
+    owner: fc.boolean(),
   }),
   "replica-get": record({ kind: fc.constant("replica-get"), ...timed }),
   "replica-get-reply": fc.oneof(
-    record({ kind: fc.constant("replica-get-reply"), ...header, outcome: fc.constant("found"), set: dvvSet }),
+    record({
+      kind: fc.constant("replica-get-reply"),
+      ...header,
+      outcome: fc.constant("found"),
+      owner: fc.boolean(),
+      set: dvvSet,
+    }),
     record({
       kind: fc.constant("replica-get-reply"),
       ...header,
       outcome: fc.constantFrom("missing", "failed"),
+      owner: fc.boolean(),
       set: fc.constant(undefined),
     }),
   ),
