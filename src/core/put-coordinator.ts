@@ -54,6 +54,8 @@ interface Put {
   readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId; readonly at: Millis }>;
   /** Whose replica the coordinator's own copy is; undefined when it does not count. */
   ownCopyFor: NodeId | undefined;
+  /** It is on its way to the disk. */
+  ownUnderWay: boolean;
   /** Owners for whom somebody keeps a hint, and who that is; the coordinator itself may stand for several. */
   readonly hintedFor: Map<NodeId, NodeId>;
   readonly answeredBy: Set<NodeId>;
@@ -115,6 +117,7 @@ export class PutCoordinator {
       owners: new Tally(owners),
       sent: new Map(),
       ownCopyFor: undefined,
+      ownUnderWay: true,
       hintedFor: new Map(),
       answeredBy: new Set(),
       asked: new Set([self]),
@@ -158,9 +161,11 @@ export class PutCoordinator {
         this.#replicate(put);
         break;
       case "stored":
+        put.ownUnderWay = false;
         this.#answered(put, this.#in.self, put.ownCopyFor, true);
         break;
       case "refused":
+        put.ownUnderWay = false;
         if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
         put.owners.withdraw(this.#in.self);
         if (put.set === undefined) {
@@ -277,7 +282,7 @@ export class PutCoordinator {
   /** True while somebody may still answer for an owner. */
   #asksFor(put: Put, owner: NodeId): boolean {
     for (const sent of put.sent.values()) if (sent.owner === owner) return true;
-    return false;
+    return put.ownUnderWay && put.ownCopyFor === owner;
   }
 
   #send(put: Put, node: NodeId, owner: NodeId, hintFor: NodeId | undefined): boolean {

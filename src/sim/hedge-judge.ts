@@ -3,9 +3,9 @@
  *
  *   the budget      of the gets that a node begins, no more than one in HEDGED_ONE_IN is hedged, from its start on
  *   the reserve     a stand-in that was asked beside slow owners does not count before `slowReplyMs`, unless something went wrong at this node since
- *                   the get began: a link, a disk, or the ring itself
+ *                   the get began (a link, a disk, or the ring itself), or one who counts could not even be asked
  *
- * Limits: the requests under way.
+ * Limits: the requests under way, and the keys that there are.
  */
 
 import type { Effect, Note } from "../core/effect.ts";
@@ -15,7 +15,14 @@ import type { ClientResult } from "../core/message.ts";
 import { InvariantViolation } from "./checkers.ts";
 
 const HEDGED_ONE_IN = 20;
-const TROUBLE: ReadonlySet<Note["what"]> = new Set(["peer-down", "view", "damaged", "clock-jump"]);
+const TROUBLE: ReadonlySet<Note["what"]> = new Set([
+  "peer-suspect",
+  "peer-gray",
+  "peer-down",
+  "view",
+  "damaged",
+  "clock-jump",
+]);
 
 /** One start of a node. */
 interface Watched {
@@ -26,6 +33,8 @@ interface Watched {
   troubleAt: Millis;
   /** Stand-ins asked early, by key. */
   readonly asked: Map<Key, { readonly node: NodeId; readonly at: Millis }[]>;
+  /** When who was last asked for a key. */
+  readonly sent: Map<Key, Map<NodeId, Millis>>;
   /** Keys of gets under way here: of callers by their number, of peers by peer and number. */
   readonly keys: Map<string, Key>;
 }
@@ -36,7 +45,14 @@ export class HedgeJudge {
   /** `slowReplyMs`: of this node's config. `name`: for people. */
   onStep(node: NodeId, event: NodeEvent, effects: readonly Effect[], slowReplyMs: Millis, name: string): void {
     if (event.kind === "started")
-      this.#nodes.set(node, { gets: 0, hedges: 0, troubleAt: event.at, asked: new Map(), keys: new Map() });
+      this.#nodes.set(node, {
+        gets: 0,
+        hedges: 0,
+        troubleAt: event.at,
+        asked: new Map(),
+        sent: new Map(),
+        keys: new Map(),
+      });
     const watched = this.#nodes.get(node);
     if (watched === undefined) return;
     this.#onEvent(watched, event);
@@ -47,6 +63,10 @@ export class HedgeJudge {
       else if (effect.kind === "send" && effect.message.kind === "coordinate-reply") {
         const { request, result } = effect.message;
         this.#onResult(watched, node, `${effect.to} ${request}`, result, event.at, slowReplyMs, name);
+      } else if (effect.kind === "send" && effect.message.kind === "replica-get") {
+        const { key } = effect.message;
+        const sent = watched.sent.get(key) ?? new Map<NodeId, Millis>();
+        watched.sent.set(key, sent.set(effect.to, event.at));
       }
     }
   }
@@ -97,11 +117,13 @@ export class HedgeJudge {
     const key = watched.keys.get(request);
     watched.keys.delete(request);
     if (key === undefined || result.outcome !== "got" || result.report.coordinator !== node) return;
-    const { answered, elapsedMs } = result.report;
+    const { answered, silent, elapsedMs } = result.report;
     const asked = watched.asked.get(key) ?? [];
     const begun = at - elapsedMs;
+    const wasAsked = (peer: NodeId): boolean =>
+      peer === node || (watched.sent.get(key)?.get(peer) ?? -Infinity) >= begun;
     const early = asked.find((hedge) => hedge.at >= begun && answered.includes(hedge.node));
-    if (early !== undefined && elapsedMs < slowReplyMs && watched.troubleAt < begun)
+    if (early !== undefined && elapsedMs < slowReplyMs && watched.troubleAt < begun && silent.every(wasAsked))
       throw new InvariantViolation(
         "strict-quorum",
         `${name} answered a get of ${key} after ${elapsedMs} ms by a stand-in that it had asked beside slow owners, though nobody was given up`,
