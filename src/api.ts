@@ -7,6 +7,8 @@ import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { RequestReport } from "./core/message.ts";
 import type { Note } from "./core/effect.ts";
 
+export type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
+
 /** Opaque bytes that a read gives and the write that answers it takes: what had been seen. Bound to its key. */
 export type Context = Uint8Array;
 

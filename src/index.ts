@@ -3,7 +3,7 @@
 export type * from "./api.ts";
 export { InvalidClusterOptionsError, newCluster, openStore, parseSecret } from "./store.ts";
 export { json, mergeOf } from "./bucket.ts";
-export type { BucketEntry, BucketPolicy, BucketProperties } from "./core/buckets.ts";
+export type { BucketProperties } from "./core/buckets.ts";
 export { type ClusterParameters, defaultParameters } from "./core/config.ts";
 export type { Dot, Sibling } from "./core/dvvset.ts";
 export type { RequestReport } from "./core/message.ts";

@@ -88,7 +88,7 @@ function nameFault(name: unknown): string | undefined {
 function quorumFault(what: string, given: unknown, least: number, n: number): string | undefined {
   if (given === undefined) return undefined;
   if (typeof given === "number" && Number.isInteger(given) && given >= least && given <= n) return undefined;
-  return `its ${what} is ${String(given)}, but must be a whole number from ${least} to n = ${n}`;
+  return `its ${what} is ${JSON.stringify(given)}, but must be a whole number from ${least} to n = ${n}`;
 }
 
 export function isBucketPolicy(policy: unknown): policy is BucketPolicy {

@@ -78,7 +78,7 @@ export class Driver {
   readonly #links = new Map<NodeId, LinkInfo["kind"]>();
   readonly #pending = new Map<RequestId, Pending>();
   /** Callers who have set a bucket. */
-  readonly #setting = new Map<RequestId, { resolve(): void; reject(error: unknown): void }>();
+  readonly #setting = new Map<RequestId, { resolve: () => void; reject: (error: unknown) => void }>();
   readonly #commits = new Set<Promise<void>>();
   #node: DynamoNode | undefined;
   #closed = false;
