@@ -370,8 +370,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a get is answered after R-1 replies",
     caughtBy: ["strict-quorum", "read-your-writes", "convergence"],
     file: "core/get-coordinator.ts",
-    find: "tally: new Tally(Math.min(r, list.counted.length)),",
-    replace: "tally: new Tally(Math.max(1, Math.min(r, list.counted.length) - 1)),",
+    find: "tally: new Tally(Math.max(owners, Math.min(quorum.replicas, list.counted.length))),",
+    replace: "tally: new Tally(Math.max(1, Math.min(quorum.replicas, list.counted.length) - 1)),",
   },
   {
     name: "failed-reply-is-missing",
@@ -379,8 +379,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a get counts a replica whose disk failed as one that has nothing",
     caughtBy: ["strict-quorum", "read-your-writes", "convergence"],
     file: "core/get-coordinator.ts",
-    find: '    if (outcome === "failed") {\n      get.tally.refuse(node);',
-    replace: "    if (get.tally.needed === 0) {\n      get.tally.refuse(node);",
+    find: '    else if (outcome === "failed") {\n      get.tally.refuse(node);',
+    replace: "    else if (get.tally.needed === 0) {\n      get.tally.refuse(node);",
   },
 
   // ---------------------------------------------------------------------------------------------- hints: core/hinted-handoff.ts, replica.ts
