@@ -17,8 +17,8 @@ export interface GetOptions {
   readonly r?: number;
   /**
    * How many of them must come from owners of the key that hold its partition, 0 to n (Riak's primaries). 0, the default unless the bucket says
-   * otherwise: stand-ins count like owners (sloppy quorum). With pr + pw > n a read shows what was acknowledged before, whatever was down meanwhile;
-   * the price is a QuorumError, at once, when too few owners can be reached, and while too many of them are still joining.
+   * otherwise: stand-ins count like owners (sloppy quorum). With pr + pw > n a read shows what was acknowledged before, whatever was down meanwhile, as
+   * long as the owners are the same; the price is a QuorumError, at once, when too few owners can be reached, and while too many of them are still joining.
    */
   readonly pr?: number;
   /** Milliseconds, 5,000 by default. */
