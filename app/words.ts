@@ -136,6 +136,8 @@ export function noteWords(note: Note): string {
       return `No owner of ${note.key} can be reached: this node stands in.`;
     case "many-siblings":
       return `${note.key} has ${note.siblings} versions side by side.`;
+    case "long-clock":
+      return `${note.key} was written by ${note.entries} writers so far; its clock is getting long.`;
     case "peer-up":
       return `Hears ${shortNode(note.peer)}.`;
     case "peer-suspect":
@@ -146,16 +148,26 @@ export function noteWords(note: Note): string {
       return `Takes ${shortNode(note.peer)} for down.`;
     case "late-dropped":
       return `Dropped a late message from ${shortNode(note.from)}.`;
+    case "peer-limited":
+      return `Refused what ${shortNode(note.peer)} asked: it asks for too much at once.`;
     case "clock-jump":
       return `Was asleep for ${Math.round(note.gapMs / 1_000)} s; greets everybody anew.`;
     case "rings-differ":
       return `Sees the ring differently from ${shortNode(note.peer)}; they compare.`;
+    case "parameters-differ":
+      return `${shortNode(note.peer)} belongs to another cluster: ${note.difference}.`;
     case "partition-held":
       return `Holds partition ${note.partition} completely now.`;
+    case "partition-opened":
+      return `Answers for partition ${note.partition} now.`;
     case "partition-dropped":
       return `Gave partition ${note.partition} away.`;
     case "damaged":
       return `What the disk has of ${note.key} is damaged; the others still have it.`;
+    case "exchanged":
+      return `Compared trees with ${shortNode(note.peer)}: ${note.records} ${note.records === 1 ? "record" : "records"} differed and were exchanged.`;
+    case "leaf-corrected":
+      return "Read its own records again and found a sum that was not theirs; it is right now.";
     case "storage-failed":
       return `The storage refused: ${note.reason}`;
     default:

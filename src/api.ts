@@ -6,6 +6,7 @@ import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { RequestReport } from "./core/message.ts";
 import type { Note } from "./core/effect.ts";
+import type { Balance, LatencySummary, StatisticsFigures } from "./core/statistics.ts";
 
 export type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
 
@@ -81,7 +82,7 @@ export interface NodeInfo {
   readonly reachability: "up" | "suspect" | "down";
   /** How it is linked, if it is. */
   readonly link: "webrtc" | "websocket" | "relayed" | "memory" | undefined;
-  /** Tokens claimed and partitions held completely, by the gossiped view. */
+  /** Its tokens, and partitions that it holds completely, by the gossiped view. */
   readonly tokens: number;
   readonly partitionsHeld: number;
   /** Hints that this node keeps for it. */
@@ -111,6 +112,8 @@ export interface StoreStatus {
   readonly seed: "connected" | "connecting" | "none";
   /** True when all members with data are in one zone: several tabs of one browser are one failure domain. */
   readonly oneZone: boolean;
+  /** In how many zones the first n nodes of a key lie, of the keys that are worst off: so many failures of a whole zone take all copies. */
+  readonly zonesOfKeys: number;
 }
 
 /** Cuts inside our own transport, for demonstrations and tests. A cut link loses everything, silently, both ways, until it heals. */
@@ -188,6 +191,39 @@ export interface Bucket<Value> {
   watch(key: string, options?: GetOptions & { intervalMs?: number }): AsyncIterable<BucketGetResult<Value>>;
 }
 
+export interface ClusterStatistics {
+  /** What each member that answered has counted, this node included, by node. */
+  readonly members: readonly { readonly node: NodeId; readonly figures: StatisticsFigures }[];
+  /** Members that gave no answer in time. */
+  readonly silent: readonly NodeId[];
+  /** All that answered, as if they were one node. */
+  readonly merged: StatisticsFigures;
+  /** Who carries more or less than its share (paper, section 6.2: out of balance beyond 15 percent). */
+  readonly balance: Balance;
+}
+
+/** What a canary has seen since it was started: how the store looks to a caller who asks again and again. */
+export interface CanaryReport {
+  /** Rounds that ended: a put, and a get of it. */
+  readonly rounds: number;
+  /** Of those: both were answered. */
+  readonly succeeded: number;
+  /** Of those that succeeded: the get did not show what had just been put. */
+  readonly stale: number;
+  /** `succeeded` of `rounds`, 0 to 1; undefined before the first round has ended. */
+  readonly availability: number | undefined;
+  readonly put: LatencySummary;
+  readonly get: LatencySummary;
+  /** The last rounds, newest first, at most 60. `error` is the code of a failure, "unexpected" for one without. */
+  readonly recent: readonly { readonly atMs: number; readonly error: string | undefined; readonly stale: boolean }[];
+}
+
+export interface Canary {
+  readonly report: CanaryReport;
+  /** Ends it; what it wrote stays, one small key of this node. Idempotent. */
+  stop(): void;
+}
+
 export interface StoreEvents {
   status: StoreStatus;
   membership: readonly NodeInfo[];
@@ -219,8 +255,24 @@ export interface Store extends AsyncDisposable {
   nodes(): readonly NodeInfo[];
   /** Who is asked for a key, in order; empty before the cluster is met. */
   preferenceList(key: string | Uint8Array): readonly PreferenceEntry[];
-  /** Who owns each token, and which partitions a node holds: for the ring picture. */
+  /** Whom the walk of each partition meets first, and which partitions a node holds: for the ring picture. */
   ring(): { readonly owners: readonly NodeId[]; holds(node: NodeId, partition: Partition): boolean };
+  /**
+   * What callers of this node saw since it was opened: latencies to the 99.9th percentile, failures, versions seen by gets, requests by the minute. Not
+   * kept over a restart.
+   */
+  statistics(): StatisticsFigures;
+  /**
+   * The same of all members, and of all together. Waits for those that can be reached, 5 seconds at most by default; never fails because of a silent
+   * one. Rejects with `NotReadyError` when the store is closed.
+   */
+  clusterStatistics(options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<ClusterStatistics>;
+  /**
+   * Puts and gets a small key of this node's own, in the bucket `$canary`, which callers are refused, every so often, one round at a time: the store as a client sees it
+   * (DynamoDB's canaries). 1,000 to 3,600,000 ms, 10,000 by default. The rounds count in this node's statistics like any requests. A second start
+   * gives the canary that is running.
+   */
+  startCanary(options?: { intervalMs?: number }): Canary;
   readonly faults: FaultControls;
   on<Name extends keyof StoreEvents>(
     name: Name,
@@ -245,6 +297,11 @@ export interface OpenStoreOptions {
   readonly seeds: readonly string[];
   /** True for the one explicit act that makes the cluster. Ignored when this identity already belongs to it. */
   readonly found?: boolean;
+  /**
+   * With `found`, the cluster's parameters, fixed from then on: n, r, w, partitions, the placement of tokens and, for placements 1 and 2, tokensPerNode.
+   * Without it, what this node asks of the cluster: it does not join one where these are others, and says so (`ParametersDifferError`). Ignored
+   * when this identity already belongs to it.
+   */
   readonly quorum?: Partial<ClusterParameters>;
   readonly capacity?: number;
   /** Failure domain; by default one browser profile. */
@@ -252,4 +309,6 @@ export interface OpenStoreOptions {
   readonly durability?: "relaxed" | "strict";
   /** Merges by name, for buckets whose policy is `merge:NAME`; `mergeOf` makes one from a codec and a reconciler. */
   readonly merges?: Readonly<Record<string, Merge>>;
+  /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */
+  readonly canaryMs?: number;
 }

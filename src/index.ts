@@ -6,6 +6,14 @@ export { json, mergeOf } from "./bucket.ts";
 export type { BucketProperties } from "./core/buckets.ts";
 export { type ClusterParameters, defaultParameters } from "./core/config.ts";
 export type { Dot, Sibling } from "./core/dvvset.ts";
+export type {
+  Balance,
+  LatencySummary,
+  MinuteStatistics,
+  NodeBalance,
+  OperationFigures,
+  StatisticsFigures,
+} from "./core/statistics.ts";
 export type { RequestReport } from "./core/message.ts";
 export {
   InvalidBucketError,
@@ -17,6 +25,7 @@ export {
   NotReadyError,
   OverloadedError,
   OversizedError,
+  ParametersDifferError,
   ProtocolVersionError,
   QuorumError,
   StorageError,

@@ -9,6 +9,8 @@ import type {
   Bucket,
   BucketOptions,
   BucketSettings,
+  Canary,
+  ClusterStatistics,
   FaultControls,
   GetOptions,
   GetResult,
@@ -30,14 +32,29 @@ import {
   defaultConfig,
   defaultParameters,
   parametersFault,
+  parametersFrom,
 } from "./core/config.ts";
 import type { Note } from "./core/effect.ts";
-import { NotReadyError, TabringError, WrongSecretError } from "./core/errors.ts";
-import type { Millis, NodeId, OperationId } from "./core/identifiers.ts";
+import {
+  InvalidKeyError,
+  NotReadyError,
+  ParametersDifferError,
+  TabringError,
+  WrongSecretError,
+} from "./core/errors.ts";
+import type { Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
 import { holds, memberOf } from "./core/membership.ts";
 import type { NodeView } from "./core/node.ts";
 import { Ring, tokenCounts } from "./core/ring.ts";
+import { NO_STATISTICS, type StatisticsFigures, balanceOf, figuresOf, mergeStatistics } from "./core/statistics.ts";
 import { makeBucket } from "./bucket.ts";
+import {
+  CANARY_BUCKET,
+  CANARY_INTERVAL_MS,
+  CANARY_INTERVAL_MS_MAX,
+  CANARY_INTERVAL_MS_MIN,
+  RunningCanary,
+} from "./canary.ts";
 import { toHex } from "./base/bytes.ts";
 import { Driver } from "./driver/driver.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
@@ -72,6 +89,8 @@ export interface StoreParts {
   readonly random: (bytes: number) => Uint8Array;
   readonly zone: string;
   readonly capacity?: number | undefined;
+  /** See `Config`. */
+  readonly expects?: Partial<ClusterParameters> | undefined;
   readonly durability?: "relaxed" | "strict" | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Runs once when the store is closed, last. */
@@ -110,10 +129,16 @@ export class TabringStore implements Store {
   #statusQueued = false;
   #ring: Ring | undefined;
   #cut: "all" | "none" | readonly NodeId[] = "none";
+  #canary: Canary | undefined;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
-    const config = { ...defaultConfig, zone: parts.zone, capacity: parts.capacity ?? defaultConfig.capacity };
+    const config = {
+      ...defaultConfig,
+      zone: parts.zone,
+      capacity: parts.capacity ?? defaultConfig.capacity,
+      expects: parts.expects ?? defaultConfig.expects,
+    };
     this.#driver = new Driver({
       id: parts.node,
       config,
@@ -127,7 +152,7 @@ export class TabringStore implements Store {
         if (STATUS_NOTES.has(note.what)) this.#queueStatus();
       },
       onRefused: (error, peer) => {
-        if (error instanceof WrongSecretError) this.#refusal = error;
+        if (error instanceof WrongSecretError || error instanceof ParametersDifferError) this.#refusal = error;
         this.#emit("refused", { error, peer });
         this.#queueStatus();
       },
@@ -164,8 +189,12 @@ export class TabringStore implements Store {
     );
   }
 
-  async get(key: string | Uint8Array, options: GetOptions = {}): Promise<GetResult> {
-    const parsed = parseKey(key);
+  get(key: string | Uint8Array, options: GetOptions = {}): Promise<GetResult> {
+    return this.#get(key, options);
+  }
+
+  async #get(key: string | Uint8Array, options: GetOptions, whose = callersKey): Promise<GetResult> {
+    const parsed = whose(key);
     const quorum = {
       r: checkQuorum("r", options.r, this.#n()),
       pr: checkQuorum("pr", options.pr, this.#n()),
@@ -214,7 +243,7 @@ export class TabringStore implements Store {
   preferenceList(key: string | Uint8Array): readonly PreferenceEntry[] {
     const parsed = parseKey(key);
     const node = this.#view();
-    const ring = this.#ringOf(node);
+    const ring = this.#ringOf(node?.view);
     if (node === undefined || ring === undefined) return [];
     const list = ring.preferenceList(partitionOf(positionOf(parsed), ring.view.claims.length));
     const up = new Set(node.peers.filter((peer) => peer.reachability === "up").map((peer) => peer.node)).add(node.id);
@@ -228,13 +257,60 @@ export class TabringStore implements Store {
 
   ring(): ReturnType<Store["ring"]> {
     const { view } = this.#driver;
+    const ring = this.#ringOf(view);
     return {
-      owners: view?.claims.map((claim) => claim.owner) ?? [],
+      owners: view?.claims.flatMap((_, partition) => ring?.placement.walk(partition, 1) ?? []) ?? [],
       holds: (node, partition) => {
         const member = view === undefined ? undefined : memberOf(view, node);
         return member !== undefined && holds(member, partition);
       },
     };
+  }
+
+  statistics(): StatisticsFigures {
+    return figuresOf(this.#driver.statistics ?? NO_STATISTICS);
+  }
+
+  async clusterStatistics(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<ClusterStatistics> {
+    this.#demandOpen();
+    const { members, silent } = await this.#driver.survey(options.timeoutMs, options.signal);
+    const { view } = this.#driver;
+    const capacityOf = (node: NodeId) => (view === undefined ? 0 : (memberOf(view, node)?.capacity ?? 0));
+    return {
+      members: members.map(({ node, statistics }) => ({ node, figures: figuresOf(statistics) })),
+      silent,
+      merged: figuresOf(members.map(({ statistics }) => statistics).reduce(mergeStatistics, NO_STATISTICS)),
+      balance: balanceOf(members.map((member) => ({ ...member, capacity: capacityOf(member.node) }))),
+    };
+  }
+
+  startCanary(options: { intervalMs?: number } = {}): Canary {
+    const { intervalMs = CANARY_INTERVAL_MS } = options;
+    const fault = canaryFault(intervalMs);
+    if (fault !== undefined) throw new InvalidClusterOptionsError(`${fault}. No canary was started.`);
+    this.#demandOpen();
+    if (this.#canary !== undefined) return this.#canary;
+    const key = `${CANARY_BUCKET}/${this.#parts.node}`;
+    const running = new RunningCanary(
+      {
+        get: () => this.#get(key, {}, parseKey),
+        put: (value, context) => this.#put(key, value, { context }, parseKey),
+        answers: () => this.#driver.view !== undefined,
+        clock: this.#parts.clock,
+      },
+      intervalMs,
+    );
+    const canary: Canary = {
+      get report() {
+        return running.report;
+      },
+      stop: () => {
+        running.stop();
+        if (this.#canary === canary) this.#canary = undefined;
+      },
+    };
+    this.#canary = canary;
+    return canary;
   }
 
   on<Name extends keyof StoreEvents>(
@@ -293,6 +369,7 @@ export class TabringStore implements Store {
   closeBecause(why: string): Promise<void> {
     this.#closing ??= (async () => {
       this.#closedWhy = why;
+      this.#canary?.stop();
       await this.#driver.close();
       await this.#parts.onClosed?.();
       this.#queueStatus();
@@ -309,8 +386,13 @@ export class TabringStore implements Store {
     await this.close();
   }
 
-  async #put(key: string | Uint8Array, value: Uint8Array | null, options: PutOptions): Promise<PutResult> {
-    const parsed = parseKey(key);
+  async #put(
+    key: string | Uint8Array,
+    value: Uint8Array | null,
+    options: PutOptions,
+    whose = callersKey,
+  ): Promise<PutResult> {
+    const parsed = whose(key);
     checkValue(value);
     const w = checkQuorum("w", options.w, this.#n());
     const pw = checkQuorum("pw", options.pw, this.#n());
@@ -352,9 +434,9 @@ export class TabringStore implements Store {
     return this.#driver.inspect();
   }
 
-  #ringOf(node: NodeView | undefined): Ring | undefined {
-    if (node?.view === undefined) return undefined;
-    if (this.#ring?.view !== node.view) this.#ring = new Ring(node.view);
+  #ringOf(view: NodeView["view"]): Ring | undefined {
+    if (view === undefined) return undefined;
+    if (this.#ring?.view !== view) this.#ring = new Ring(view);
     return this.#ring;
   }
 
@@ -371,6 +453,23 @@ export class TabringStore implements Store {
   #emit<Name extends keyof StoreEvents>(name: Name, event: StoreEvents[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) (listener as (event: StoreEvents[Name]) => void)(event);
   }
+}
+
+/** A key that callers may use; throws {@link InvalidKeyError}. */
+function callersKey(key: unknown): Key {
+  const parsed = parseKey(key);
+  if (parsed.startsWith(`${CANARY_BUCKET}/`))
+    throw new InvalidKeyError(
+      `Keys of the bucket ${CANARY_BUCKET} are the store's own. Nothing was sent. Give the bucket another name.`,
+    );
+  return parsed;
+}
+
+/** What is wrong with a canary's interval, in words; undefined when nothing is. */
+function canaryFault(intervalMs: number): string | undefined {
+  return intervalMs >= CANARY_INTERVAL_MS_MIN && intervalMs <= CANARY_INTERVAL_MS_MAX
+    ? undefined
+    : `The canary's interval is ${intervalMs} ms, but must be from ${CANARY_INTERVAL_MS_MIN} to ${CANARY_INTERVAL_MS_MAX}`;
 }
 
 function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): NodeInfo[] {
@@ -431,24 +530,34 @@ function statusOf(
     members: keepers.length,
     reachable,
     hintsOwed: node?.hintsOwed ?? 0,
-    partitionsOwned: self === undefined || view === undefined ? 0 : ownedBy(view, parts.node),
+    partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
     seed: parts.transport.seedState,
     oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
+    zonesOfKeys: view === undefined ? 0 : listsOf(view, parts.node).zones,
   };
 }
 
-const ownedCounts = new WeakMap<NonNullable<NodeView["view"]>, number>();
+interface Lists {
+  /** Partitions that the node is an owner of. */
+  readonly owned: number;
+  /** Zones of the owners of a partition, of the partition with the fewest. */
+  readonly zones: number;
+}
 
-function ownedBy(view: NonNullable<NodeView["view"]>, node: NodeId): number {
-  let owned = ownedCounts.get(view);
-  if (owned === undefined) {
+const listsOfViews = new WeakMap<NonNullable<NodeView["view"]>, Lists>();
+
+function listsOf(view: NonNullable<NodeView["view"]>, node: NodeId): Lists {
+  let lists = listsOfViews.get(view);
+  if (lists === undefined) {
     const ring = new Ring(view);
-    owned = view.claims.reduce((sum, _, partition) => sum + (ring.owns(node, partition) ? 1 : 0), 0);
-    ownedCounts.set(view, owned);
+    const owners = view.claims.map((_, partition) => ring.preferenceList(partition).owners);
+    const zones = owners.map((nodes) => new Set(nodes.map((owner) => memberOf(view, owner)?.zone)).size);
+    lists = { owned: owners.filter((nodes) => nodes.includes(node)).length, zones: Math.min(...zones) };
+    listsOfViews.set(view, lists);
   }
-  return owned;
+  return lists;
 }
 
 /** The 32 bytes of a secret in base64url; undefined when it is not that. */
@@ -487,11 +596,13 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     throw new WrongSecretError(
       "The cluster's secret is missing or is not 32 bytes in base64url. Nothing was opened or sent. Ask for the whole invite link again.",
     );
-  const parameters = { ...defaultParameters, ...options.quorum };
+  const parameters = parametersFrom(options.quorum ?? {});
   const fault =
     parametersFault(parameters) ?? configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" });
   if (fault !== undefined)
     throw new InvalidClusterOptionsError(`The options cannot be used: ${fault}. Nothing was opened.`);
+  const canaryWrong = options.canaryMs === undefined ? undefined : canaryFault(options.canaryMs);
+  if (canaryWrong !== undefined) throw new InvalidClusterOptionsError(`${canaryWrong}. Nothing was opened.`);
 
   const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
   const identity = await claimIdentity({ cluster: options.cluster });
@@ -522,6 +633,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       random,
       zone,
       capacity: options.capacity,
+      expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
       merges: options.merges,
       onClosed: async () => {
@@ -530,6 +642,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       },
     });
     await store.open(options.found === true ? parameters : undefined);
+    if (options.canaryMs !== undefined) store.startCanary({ intervalMs: options.canaryMs });
     const unwatch = watchPage({
       onHidden: (hidden) => store.setHidden(hidden),
       onLeaving: () => void store.closeBecause("its page was left"),

@@ -13,6 +13,11 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
+  /** Where it stands, as plain data: equal ones behave alike from here on. */
+  get memory(): { readonly tokens: number; readonly atMs: number } {
+    return { tokens: this.#tokens, atMs: this.#atMs };
+  }
+
   /** Takes `cost` tokens, into debt if need be. The milliseconds until the debt is paid; 0 when there is none. */
   take(cost: number, nowMs: number): number {
     this.#refill(nowMs);

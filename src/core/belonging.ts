@@ -5,7 +5,7 @@
  *   starting   the incarnation is counted up and on its way to the disk; nothing is said before it is durable
  *   unknown    no view: the cluster was neither met nor founded. An empty newcomer that took itself for the whole ring would turn absence into
  *              "not found"
- *   member     has an entry of its own and, if it has capacity, claims tokens
+ *   member     has an entry of its own and, if it has capacity, tokens: claimed in placement 3, drawn by chance and for good in 1 and 2
  *
  * Rules of order. That a partition is held is written down first and told afterwards: others let go of what they take to be here. That one is held
  * no more is told first, and what is here may go when that is written down. What others say wrongly of this node is refuted by a higher incarnation.
@@ -28,7 +28,7 @@ import {
 } from "./buckets.ts";
 import { type ClusterParameters, parametersFault } from "./config.ts";
 import type { BucketRefusal, NodeMeta } from "./effect.ts";
-import type { Partition, RequestId, Ticket } from "./identifiers.ts";
+import type { NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import {
   type Claim,
   type Member,
@@ -38,8 +38,10 @@ import {
   mergeView,
   newer,
   noHolders,
+  unclaimed,
   withHolder,
 } from "./membership.ts";
+import { drawTokens } from "./placement.ts";
 import { Ring } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
@@ -65,6 +67,12 @@ type Announcement =
   | { readonly what: "held" | "counted-out"; readonly partitions: readonly Partition[] }
   | { readonly what: "bucket-set"; readonly request: RequestId };
 
+/** A meta write under way. */
+interface Writing {
+  readonly announcements: Announcement[];
+  readonly view: View | undefined;
+}
+
 export class Belonging {
   readonly #in: Surroundings;
   readonly #do: BelongingActions;
@@ -76,7 +84,11 @@ export class Belonging {
   #startStore: Ticket | undefined;
   /** What is to be done when the next meta write is durable, and what waits for those under way. */
   readonly #onceDurable: Announcement[] = [];
-  readonly #stores = new Map<Ticket, Announcement[]>();
+  readonly #stores = new Map<Ticket, Writing>();
+  /** The view as it is on the disk. */
+  #durableView: View | undefined;
+  /** Held, but not to be answered for yet, with the version of the own entry that first told of each; Infinity until one has. */
+  readonly #unopened = new Map<Partition, number>();
   /** Partitions whose copy is complete, but not written down yet. */
   readonly #holding = new Set<Partition>();
   /** Callers who have set a bucket that is not durable yet. */
@@ -89,8 +101,10 @@ export class Belonging {
     const before = view === undefined ? undefined : memberOf(view, surroundings.self);
     this.#incarnation = Math.max(meta?.incarnation ?? 0, before?.incarnation ?? 0) + 1;
     if (view === undefined) return;
-    const entry = before === undefined ? [] : [{ ...this.#newEntry(view.claims.length), holders: before.holders }];
+    this.#durableView = view;
+    const entry = before === undefined ? [] : [{ ...this.#newEntry(view), holders: before.holders }];
     this.#ring = new Ring(mergeView(view, entry, undefined));
+    for (const partition of meta?.unopened ?? []) this.#unopened.set(partition, this.self?.version ?? Infinity);
   }
 
   get incarnation(): number {
@@ -104,6 +118,20 @@ export class Belonging {
   /** This node's entry; undefined until it is a member. */
   get self(): Member | undefined {
     return this.#ring === undefined ? undefined : memberOf(this.#ring.view, this.#in.self);
+  }
+
+  /** Partitions that this node holds and does not answer for yet, with the version of its entry that first told of each. */
+  get unopened(): ReadonlyMap<Partition, number> {
+    return this.#unopened;
+  }
+
+  /** True when what `node` says of itself up to this version is on this node's disk. */
+  knows(node: NodeId, incarnation: number, version: number): boolean {
+    const known = this.#durableView === undefined ? undefined : memberOf(this.#durableView, node);
+    return (
+      known !== undefined &&
+      (known.incarnation > incarnation || (known.incarnation === incarnation && known.version >= version))
+    );
   }
 
   /** Meta writes under way. */
@@ -127,6 +155,8 @@ export class Belonging {
       onceDurable: this.#onceDurable,
       stores: this.#stores,
       holding: this.#holding,
+      durableView: this.#durableView,
+      unopened: this.#unopened,
       settingBuckets: this.#settingBuckets,
     };
   }
@@ -139,14 +169,13 @@ export class Belonging {
 
   found(parameters: ClusterParameters): void {
     if (this.#ring !== undefined || parametersFault(parameters) !== undefined) return;
-    const { partitions } = parameters;
-    const claims = Array.from({ length: partitions }, () => ({ owner: this.#in.self, version: 1 }));
-    this.#setView({
-      parameters,
-      members: [{ ...this.#newEntry(partitions), holders: allHolders(partitions) }],
-      claims,
-      buckets: [],
-    });
+    const { partitions, placement } = parameters;
+    const claims =
+      placement === 3
+        ? Array.from({ length: partitions }, () => ({ owner: this.#in.self, version: 1 }))
+        : unclaimed(partitions);
+    const founded = { parameters, members: [], claims, buckets: [] };
+    this.#setView({ ...founded, members: [{ ...this.#newEntry(founded), holders: allHolders(partitions) }] });
   }
 
   /** Sets a bucket's entry; see `set-bucket`. The same as is known makes no new version, but is answered only when it is durable, too. */
@@ -192,6 +221,8 @@ export class Belonging {
     // Somebody has a later word on us than ours: only an earlier start of ours could have said it. Refute it.
     this.#incarnation = rumour.incarnation + 1;
     this.#updateSelf({ incarnation: this.#incarnation, version: 0 });
+    const version = this.self?.version ?? Infinity;
+    for (const [partition, told] of this.#unopened) if (told < Infinity) this.#unopened.set(partition, version);
   }
 
   setHidden(hidden: boolean): void {
@@ -201,13 +232,27 @@ export class Belonging {
 
   /** All data of these partitions is here. */
   hold(partitions: readonly Partition[]): void {
-    for (const partition of partitions) this.#holding.add(partition);
+    for (const partition of partitions) {
+      this.#holding.add(partition);
+      this.#unopened.set(partition, Infinity);
+    }
     this.#changed = true;
     this.#onceDurable.push({ what: "held", partitions });
   }
 
+  /** This node answers for these from now on. */
+  opened(partitions: readonly Partition[]): void {
+    for (const partition of partitions) {
+      this.#unopened.delete(partition);
+      this.#in.note({ what: "partition-opened", partition });
+    }
+    this.#changed = true;
+    this.#do.changed();
+  }
+
   /** These partitions belong to others now, who have all of them. */
   countOut(partitions: readonly Partition[]): void {
+    for (const partition of partitions) this.#unopened.delete(partition);
     this.#setHolders(partitions, false);
     this.#onceDurable.push({ what: "counted-out", partitions });
   }
@@ -215,7 +260,7 @@ export class Belonging {
   /** The view has settled: give away what is too much. */
   onRebalanceTimer(): void {
     const view = this.#ring?.view;
-    if (view === undefined || this.self === undefined) return;
+    if (view === undefined || this.self === undefined || view.parameters.placement !== 3) return;
     const claims = claimsAfterGiving(view, this.#in.self);
     if (claims !== view.claims) this.#setView({ ...view, claims });
   }
@@ -229,15 +274,17 @@ export class Belonging {
     if (!this.#changed) return;
     this.#changed = false;
     const ticket = this.#in.nextTicket();
-    this.#stores.set(ticket, this.#onceDurable.splice(0));
+    this.#stores.set(ticket, { announcements: this.#onceDurable.splice(0), view: this.#ring?.view });
     this.#in.store(ticket, [{ store: "meta", meta: this.#meta() }]);
   }
 
   onStored(ticket: Ticket): void {
     if (ticket === this.#startStore) this.#startStore = undefined;
-    const waiting = this.#stores.get(ticket);
+    const writing = this.#stores.get(ticket);
+    if (writing === undefined) return;
     this.#stores.delete(ticket);
-    for (const announcement of waiting ?? []) this.#announce(announcement);
+    this.#durableView = writing.view;
+    for (const announcement of writing.announcements) this.#announce(announcement);
   }
 
   /** True when the write was one of this mechanism's. */
@@ -246,10 +293,10 @@ export class Belonging {
       this.#in.timers.set("start", this.#in.now + WRITE_AGAIN_MS);
       return true;
     }
-    const waiting = this.#stores.get(ticket);
-    if (waiting === undefined) return false;
+    const writing = this.#stores.get(ticket);
+    if (writing === undefined) return false;
     this.#stores.delete(ticket);
-    this.#onceDurable.unshift(...waiting);
+    this.#onceDurable.unshift(...writing.announcements);
     this.#in.timers.set("persist", this.#in.now + WRITE_AGAIN_MS);
     return true;
   }
@@ -270,17 +317,24 @@ export class Belonging {
       this.#in.note({ what: "partition-held", partition });
     }
     this.#setHolders(partitions, true);
+    const version = this.self?.version ?? Infinity;
+    for (const partition of partitions) if (this.#unopened.has(partition)) this.#unopened.set(partition, version);
   }
 
-  #newEntry(partitions: number): Member {
+  /** An entry for this start, as it is before anything is held. Tokens that were ever drawn are drawn for good. */
+  #newEntry(view: View): Member {
     const { capacity, zone } = this.#in.config;
+    const { parameters } = view;
+    const before = memberOf(view, this.#in.self)?.tokens ?? [];
+    const others = view.members.filter((member) => member.node !== this.#in.self);
     return {
       node: this.#in.self,
       incarnation: this.#incarnation,
       version: 1 + this.#in.random.below(FIRST_VERSIONS),
       capacity,
       zone,
-      holders: noHolders(partitions),
+      holders: noHolders(parameters.partitions),
+      tokens: before.length > 0 ? before : drawTokens(parameters, capacity, others, this.#in.random),
       protocolMin: PROTOCOL.min,
       protocolMax: PROTOCOL.max,
       hidden: this.#hidden,
@@ -290,8 +344,10 @@ export class Belonging {
   #join(view: View): void {
     const before = memberOf(view, this.#in.self);
     if (before !== undefined && before.incarnation >= this.#incarnation) this.#incarnation = before.incarnation + 1;
-    const joined = mergeView(view, [this.#newEntry(view.claims.length)], undefined);
-    this.#setView({ ...joined, claims: claimsAfterJoin(joined, this.#in.self) });
+    const joined = mergeView(view, [this.#newEntry(view)], undefined);
+    this.#setView(
+      view.parameters.placement === 3 ? { ...joined, claims: claimsAfterJoin(joined, this.#in.self) } : joined,
+    );
   }
 
   #updateSelf(change: Partial<Member>): void {
@@ -324,10 +380,11 @@ export class Belonging {
     const view = this.#ring?.view;
     const own = this.self;
     const incarnation = this.#incarnation;
-    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view };
+    const unopened = [...this.#unopened.keys()].sort((a, b) => a - b);
+    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, unopened };
     const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
     const members = view.members.map((member) => (member === own ? entry : member));
-    return { incarnation, view: { ...view, members } };
+    return { incarnation, view: { ...view, members }, unopened };
   }
 }
 

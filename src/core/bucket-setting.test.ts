@@ -40,6 +40,8 @@ class Fixture {
       now: 0,
       ring: undefined,
       reachable: () => true,
+      mayStore: () => true,
+      mayAnswer: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => ++this.#tickets,
@@ -178,12 +180,12 @@ describe("what a request asks for", () => {
 
   test("is what its caller says, else its bucket, else the cluster", () => {
     const set = view({ r: 1, w: 3, pr: 1, pw: 2 });
-    expect(getQuorum(set, ada, 3, 0)).toEqual({ replicas: 3, owners: 0 });
-    expect(getQuorum(set, ada, undefined, undefined)).toEqual({ replicas: 1, owners: 1 });
-    expect(getQuorum(set, "other/ada" as Key, undefined, undefined)).toEqual({ replicas: 2, owners: 0 });
-    expect(putQuorum(set, ada, { ...write, w: 1, pw: 0 })).toEqual({ replicas: 1, owners: 0 });
-    expect(putQuorum(set, ada, write)).toEqual({ replicas: 3, owners: 2 });
-    expect(putQuorum(set, "ada" as Key, write)).toEqual({ replicas: 2, owners: 0 });
+    expect(getQuorum(set, ada, 3, 0)).toEqual({ n: 3, replicas: 3, owners: 0 });
+    expect(getQuorum(set, ada, undefined, undefined)).toEqual({ n: 3, replicas: 1, owners: 1 });
+    expect(getQuorum(set, "other/ada" as Key, undefined, undefined)).toEqual({ n: 3, replicas: 2, owners: 0 });
+    expect(putQuorum(set, ada, { ...write, w: 1, pw: 0 })).toEqual({ n: 3, replicas: 1, owners: 0 });
+    expect(putQuorum(set, ada, write)).toEqual({ n: 3, replicas: 3, owners: 2 });
+    expect(putQuorum(set, "ada" as Key, write)).toEqual({ n: 3, replicas: 2, owners: 0 });
   });
 
   test("an explicit policy wins, a named merge is written as siblings", () => {

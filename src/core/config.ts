@@ -3,7 +3,10 @@
  */
 
 import type { Millis } from "./identifiers.ts";
-import { PARTITIONS_MAX } from "./identifiers.ts";
+import { PARTITIONS_MAX, TOKENS_MAX } from "./identifiers.ts";
+
+/** The paper's three strategies of section 6.2; see `placement.ts`. */
+export type PlacementStrategy = 1 | 2 | 3;
 
 /** Fixed at founding; every member has the same. */
 export interface ClusterParameters {
@@ -15,19 +18,60 @@ export interface ClusterParameters {
   readonly w: number;
   /** Equal parts of the ring (paper, section 6.2: Q); a power of two, at most 4,096. */
   readonly partitions: number;
+  /** How tokens lie on the ring, and what they mean; see `placement.ts`. */
+  readonly placement: PlacementStrategy;
+  /** Placements 1 and 2: random tokens of a node of capacity 1 (paper: T), 1 to 256. Placement 3: 0, because there the partitions are the tokens. */
+  readonly tokensPerNode: number;
 }
 
-export const defaultParameters: ClusterParameters = { n: 3, r: 2, w: 2, partitions: 256 };
+export const defaultParameters: ClusterParameters = {
+  n: 3,
+  r: 2,
+  w: 2,
+  partitions: 256,
+  placement: 3,
+  tokensPerNode: 0,
+};
+
+const TOKENS_PER_NODE = 8;
+const TOKENS_PER_NODE_MAX = 256;
+
+/** What a founder asked for, the rest by default; `parametersFault` says whether it can be used. */
+export function parametersFrom(asked: Partial<ClusterParameters>): ClusterParameters {
+  const parameters = { ...defaultParameters, ...asked };
+  const tokensPerNode = asked.tokensPerNode ?? (parameters.placement === 3 ? 0 : TOKENS_PER_NODE);
+  return { ...parameters, tokensPerNode };
+}
 
 /** What is wrong with the parameters, in words; undefined when nothing is. */
 export function parametersFault(parameters: ClusterParameters): string | undefined {
-  const { n, r, w, partitions } = parameters;
+  const { n, r, w, partitions, placement, tokensPerNode } = parameters;
   if (!Number.isInteger(n) || n < 1 || n > 16) return `n is ${n}, but must be a whole number from 1 to 16`;
   if (!Number.isInteger(r) || r < 1 || r > n) return `r is ${r}, but must be a whole number from 1 to n = ${n}`;
   if (!Number.isInteger(w) || w < 1 || w > n) return `w is ${w}, but must be a whole number from 1 to n = ${n}`;
   if (!Number.isInteger(Math.log2(partitions)) || partitions < 1 || partitions > PARTITIONS_MAX)
     return `partitions is ${partitions}, but must be a power of two up to ${PARTITIONS_MAX}`;
+  // It may come from outside, where no compiler has seen it.
+  if (![1, 2, 3].includes(placement)) return `placement is ${placement}, but must be 1, 2 or 3`;
+  if (placement === 3 && tokensPerNode !== 0)
+    return `tokensPerNode is ${tokensPerNode}, but placement 3 has none: leave it out`;
+  const tokensMax = placement === 1 ? Math.min(partitions, TOKENS_PER_NODE_MAX) : TOKENS_PER_NODE_MAX;
+  if (placement !== 3 && (!Number.isInteger(tokensPerNode) || tokensPerNode < 1 || tokensPerNode > tokensMax))
+    return `tokensPerNode is ${tokensPerNode}, but must be a whole number from 1 to ${tokensMax}`;
   return undefined;
+}
+
+/** Where a cluster differs from ours, or from what is asked of it, both values named; undefined when it does not. */
+export function parametersDifference(ours: Partial<ClusterParameters>, theirs: ClusterParameters): string | undefined {
+  const names = Object.keys(defaultParameters) as (keyof ClusterParameters)[];
+  const differing = names.filter((name) => ours[name] !== undefined && ours[name] !== theirs[name]);
+  if (differing.length === 0) return undefined;
+  return differing.map((name) => `${name} is ${ours[name]} here and ${theirs[name]} there`).join(", ");
+}
+
+/** Tokens that a node of this capacity draws in placements 1 and 2. One that founds a cluster draws some in any case. */
+export function tokensOf({ tokensPerNode }: ClusterParameters, capacity: number): number {
+  return Math.min(TOKENS_MAX, tokensPerNode * capacity);
 }
 
 /** Times and bounds of one node. */
@@ -36,6 +80,8 @@ export interface Config {
   readonly capacity: number;
   /** Failure domain (paper: data centre): 1 to 64 characters; by default one browser profile. */
   readonly zone: string;
+  /** A node that belongs to no cluster yet joins none with other parameters than these. */
+  readonly expects: Partial<ClusterParameters>;
 
   /** A request that has no answer by then fails. */
   readonly requestTimeoutMs: Millis;
@@ -76,10 +122,20 @@ export interface Config {
   readonly transfersInFlightMax: number;
   /** A view is left to settle this long before tokens are given away; those who joined at the same moment may have too few until then. */
   readonly rebalanceAfterMs: Millis;
+  /** Merkle trees are compared with one other holder this often, each in turn (paper, section 4.7). */
+  readonly antiEntropyMs: Millis;
+  /** A page of this node's own records is read this often, to see whether they are sound and counted right. */
+  readonly scrubMs: Millis;
   /** Links kept by wish of the node. */
   readonly linksMax: number;
   /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
   readonly requestsMax: number;
+  /** Requests of its callers that one peer may have coordinated here, a second; what it leaves unused is kept up to the burst. Infinity: no limit. */
+  readonly peerRequestsPerSecond: number;
+  readonly peerRequestsBurst: number;
+  /** The same for its background work: repaired, handed-over and hinted records, pages. See `peer-limits.ts`. */
+  readonly peerBackgroundPerSecond: number;
+  readonly peerBackgroundBurst: number;
   /** Records kept in memory in front of the disk. */
   readonly cachedRecordsMax: number;
   /** Bytes of values kept in memory in front of the disk. */
@@ -97,6 +153,7 @@ export function configFault({ capacity, zone }: Pick<Config, "capacity" | "zone"
 export const defaultConfig: Config = {
   capacity: 1,
   zone: "default",
+  expects: {},
   requestTimeoutMs: 5_000,
   slowReplyMs: 400,
   hedges: true,
@@ -116,8 +173,14 @@ export const defaultConfig: Config = {
   transferPageBytesMax: 65_536,
   transfersInFlightMax: 8,
   rebalanceAfterMs: 1_000,
+  antiEntropyMs: 10_000,
+  scrubMs: 10_000,
   linksMax: 64,
   requestsMax: 10_000,
+  peerRequestsPerSecond: 10_000,
+  peerRequestsBurst: 50_000,
+  peerBackgroundPerSecond: 5_000,
+  peerBackgroundBurst: 50_000,
   cachedRecordsMax: 65_536,
   cachedBytesMax: 64 * 1_048_576,
 };

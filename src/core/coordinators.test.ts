@@ -3,14 +3,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
-import { defaultConfig } from "./config.ts";
+import { defaultConfig, parametersFrom } from "./config.ts";
 import { type DvvSet, EMPTY, update } from "./dvvset.ts";
 import type { Note } from "./effect.ts";
 import { Forwarding } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { HEDGED_ONE_IN, Hedging } from "./hedging.ts";
 import type { Actor, Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
-import type { ClientResult, ClientWrite, Message, RequestReport } from "./message.ts";
+import type { ClientResult, ClientWrite, Message, ReplicaGetReply, ReplicaPutReply, RequestReport } from "./message.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import type { Quorum } from "./request-defaults.ts";
 import { type PreferenceList, Ring } from "./ring.ts";
@@ -42,6 +42,19 @@ interface Sent {
   readonly message: Message;
 }
 
+function putReply(request: RequestId, outcome: ReplicaPutReply["outcome"], owner: boolean): ReplicaPutReply {
+  return { kind: "replica-put-reply", request, ring: 0, outcome, owner, counted: [] };
+}
+
+function getReply(
+  request: RequestId,
+  outcome: ReplicaGetReply["outcome"],
+  owner: boolean,
+  set: DvvSet | undefined,
+): ReplicaGetReply {
+  return { kind: "replica-get-reply", request, ring: 0, outcome, owner, set, counted: [] };
+}
+
 class Bench {
   now = 0;
   readonly down = new Set<NodeId>();
@@ -70,12 +83,14 @@ class Bench {
         return now();
       },
       ring: new Ring({
-        parameters: { n: 3, r: 2, w: 2, partitions: 1 },
+        parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 1 }),
         members: [],
         claims: [{ owner: a, version: 1 }],
         buckets: [],
       }),
       reachable: (node) => !this.down.has(node),
+      mayStore: () => true,
+      mayAnswer: () => true,
       listOf: () => this.list,
       nextRequest: () => ++requests,
       nextTicket: () => 1,
@@ -133,11 +148,11 @@ class Bench {
   }
 
   stored(node: NodeId, owner = this.list.owners.includes(node) && this.list.counted.includes(node)): void {
-    this.puts.onReply(node, this.asked(node)!.request, "stored", owner);
+    this.puts.onReply(node, putReply(this.asked(node)!.request, "stored", owner));
   }
 
   read(node: NodeId, set: DvvSet = EMPTY, owner = this.list.owners.includes(node)): void {
-    this.gets.onReply(node, this.asked(node)!.request, set === EMPTY ? "missing" : "found", owner, set);
+    this.gets.onReply(node, getReply(this.asked(node)!.request, set === EMPTY ? "missing" : "found", owner, set));
   }
 
   /** Lets time pass, and what is due happen. */
@@ -181,14 +196,14 @@ describe("pw", () => {
   test("a stand-in's hint counts towards w, and not towards pw", () => {
     const sloppy = new Bench(usual, a);
     sloppy.down.add(b);
-    sloppy.put({ replicas: 3, owners: 2 });
+    sloppy.put({ n: 3, replicas: 3, owners: 2 });
     sloppy.ownStored();
     sloppy.stored(d);
     expect(sloppy.result).toBeUndefined();
     sloppy.stored(c);
     expect(sloppy.result).toMatchObject({ outcome: "put", report: { needed: 3, ownersNeeded: 2, ownersAnswered: 2 } });
 
-    const strict = new Bench(usual, a).put({ replicas: 2, owners: 3 });
+    const strict = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 3 });
     strict.ownStored();
     strict.stored(b);
     strict.pass(500);
@@ -202,7 +217,7 @@ describe("pw", () => {
   test("that too few owners can meet is refused before anything is written, and said at once", () => {
     const bench = new Bench(usual, a);
     bench.down.add(b).add(c);
-    bench.put({ replicas: 2, owners: 2 });
+    bench.put({ n: 3, replicas: 2, owners: 2 });
     expect(bench.result).toMatchObject(failed);
     expect(bench.report).toMatchObject({ needed: 2, ownersNeeded: 2, ownersAnswered: 0, elapsedMs: 0 });
     expect([bench.sent, bench.hinted]).toEqual([[], []]);
@@ -213,7 +228,7 @@ describe("pw", () => {
   test("a coordinator that is no owner counts its own copy for nothing but w", () => {
     const standIn = new Bench(usual, d);
     standIn.down.add(c);
-    standIn.put({ replicas: 2, owners: 2 });
+    standIn.put({ n: 3, replicas: 2, owners: 2 });
     standIn.ownStored();
     standIn.stored(a);
     expect(standIn.result).toBeUndefined();
@@ -222,7 +237,7 @@ describe("pw", () => {
   });
 
   test("neither a former owner that counts nor a newcomer that does not is an owner that holds the partition", () => {
-    const bench = new Bench(joining, d).put({ replicas: 2, owners: 2 });
+    const bench = new Bench(joining, d).put({ n: 3, replicas: 2, owners: 2 });
     bench.ownStored();
     bench.stored(c);
     bench.stored(a);
@@ -230,19 +245,19 @@ describe("pw", () => {
     bench.stored(b);
     expect(bench.result).toMatchObject({ outcome: "put", report: { ownersAnswered: 2 } });
     // Nor is it capped by who holds: three owners there are, two can answer for themselves.
-    expect(new Bench(joining, d).put({ replicas: 1, owners: 3 }).result).toMatchObject(failed);
+    expect(new Bench(joining, d).put({ n: 3, replicas: 1, owners: 3 }).result).toMatchObject(failed);
   });
 
   test("is capped by the owners that there are, as n is", () => {
     const small = new Bench({ owners: [a, b], counted: [a, b], joining: [], fallbacks: [] }, a);
-    small.put({ replicas: 3, owners: 3 });
+    small.put({ n: 3, replicas: 3, owners: 3 });
     small.ownStored();
     small.stored(b);
     expect(small.result).toMatchObject({ outcome: "put", report: { needed: 2, ownersNeeded: 2 } });
   });
 
   test("an owner that sees itself as none has kept a hint: it counts for w alone", () => {
-    const bench = new Bench(usual, a).put({ replicas: 2, owners: 2 });
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 2 });
     bench.ownStored();
     bench.stored(b, false);
     expect(bench.result).toBeUndefined();
@@ -251,13 +266,41 @@ describe("pw", () => {
     expect(bench.report).toMatchObject({ answered: [a, b, c], ownersAnswered: 1 });
   });
 
+  test("one who does not answer reads yet counts as an owner, and a hint for itself does not", () => {
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 1, owners: 2 });
+    bench.puts.onReply(b, putReply(bench.asked(b)!.request, "hinted", true));
+    bench.ownStored();
+    expect(bench.result).toBeUndefined();
+    bench.puts.onReply(c, putReply(bench.asked(c)!.request, "early", true));
+    expect(bench.result).toMatchObject({ outcome: "put", report: { answered: [b, a, c], ownersAnswered: 2 } });
+  });
+
+  test("is not met as long as w is not, by those who answer reads", () => {
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 2 });
+    bench.puts.onReply(b, putReply(bench.asked(b)!.request, "early", true));
+    bench.ownStored();
+    expect(bench.result).toBeUndefined();
+    bench.stored(c);
+    expect(bench.result).toMatchObject({ outcome: "put", report: { ownersAnswered: 3 } });
+  });
+
+  test("an owner of whom another one tells counts when it has said so itself", () => {
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 3 });
+    bench.ownStored();
+    bench.puts.onReply(b, { ...putReply(bench.asked(b)!.request, "stored", true), counted: [a, b, d] });
+    bench.stored(c, false);
+    expect(bench.result).toBeUndefined();
+    bench.stored(d, true);
+    expect(bench.result).toMatchObject({ outcome: "put", report: { counted: 4, ownersAnswered: 3 } });
+  });
+
   test("patience with puts is never less than slowReplyMs, and more when all are slow", () => {
     for (const [usual_, standsInAt] of [
       [5, 400],
       [600, 600],
       [4_000, 800],
     ] as const) {
-      const bench = new Bench(usual, a).usedTo(usual_).put({ replicas: 2, owners: 0 });
+      const bench = new Bench(usual, a).usedTo(usual_).put({ n: 3, replicas: 2, owners: 0 });
       bench.pass(standsInAt - 1);
       expect(bench.asked(d)).toBeUndefined();
       bench.pass(standsInAt * 0.2);
@@ -270,7 +313,7 @@ describe("pr", () => {
   test("asks for answers of owners, whoever else answers", () => {
     const bench = new Bench(usual, a);
     bench.down.add(c);
-    bench.get({ replicas: 2, owners: 2 });
+    bench.get({ n: 3, replicas: 2, owners: 2 });
     bench.ownRead(version(1));
     bench.read(d);
     expect(bench.result).toBeUndefined();
@@ -281,10 +324,10 @@ describe("pr", () => {
   test("that too few can meet fails at once, and does not go through all stand-ins in vain", () => {
     const bench = new Bench(usual, d);
     bench.down.add(a).add(b);
-    bench.get({ replicas: 1, owners: 2 });
+    bench.get({ n: 3, replicas: 1, owners: 2 });
     expect(bench.result).toMatchObject(failed);
     expect(bench.report).toMatchObject({ needed: 2, ownersNeeded: 2, ownersAnswered: 0 });
-    const later = new Bench(usual, a).get({ replicas: 2, owners: 3 });
+    const later = new Bench(usual, a).get({ n: 3, replicas: 2, owners: 3 });
     later.ownRead(version(1));
     later.read(b);
     later.gets.onPeerDown(c);
@@ -294,18 +337,18 @@ describe("pr", () => {
   });
 
   test("more than r is a larger r", () => {
-    const bench = new Bench(usual, a).get({ replicas: 1, owners: 2 });
+    const bench = new Bench(usual, a).get({ n: 3, replicas: 1, owners: 2 });
     bench.ownRead();
     expect(bench.result).toBeUndefined();
     bench.read(b);
-    expect(bench.report).toMatchObject({ needed: 2, answered: [a, b] });
+    expect(bench.report).toMatchObject({ needed: 2, ownersNeeded: 2, answered: [a, b] });
   });
 
   test("an owner whose disk failed, or that is none by its own word, does not count", () => {
-    const bench = new Bench(usual, a).get({ replicas: 1, owners: 3 });
+    const bench = new Bench(usual, a).get({ n: 3, replicas: 1, owners: 3 });
     bench.ownRead("failed");
     expect(bench.result).toMatchObject(failed);
-    const stale = new Bench(usual, a).get({ replicas: 2, owners: 3 });
+    const stale = new Bench(usual, a).get({ n: 3, replicas: 2, owners: 3 });
     stale.ownRead();
     stale.read(b, EMPTY, false);
     expect(stale.result).toMatchObject(failed);
@@ -314,7 +357,7 @@ describe("pr", () => {
 
 describe("a hedged get", () => {
   const slow = () => {
-    const bench = new Bench(usual, a).usedTo(40).get({ replicas: 2, owners: 0 });
+    const bench = new Bench(usual, a).usedTo(40).get({ n: 3, replicas: 2, owners: 0 });
     bench.ownRead(version(1));
     return bench;
   };
@@ -354,10 +397,10 @@ describe("a hedged get", () => {
   });
 
   test("is none without samples, without a budget, or when the quorum is there", () => {
-    const fresh = new Bench(usual, a).get({ replicas: 2, owners: 0 });
+    const fresh = new Bench(usual, a).get({ n: 3, replicas: 2, owners: 0 });
     fresh.pass(399);
     expect(fresh.sent).toHaveLength(2);
-    const poor = new Bench(usual, a).usedTo(40, 0).get({ replicas: 2, owners: 0 });
+    const poor = new Bench(usual, a).usedTo(40, 0).get({ n: 3, replicas: 2, owners: 0 });
     poor.pass(399);
     expect([poor.hedged, poor.sent.length]).toEqual([[], 2]);
     poor.pass(1);
@@ -371,7 +414,7 @@ describe("a hedged get", () => {
   test("whose stand-in fails or goes down takes the next one when patience ends", () => {
     const bench = slow();
     bench.pass(50);
-    bench.gets.onReply(d, bench.asked(d)!.request, "failed", false, undefined);
+    bench.gets.onReply(d, getReply(bench.asked(d)!.request, "failed", false, undefined));
     bench.pass(350);
     expect(bench.asked(e)).toBeDefined();
     bench.read(e, version(2));
@@ -382,6 +425,55 @@ describe("a hedged get", () => {
     lost.pass(350);
     lost.read(e);
     expect(lost.report.answered).toEqual([a, e]);
+  });
+});
+
+describe("a hedged get while those who count change", () => {
+  const moved = () => {
+    const bench = new Bench(usual, a).usedTo(40).get({ n: 3, replicas: 3, owners: 0 });
+    bench.ownRead(version(1));
+    bench.read(b, version(1));
+    return bench;
+  };
+
+  test("one in reserve is no replacement for one who counts no more, before slowReplyMs", () => {
+    const bench = moved();
+    bench.pass(50);
+    bench.read(d, version(2));
+    bench.gets.onReply(c, getReply(bench.asked(c)!.request, "moved", false, undefined));
+    expect(bench.result).toBeUndefined();
+    bench.pass(349);
+    expect(bench.result).toBeUndefined();
+    bench.pass(1);
+    expect(bench.result).toMatchObject({ outcome: "got", report: { answered: [a, b, d], elapsedMs: 400 } });
+  });
+
+  test("one in reserve that comes to count is asked anew, as one who does", () => {
+    const bench = moved();
+    bench.pass(50);
+    expect(bench.asked(d)?.message).toMatchObject({ counts: false });
+    const early = bench.asked(d)!;
+    bench.gets.onReply(c, { ...getReply(bench.asked(c)!.request, "missing", true, undefined), counted: [a, b, c, d] });
+    expect(bench.asked(d)?.message).toMatchObject({ counts: true });
+    bench.gets.onReply(d, getReply(early.request, "missing", false, undefined));
+    expect(bench.result).toBeUndefined();
+    bench.read(d, version(2), true);
+    expect(bench.result).toMatchObject({ outcome: "got", report: { needed: 4, counted: 4 } });
+  });
+
+  test("pr waits to hear who owns it now", () => {
+    const bench = new Bench(usual, a).get({ n: 3, replicas: 1, owners: 3 });
+    bench.ownRead(version(1));
+    bench.read(b);
+    bench.gets.onReply(c, { ...getReply(bench.asked(c)!.request, "moved", false, undefined), counted: [a, b, d] });
+    expect(bench.result).toBeUndefined();
+    bench.read(d, version(2), true);
+    expect(bench.result).toMatchObject({ outcome: "got", report: { ownersAnswered: 3 } });
+    const alone = new Bench(usual, a).get({ n: 3, replicas: 1, owners: 3 });
+    alone.gets.onReply(c, getReply(alone.asked(c)!.request, "moved", false, undefined));
+    expect(alone.result).toBeUndefined();
+    alone.pass(400);
+    expect(alone.result).toMatchObject(failed);
   });
 });
 
@@ -444,7 +536,7 @@ describe("whatever comes in whatever order", () => {
   const worlds = fc.record({
     list: lists,
     self: nodes,
-    quorum: fc.record({ replicas: fc.integer({ min: 1, max: 3 }), owners: fc.nat(3) }),
+    quorum: fc.record({ n: fc.constant(3), replicas: fc.integer({ min: 1, max: 3 }), owners: fc.nat(3) }),
     down: fc.array(nodes, { maxLength: 3 }),
     events: fc.array(
       fc.oneof(
@@ -463,7 +555,7 @@ describe("whatever comes in whatever order", () => {
         bench.put(quorum);
         const owners = list.owners.filter((node) => list.counted.includes(node));
         const pw = Math.min(quorum.owners, list.owners.length);
-        const w = Math.max(pw, Math.min(quorum.replicas, list.counted.length));
+        const w = Math.min(quorum.replicas, list.counted.length);
         // Naive: who has said that it is durable there, and for whom; who may still say so.
         const said: { node: NodeId; for: NodeId; owner: boolean }[] = [];
         const mayStill = () => bench.sent.filter((one) => !settled.has(one));
@@ -481,7 +573,10 @@ describe("whatever comes in whatever order", () => {
               .map(({ node }) => node),
           );
         const judge = () => {
-          const replicas = new Set(said.map((one) => one.for).filter((node) => list.counted.includes(node)));
+          // One node is one copy, whomever it stands for besides.
+          const counting = said.filter((one) => list.counted.includes(one.for));
+          const firsts = counting.filter((one, i) => counting.findIndex(({ node }) => node === one.node) === i);
+          const replicas = new Set(firsts.map((one) => one.for));
           const met = replicas.size >= w && ownersOf().size >= pw;
           if (bench.result?.outcome === "put") {
             expect(met).toBe(true);
@@ -523,7 +618,7 @@ describe("whatever comes in whatever order", () => {
             settled.add(open);
             const owner = kind === "reply";
             if (kind !== "refuse") said.push({ node, for: open.message.hintFor ?? node, owner });
-            bench.puts.onReply(node, open.request, kind === "refuse" ? "refused" : "stored", owner);
+            bench.puts.onReply(node, putReply(open.request, kind === "refuse" ? "refused" : "stored", owner));
           }
           judge();
         }
@@ -539,7 +634,7 @@ describe("whatever comes in whatever order", () => {
         for (const node of down) if (node !== self) bench.down.add(node);
         bench.get(quorum);
         const pr = Math.min(quorum.owners, list.owners.length);
-        const r = Math.max(pr, Math.min(quorum.replicas, list.counted.length));
+        const r = Math.min(quorum.replicas, list.counted.length);
         const replied = new Set<Sent>();
         const byOwners = new Set<NodeId>();
         const answers = new Set<NodeId>();
@@ -566,11 +661,11 @@ describe("whatever comes in whatever order", () => {
             replied.add(open);
             if (kind === "refuse") {
               lost++;
-              bench.gets.onReply(node, open.request, "failed", false, undefined);
+              bench.gets.onReply(node, getReply(open.request, "failed", false, undefined));
             } else {
               answers.add(node);
               if (kind === "reply" && list.owners.includes(node) && list.counted.includes(node)) byOwners.add(node);
-              bench.gets.onReply(node, open.request, "found", kind === "reply", version(2));
+              bench.gets.onReply(node, getReply(open.request, "found", kind === "reply", version(2)));
             }
           }
         }

@@ -1,9 +1,11 @@
 /** What leaves a node. The host performs effects in their order; each storage effect is answered by one event with its ticket. */
 
 import type { DvvSet } from "./dvvset.ts";
-import type { Actor, Epoch, Key, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
+import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientResult, Message, PutPurpose } from "./message.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 
 /** Foreground: somebody waits for it. Background: repair, hints, transfers; may be held back. */
 export type Lane = "foreground" | "background";
@@ -31,13 +33,21 @@ export interface RecordRead {
 
 export type Write =
   | /** null removes. */ { readonly store: RecordStore; readonly address: string; readonly record: StoredRecord | null }
-  | /** Replaces what the node must know at its next start. */ { readonly store: "meta"; readonly meta: NodeMeta };
+  | /** Replaces what the node must know at its next start. */ { readonly store: "meta"; readonly meta: NodeMeta }
+  | /** Changes the sum of a leaf: adds to it, modulo 2^52, or sets it; see `merkle-forest.ts`. A leaf that was never written is 0. */ {
+      readonly store: "leaves";
+      readonly leaf: Leaf;
+      readonly change: "add" | "set";
+      readonly digest: Digest;
+    };
 
 /** What a node keeps of itself between starts. The host reads it before it makes the node. */
 export interface NodeMeta {
   readonly incarnation: number;
   /** Undefined until the cluster was met or founded. */
   readonly view: View | undefined;
+  /** Partitions that it holds and does not answer for yet; see `opening.ts`. Ascending. */
+  readonly unopened: readonly Partition[];
 }
 
 export type Effect =
@@ -68,6 +78,10 @@ export type Effect =
       readonly countMax: number;
       readonly bytesMax: number;
     }
+  | /** All sums of leaves that are not 0, as durable now; answered by `leaves-loaded` or `storage-failed`. */ {
+      readonly kind: "load-leaves";
+      readonly ticket: Ticket;
+    }
   | /** Answers `client-get` or `client-put`; exactly one for each, unless abandoned. */ {
       readonly kind: "reply";
       readonly request: RequestId;
@@ -77,6 +91,13 @@ export type Effect =
       readonly kind: "bucket-set";
       readonly request: RequestId;
       readonly refusal: BucketRefusal | undefined;
+    }
+  | /** Answers `client-statistics`; exactly one for each, unless abandoned. Both lists by node. */ {
+      readonly kind: "report-statistics";
+      readonly request: RequestId;
+      /** Those that answered, this node included. */
+      readonly members: readonly { readonly node: NodeId; readonly statistics: StatisticsSnapshot }[];
+      readonly silent: readonly NodeId[];
     }
   | /** Something worth telling; changes nothing. */ { readonly kind: "note"; readonly note: Note };
 
@@ -126,17 +147,31 @@ export type Note =
     }
   | { readonly what: "stand-in"; readonly key: Key }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
+  | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }
   | { readonly what: "peer-up"; readonly peer: NodeId }
   | { readonly what: "peer-suspect"; readonly peer: NodeId }
   | { readonly what: "peer-gray"; readonly peer: NodeId }
   | { readonly what: "peer-down"; readonly peer: NodeId }
   | { readonly what: "late-dropped"; readonly from: NodeId; readonly message: Message["kind"] }
+  | { readonly what: "peer-limited"; readonly peer: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
+  /** A member of a cluster with other parameters. Nothing of it was taken in. */
+  | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
+  | { readonly what: "partition-opened"; readonly partition: number }
   | { readonly what: "partition-dropped"; readonly partition: number }
   | { readonly what: "storage-failed"; readonly reason: string }
-  | { readonly what: "damaged"; readonly key: Key };
+  | { readonly what: "damaged"; readonly key: Key }
+  | /** Merkle trees differed, and these many records were not the same. */ {
+      readonly what: "exchanged";
+      readonly peer: NodeId;
+      readonly records: number;
+    }
+  | /** The sum of a leaf was not that of its records on disk. */ {
+      readonly what: "leaf-corrected";
+      readonly leaf: Leaf;
+    };
 
 /** starting: looks through its hints. waiting: has met no member yet. member: answers. */
 export type NodePhase = "starting" | "waiting" | "joining" | "member";

@@ -195,6 +195,17 @@ export class ProtocolVersionError extends TabringError {
   }
 }
 
+/** A member of a cluster with other parameters (n, r, w, partitions, placement, tokensPerNode). Nothing of it was taken in. */
+export class ParametersDifferError extends TabringError {
+  override readonly name: string = "ParametersDifferError";
+  constructor(difference: string) {
+    super(
+      "parameters-differ",
+      `A member of another cluster is in the same room: ${difference}. Nothing was exchanged with it and what is stored is safe. Give each cluster a name of its own, or open the store without the parameters that differ.`,
+    );
+  }
+}
+
 /** A frame or a message is larger than the protocol allows. It was dropped. */
 export class OversizedError extends MalformedMessageError {
   override readonly name: string = "OversizedError";

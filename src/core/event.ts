@@ -4,6 +4,7 @@ import type { BucketProperties } from "./buckets.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { ReadRecord } from "./effect.ts";
 import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientWrite, Message } from "./message.ts";
 
 export type NodeEvent = { readonly at: Millis } & (
@@ -33,6 +34,11 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly name: string;
       readonly properties: BucketProperties;
     }
+  | /** What all members have counted is wanted; see `survey.ts`. */ {
+      readonly kind: "client-statistics";
+      readonly request: RequestId;
+      readonly timeoutMs: Millis | undefined;
+    }
   | /** The caller is no longer interested; what was sent may still take effect. */ {
       readonly kind: "client-abandoned";
       readonly request: RequestId;
@@ -59,6 +65,11 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly ticket: Ticket;
       readonly entries: readonly { readonly address: string; readonly record: ReadRecord }[];
       readonly done: boolean;
+    }
+  | /** Leaves that are not in it are 0. Those of a store that was lost or is damaged are left out: they are set right in time. */ {
+      readonly kind: "leaves-loaded";
+      readonly ticket: Ticket;
+      readonly leaves: readonly { readonly leaf: Leaf; readonly digest: Digest }[];
     }
   | /** A deadline named by `wakeAt` has passed (or the host felt like it: harmless). */ { readonly kind: "wake" }
   | /** The page went to the background or came back. */ { readonly kind: "visibility"; readonly hidden: boolean }

@@ -34,6 +34,8 @@ class Fixture {
       },
       ring: undefined,
       reachable: (node) => this.detector.reachable(node),
+      mayStore: () => true,
+      mayAnswer: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => 1,

@@ -14,10 +14,11 @@
  *
  * What a reserve knows is merged in as it comes, but it counts only when somebody for whom it stands in is given up: down, failed, or silent for
  * `slowReplyMs`. If it counted at once, a hiccup of two owners would let a read miss what both had acknowledged, though both are up. So a hedge
- * here makes the end of patience quicker by a round trip, and never the quorum smaller. What brings the tail down is the hedge of who has handed
- * the whole get to one coordinator (`forwarding.ts`).
+ * here makes the end of patience quicker by a round trip, and never the quorum smaller. One that turns out to count is asked anew, as one who does.
+ * What brings the tail down is the hedge of who has handed the whole get to one coordinator (`forwarding.ts`).
  *
- * PR of the answers must come from owners that hold the partition. When these are too few the get fails at once: nobody can stand in for them.
+ * PR is asked for besides R: so many must be owners that hold the partition, by what they see themselves. When these are too few the get fails at
+ * once, because nobody can stand in for them; after "moved" it waits to hear who they are.
  *
  * Limits: `requestsMax` gets under way; each ends after its time bound.
  */
@@ -25,8 +26,8 @@
 import { type DvvSet, EMPTY, equal, sync } from "./dvvset.ts";
 import { HEDGE_AFTER_MS_MIN, type Hedging } from "./hedging.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
-import type { ClientResult, RequestFailure, RequestReport } from "./message.ts";
-import { type Outcome, Tally, bothOf } from "./quorum.ts";
+import type { ReplicaGetReply, ClientResult, RequestFailure, RequestReport } from "./message.ts";
+import { type Outcome, Tally, bothOf, quorumOf } from "./quorum.ts";
 import type { Quorum } from "./request-defaults.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
@@ -39,13 +40,13 @@ export interface GetActions {
   answer(request: RequestId, result: ClientResult): void;
 }
 
-type Answer = "found" | "missing" | "failed";
-
 interface Get {
   readonly request: RequestId;
   readonly key: Key;
   readonly startedAt: Millis;
   readonly deadline: Millis;
+  readonly r: number;
+  readonly n: number;
   readonly tally: Tally;
   readonly counted: Set<NodeId>;
   /** Counts owners that hold the partition. */
@@ -60,6 +61,8 @@ interface Get {
   first: NodeId | undefined;
   /** One who counts has answered. */
   heard: boolean;
+  /** Somebody was asked who counts no more: this node will soon hear who does. */
+  moved: boolean;
   answered: boolean;
 }
 
@@ -72,8 +75,8 @@ export class GetCoordinator {
 
   constructor(surroundings: Surroundings, hedging: Hedging, actions: GetActions) {
     this.#in = surroundings;
-    this.#do = actions;
     this.#hedging = hedging;
+    this.#do = actions;
   }
 
   get size(): number {
@@ -89,15 +92,17 @@ export class GetCoordinator {
   start(request: RequestId, key: Key, quorum: Quorum, list: PreferenceList, timeoutMs: Millis): void {
     const { self, now } = this.#in;
     const { slowReplyMs } = this.#in.config;
-    const owners = Math.min(quorum.owners, list.owners.length);
+    const { n, replicas: r } = quorum;
     const get: Get = {
       request,
       key,
       startedAt: now,
       deadline: now + timeoutMs,
-      tally: new Tally(Math.max(owners, Math.min(quorum.replicas, list.counted.length))),
+      r,
+      n,
+      tally: new Tally(quorumOf(r, n, list.counted.length)),
       counted: new Set(list.counted),
-      owners: new Tally(owners),
+      owners: new Tally(Math.min(quorum.owners, list.owners.length)),
       asked: new Set(),
       reserve: new Map(),
       sent: new Map(),
@@ -105,6 +110,7 @@ export class GetCoordinator {
       merged: EMPTY,
       first: undefined,
       heard: false,
+      moved: false,
       answered: false,
     };
     this.#gets.set(request, get);
@@ -129,14 +135,15 @@ export class GetCoordinator {
     this.#take(get, this.#in.self, completion.outcome, true, completion.set);
   }
 
-  /** `owner`: what the peer says of itself. */
-  onReply(from: NodeId, request: RequestId, outcome: Answer, owner: boolean, set: DvvSet | undefined): void {
+  onReply(from: NodeId, { request, outcome, owner, set, counted }: ReplicaGetReply): void {
     const get = this.#bySent.get(request);
     const sent = get?.sent.get(request);
     if (get === undefined || sent?.node !== from) return;
     this.#hedging.record("replica-get", this.#in.now - sent.at);
     get.sent.delete(request);
     this.#bySent.delete(request);
+    // Somebody counts of whom this node does not know.
+    if (!get.answered) this.#extend(get, counted);
     this.#take(get, from, outcome, owner, set ?? EMPTY);
   }
 
@@ -155,8 +162,30 @@ export class GetCoordinator {
   onRing(ring: Ring, partitionOfKey: (key: Key) => number): void {
     for (const get of this.#gets.values()) {
       if (get.answered) continue;
-      for (const node of ring.preferenceList(partitionOfKey(get.key)).counted)
-        if (!this.#ask(get, node)) this.#promote(get, node);
+      this.#extend(get, ring.preferenceList(partitionOfKey(get.key)).counted);
+    }
+  }
+
+  /** These count as well. */
+  #extend(get: Get, counted: readonly NodeId[]): void {
+    for (const node of counted) get.counted.add(node);
+    get.tally.raise(quorumOf(get.r, get.n, get.counted.size));
+    for (const node of counted) {
+      if (get.reserve.has(node)) this.#forget(get, node);
+      if (get.asked.has(node)) continue;
+      if (this.#ask(get, node)) get.owners.ask(node);
+      else this.#askFallback(get, this.#in.listOf(get.key));
+    }
+  }
+
+  /** As if this one in reserve had never been asked. */
+  #forget(get: Get, node: NodeId): void {
+    get.reserve.delete(node);
+    get.asked.delete(node);
+    for (const [request, sent] of get.sent) {
+      if (sent.node !== node) continue;
+      get.sent.delete(request);
+      this.#bySent.delete(request);
     }
   }
 
@@ -169,8 +198,9 @@ export class GetCoordinator {
       this.#in.timers.set(`get-slow:${request}`, slowAt);
       return;
     }
+    get.moved = false;
     for (const node of get.tally.in("waiting"))
-      if (get.counted.has(node) && outcomeOf(get) !== "met") this.#askFallback(get, this.#in.listOf(get.key));
+      if (get.counted.has(node) && get.tally.outcome() !== "met") this.#askFallback(get, this.#in.listOf(get.key));
     this.#judge(get);
   }
 
@@ -199,7 +229,13 @@ export class GetCoordinator {
     if (ring === undefined) return false;
     const request = this.#in.nextRequest();
     const ttlMs = Math.max(1, get.deadline - now);
-    if (!this.#in.send(node, { kind: "replica-get", request, ring: ring.digest, ttlMs, key: get.key }, "foreground"))
+    if (
+      !this.#in.send(
+        node,
+        { kind: "replica-get", request, ring: ring.digest, ttlMs, key: get.key, counts: get.counted.has(node) },
+        "foreground",
+      )
+    )
       return false;
     get.asked.add(node);
     get.sent.set(request, { node, at: now });
@@ -209,15 +245,9 @@ export class GetCoordinator {
 
   /** Has somebody stand in: one in reserve, else the next who can be asked. False when nobody is left. */
   #askFallback(get: Get, list: PreferenceList | undefined): boolean {
-    const [reserve] = get.reserve.keys();
-    if (reserve !== undefined) return this.#promote(get, reserve);
-    return standInsOf(list).some((node) => this.#ask(get, node));
-  }
-
-  /** One in reserve counts from now on. */
-  #promote(get: Get, node: NodeId): boolean {
-    const answered = get.reserve.get(node);
-    if (answered === undefined) return false;
+    const [reserve] = get.reserve;
+    if (reserve === undefined) return standInsOf(list).some((node) => this.#ask(get, node));
+    const [node, answered] = reserve;
     get.reserve.delete(node);
     get.tally.ask(node);
     if (answered) {
@@ -232,7 +262,7 @@ export class GetCoordinator {
     let missing = get.tally.needed - get.tally.in("answered").length;
     for (const node of standInsOf(this.#in.listOf(get.key))) {
       if (missing <= 0 || !this.#hedging.open) return;
-      if (!this.#askQuietly(get, node)) continue;
+      if (get.counted.has(node) || !this.#askQuietly(get, node)) continue;
       this.#hedging.spend();
       get.reserve.set(node, false);
       this.#in.note({ what: "hedged", key: get.key, to: node });
@@ -240,10 +270,15 @@ export class GetCoordinator {
     }
   }
 
-  #take(get: Get, node: NodeId, outcome: Answer, isOwner: boolean, set: DvvSet): void {
+  #take(get: Get, node: NodeId, outcome: ReplicaGetReply["outcome"], isOwner: boolean, set: DvvSet): void {
     const inReserve = get.reserve.has(node);
-    if (outcome === "failed" && inReserve) get.reserve.delete(node);
-    else if (outcome === "failed") {
+    if (inReserve && (outcome === "moved" || outcome === "failed")) get.reserve.delete(node);
+    else if (outcome === "moved") {
+      // Its place is taken by one who counts, of whom this node will hear; a stand-in is asked only when it does not, after `slowReplyMs`.
+      get.tally.refuse(node);
+      get.owners.withdraw(node);
+      get.moved = true;
+    } else if (outcome === "failed") {
       get.tally.refuse(node);
       get.owners.withdraw(node);
       get.replies.set(node, EMPTY);
@@ -263,11 +298,17 @@ export class GetCoordinator {
 
   #judge(get: Get): void {
     if (this.#gets.get(get.request) !== get) return;
-    let outcome = outcomeOf(get);
+    const ownersLost = get.owners.outcome() === "unreachable";
+    if (!get.answered && !get.moved && !ownersLost) {
+      while (get.tally.outcome() === "unreachable")
+        if (!this.#askFallback(get, this.#in.listOf(get.key))) {
+          get.tally.lower(Math.min(get.r, get.counted.size));
+          break;
+        }
+      while (outcomeOf(get) === "unreachable" && this.#askFallback(get, this.#in.listOf(get.key)));
+    }
+    const outcome = outcomeOf(get);
     if (!get.answered) {
-      const ownersLost = get.owners.outcome() === "unreachable";
-      while (outcome === "unreachable" && !ownersLost && this.#askFallback(get, this.#in.listOf(get.key)))
-        outcome = outcomeOf(get);
       if (outcome === "met") {
         get.answered = true;
         this.#do.answer(get.request, {
@@ -280,7 +321,7 @@ export class GetCoordinator {
           `get-timeout:${get.request}`,
           Math.min(get.deadline, this.#in.now + this.#in.config.readRepairMs),
         );
-      } else if (outcome === "unreachable") {
+      } else if (outcome === "unreachable" && !get.moved) {
         if (ownersLost) this.#in.note({ what: "owners-unreachable", key: get.key });
         this.#fail(get, { code: "quorum" });
         return;
@@ -336,7 +377,7 @@ export class GetCoordinator {
   #report(get: Get): RequestReport {
     return {
       coordinator: this.#in.self,
-      needed: get.tally.needed,
+      needed: Math.max(get.tally.needed, get.owners.needed),
       counted: get.counted.size,
       ownersNeeded: get.owners.needed,
       ownersAnswered: get.owners.in("answered").length,

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
 import type { BucketEntry } from "./buckets.ts";
-import { defaultConfig } from "./config.ts";
+import { type Config, defaultConfig, parametersFrom } from "./config.ts";
+import type { Note } from "./effect.ts";
 import { Gossip } from "./gossip.ts";
 import type { NodeId } from "./identifiers.ts";
 import { type Member, type View, mergeView, noHolders } from "./membership.ts";
@@ -21,6 +22,7 @@ const member = (n: number, version: number): Member => ({
   capacity: 1,
   zone: `z${version}`,
   holders: noHolders(8),
+  tokens: [],
   protocolMin: 1,
   protocolMax: 1,
   hidden: false,
@@ -32,7 +34,7 @@ const bucket = (name: string, version: number): BucketEntry => ({
   properties: { r: undefined, w: version, pr: undefined, pw: undefined, dw: undefined, policy: "siblings" },
 });
 const view = (members: readonly Member[], owner: number): View => ({
-  parameters: { n: 3, r: 2, w: 2, partitions: 8 },
+  parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }),
   members: [...members].sort((a, b) => (a.node < b.node ? -1 : 1)),
   claims: Array.from({ length: 8 }, (_, p) => ({ owner: id(owner), version: 1 + ((p + owner) % 3) })),
   buckets: [],
@@ -43,11 +45,14 @@ class Talk {
   readonly nodes: Gossip[];
   readonly way: { from: number; to: number; message: Message }[] = [];
   readonly prng: Prng;
+  readonly notes: Note[] = [];
+  readonly config: Config;
   sent = 0;
   peersOf: (n: number) => number[];
 
-  constructor(views: (View | undefined)[], seed: number) {
+  constructor(views: (View | undefined)[], seed: number, config = defaultConfig) {
     this.views = views;
+    this.config = config;
     this.prng = Prng.fromNumber(seed);
     this.peersOf = (n) => views.map((_, m) => m).filter((m) => m !== n);
     this.nodes = views.map((_, n) => this.#node(n));
@@ -57,7 +62,7 @@ class Talk {
     const { views } = this;
     const surroundings: Surroundings = {
       self: id(n),
-      config: defaultConfig,
+      config: this.config,
       random: this.prng.fork(),
       timers: new TimerTable(),
       now: 0,
@@ -66,6 +71,8 @@ class Talk {
         return own === undefined ? undefined : new Ring(own);
       },
       reachable: () => true,
+      mayStore: () => true,
+      mayAnswer: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => 1,
@@ -78,7 +85,7 @@ class Talk {
       emit: () => {},
       store: () => {},
       complete: () => {},
-      note: () => {},
+      note: (note) => this.notes.push(note),
     };
     return new Gossip(surroundings, {
       peers: () => this.peersOf(n).map(id),
@@ -173,9 +180,30 @@ describe("gossip", () => {
 
   test("a cluster with other parameters is not merged", () => {
     const ours = view([member(0, 1)], 0);
-    const theirs = { ...view([member(1, 1)], 1), parameters: { n: 2, r: 1, w: 1, partitions: 8 } };
+    const theirs = { ...view([member(1, 1)], 1), parameters: parametersFrom({ n: 2, r: 1, w: 1, partitions: 8 }) };
     const talk = new Talk([ours, theirs], 1);
     for (let i = 0; i < 10; i++) talk.round();
     expect(talk.views).toEqual([ours, theirs]);
+    expect(talk.notes).toContainEqual({
+      what: "parameters-differ",
+      peer: id(1),
+      difference: "n is 3 here and 2 there, r is 2 here and 1 there, w is 2 here and 1 there",
+    });
+  });
+
+  test("a newcomer that expects other parameters takes nothing in, and one that expects these does", () => {
+    const ours = view([member(0, 1)], 0);
+    const wary = new Talk([ours, undefined], 1, { ...defaultConfig, expects: { n: 5 } });
+    for (let i = 0; i < 10; i++) wary.round();
+    expect(wary.views[1]).toBeUndefined();
+    expect(wary.notes).toContainEqual({
+      what: "parameters-differ",
+      peer: id(0),
+      difference: "n is 5 here and 3 there",
+    });
+    const content = new Talk([ours, undefined], 1, { ...defaultConfig, expects: { n: 3, placement: 3 } });
+    for (let i = 0; i < 10; i++) content.round();
+    expect(content.views[1]).toEqual(ours);
+    expect(content.notes).toEqual([]);
   });
 });

@@ -15,6 +15,7 @@
  */
 
 import { type BucketEntry, bucketsDigest, mergeBuckets } from "./buckets.ts";
+import { parametersDifference } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import type { GossipDigest, GossipNews, GossipVersions } from "./message.ts";
 import { type Claim, type Member, type View, memberOf, newer } from "./membership.ts";
@@ -116,7 +117,11 @@ export class Gossip {
     const whole = claims?.length === parameters.partitions;
     const own = this.#in.ring?.view;
     // Members of a cluster share its parameters from the founding; anything else is not ours to merge.
-    if (own !== undefined && !sameParameters(own, message)) return;
+    const difference = parametersDifference(own?.parameters ?? this.#in.config.expects, parameters);
+    if (difference !== undefined) {
+      this.#in.note({ what: "parameters-differ", peer: from, difference });
+      return;
+    }
     this.#do.learn({
       view: whole ? { parameters, members: sorted(members), claims, buckets: mergeBuckets([], buckets) } : undefined,
       members,
@@ -155,16 +160,6 @@ function laterThan(
   b: { readonly incarnation: number; readonly version: number },
 ): boolean {
   return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.version > b.version);
-}
-
-function sameParameters(view: View, news: GossipNews): boolean {
-  const { n, r, w, partitions } = view.parameters;
-  return (
-    n === news.parameters.n &&
-    r === news.parameters.r &&
-    w === news.parameters.w &&
-    partitions === news.parameters.partitions
-  );
 }
 
 /** One entry for each node, the newest, in the order of a view. */

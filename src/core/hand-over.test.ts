@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
-import { defaultConfig } from "./config.ts";
+import { defaultConfig, parametersFrom } from "./config.ts";
 import type { Effect } from "./effect.ts";
 import { HandOver } from "./hand-over.ts";
 import type { NodeId } from "./identifiers.ts";
@@ -19,13 +19,14 @@ const member = (n: number): Member => ({
   capacity: 1,
   zone: "z",
   holders: allHolders(8),
+  tokens: [],
   protocolMin: 1,
   protocolMax: 1,
   hidden: false,
 });
 /** Nodes 1 to 3 hold everything; with n = 2, two of them own all. */
 const view = (owners: readonly [number, number], version: number): View => ({
-  parameters: { n: 2, r: 1, w: 1, partitions: 8 },
+  parameters: parametersFrom({ n: 2, r: 1, w: 1, partitions: 8 }),
   members: [member(1), member(2), member(3)],
   claims: Array.from({ length: 8 }, (_, p) => ({ owner: id(owners[p % 2]!), version })),
   buckets: [],
@@ -34,7 +35,12 @@ const former = view([2, 3], 2);
 const other = view([1, 2], 3);
 
 function handOver(start: View) {
-  const world = { view: start, out: [] as number[], effects: [] as Effect[] };
+  const world = {
+    view: start,
+    out: [] as number[],
+    effects: [] as Effect[],
+    exchanges: [] as { owner: NodeId; partitions: readonly number[]; round: number }[],
+  };
   const surroundings: Surroundings = {
     self: id(1),
     config: defaultConfig,
@@ -45,6 +51,8 @@ function handOver(start: View) {
       return new Ring(world.view);
     },
     reachable: () => true,
+    mayStore: () => true,
+    mayAnswer: () => true,
     listOf: () => undefined,
     nextRequest: (() => {
       let last = 0;
@@ -63,6 +71,10 @@ function handOver(start: View) {
   };
   const mechanism = new HandOver(surroundings, {
     countOut: (partitions) => world.out.push(...partitions),
+    exchange: (owner, partitions, round) => {
+      world.exchanges.push({ owner, partitions, round });
+      return true;
+    },
     dropRecord: () => {},
     dropDamaged: () => {},
   });
@@ -73,7 +85,7 @@ function handOver(start: View) {
   return { world, mechanism, questions };
 }
 
-test("a former owner counts itself out when all owners have said yes, not before", () => {
+test("a former owner counts itself out when all owners have said yes and have all that it had, not before", () => {
   const { world, mechanism, questions } = handOver(former);
   mechanism.onTimer();
   const asked = questions();
@@ -82,7 +94,33 @@ test("a former owner counts itself out when all owners have said yes, not before
   mechanism.onReleaseReply(id(2), { kind: "release-reply", request: first!.request, partitions: first!.partitions });
   expect(world.out).toEqual([]);
   mechanism.onReleaseReply(id(3), { kind: "release-reply", request: second!.request, partitions: [0, 5] });
+  expect(world.out).toEqual([]);
+  // It answers as one who does not count any more, and gives both all that it has.
+  expect([0, 1, 5].map((partition) => mechanism.isClosing(partition))).toEqual([true, false, true]);
+  const [one, other] = world.exchanges;
+  expect(world.exchanges.map(({ owner, partitions }) => [owner, partitions])).toEqual([
+    [id(2), [0, 5]],
+    [id(3), [0, 5]],
+  ]);
+  mechanism.onExchanged(id(2), one!.partitions, one!.round, true);
+  expect(world.out).toEqual([]);
+  mechanism.onExchanged(id(3), other!.partitions, other!.round + 1, true);
+  expect(world.out).toEqual([]);
+  mechanism.onExchanged(id(3), other!.partitions, other!.round, true);
   expect(world.out).toEqual([0, 5]);
+});
+
+test("an exchange that fails ends the closing: the node counts as before", () => {
+  const { world, mechanism, questions } = handOver(former);
+  mechanism.onTimer();
+  for (const { to, request } of questions())
+    mechanism.onReleaseReply(to, { kind: "release-reply", request, partitions: [3] });
+  expect(mechanism.isClosing(3)).toBe(true);
+  const [one, two] = world.exchanges;
+  mechanism.onExchanged(id(2), one!.partitions, one!.round, true);
+  mechanism.onExchanged(id(3), two!.partitions, two!.round, false);
+  expect(mechanism.isClosing(3)).toBe(false);
+  expect(world.out).toEqual([]);
 });
 
 test("answers that come after the claims have changed do not count", () => {

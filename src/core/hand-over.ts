@@ -3,17 +3,19 @@
  * each partition, in order:
  *
  *   asking        this node owns it no more, and by the view all owners hold it: they are asked whether that is so. An answer counts only while both
- *                 sides see the same token claims, or two former owners could let go in favour of each other
- *   counted out   its entry says first, durably, that it does not hold it, so that nobody counts on it, not even itself after a crash
- *   handing over  a page of its records is read; every record goes to every owner
- *   dropped       a record that all owners have acknowledged as durable, and that has not changed since, is removed; then the next page
- *   done          nothing is left
+ *                 sides see the same tokens, or two former owners could let go in favour of each other
+ *   closing       it still counts for others, but answers as one who does not: so nothing is acknowledged here any more that the owners do not have
+ *                 after the last exchange. Trees are compared with every owner, and what one lacks is sent
+ *   counted out   its entry says, durably, that it does not hold it, so that nobody counts on it, not even itself after a crash
+ *                 From closing on no record of the partition changes here (`replica.ts`), but by what follows
+ *   clearing      trees are compared with every owner once more: what is left here may be from a transfer that was broken off
+ *   dropped       page by page its records are removed
  *
- * A write that still reaches this node meanwhile becomes a hint for the owners (`node.ts`). If the node comes to own the partition again, it
- * stops and takes part in a transfer as if it had nothing.
+ * If an owner falls silent, or if the ring changes, closing ends and the node answers again: it has missed writes meanwhile, as one that was away.
+ * A write that still reaches this node becomes a hint for the owners (`node.ts`). If the node comes to own the partition again, it stops.
  *
- * Limits: one round of questions at a time; one partition handed over at a time, one page of `RECORDS_PER_PAGE`; an owner that is down is waited
- * for. Travels in the background lane.
+ * Limits: one round of questions at a time; one round of exchanges, with each owner once; one page of `RECORDS_PER_PAGE` at a time. Travels in the
+ * background lane.
  */
 
 import { keyOfRecord, partitionRange } from "./address.ts";
@@ -22,7 +24,7 @@ import type { ReadRecord } from "./effect.ts";
 import type { Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import { holds, memberOf } from "./membership.ts";
 import type { ReleaseReply, ReleaseRequest } from "./message.ts";
-import { type Ring, claimsDigest } from "./ring.ts";
+import { type Ring, placementDigest } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const RECORDS_PER_PAGE = 64;
@@ -30,10 +32,14 @@ const RECORDS_PER_PAGE = 64;
 const RETRY_MS = 2_000;
 /** Let the view settle before the owners are asked. */
 const ASK_AFTER_MS = 300;
+/** Partitions in one round of exchanges. */
+const ROUND_MAX = 64;
 
 export interface HandOverActions {
   /** This node is not to be counted for these partitions any more. */
   countOut(partitions: readonly Partition[]): void;
+  /** Sends an owner what it lacks. False when it cannot begin now. */
+  exchange(owner: NodeId, partitions: readonly Partition[], round: number): boolean;
   dropRecord(key: Key, set: DvvSet): void;
   dropDamaged(key: Key): void;
 }
@@ -44,11 +50,14 @@ interface Question {
   readonly missing: Map<Partition, Set<NodeId>>;
 }
 
-interface Page {
-  readonly partition: Partition;
-  readonly ticket: Ticket;
-  readonly records: Map<Key, { readonly set: DvvSet; readonly missing: Set<NodeId> }>;
-  startedAt: number;
+/** Exchanges with all owners of some partitions. */
+interface Round {
+  readonly number: number;
+  readonly what: "closing" | "clearing";
+  /** The owners of each, when the round began. */
+  readonly owners: ReadonlyMap<Partition, readonly NodeId[]>;
+  /** Owners with whom no exchange has settled yet. */
+  readonly missing: Map<Partition, Set<NodeId>>;
 }
 
 export class HandOver {
@@ -56,30 +65,51 @@ export class HandOver {
   readonly #do: HandOverActions;
   /** Partitions that may still have records here. */
   readonly #toClear = new Set<Partition>();
+  /** Of these the owners, who are named, have all that is here. */
+  readonly #clear = new Map<Partition, readonly NodeId[]>();
   /** Owned when the ring was last looked at: a transfer that was broken off leaves records, too. */
   #owned = new Set<Partition>();
   #question: Question | undefined;
-  #page: Page | undefined;
-  readonly #bySent = new Map<RequestId, { readonly key: Key; readonly to: NodeId }>();
+  /** What the owners have said they hold: next to be closed. */
+  readonly #released = new Set<Partition>();
+  /** Until this node is counted out, or the round has failed. */
+  readonly #closing = new Set<Partition>();
+  #round: Round | undefined;
+  #rounds = 0;
+  #beginning = false;
+  #page: { readonly partition: Partition; readonly ticket: Ticket } | undefined;
+  /** The first record of the last page: one that is there again could not be removed. */
+  #lastFirst = "";
 
   constructor(surroundings: Surroundings, actions: HandOverActions) {
     this.#in = surroundings;
     this.#do = actions;
   }
 
+  /** Partitions that are being closed, and those that can be cleared now. */
   get size(): number {
-    return this.#bySent.size;
+    return this.#closing.size + [...this.#toClear].filter((partition) => this.#isReady(partition)).length;
   }
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
     return {
       toClear: this.#toClear,
+      clear: this.#clear,
       owned: this.#owned,
       question: this.#question,
+      released: this.#released,
+      closing: this.#closing,
+      round: this.#round,
+      rounds: this.#rounds,
+      lastFirst: this.#lastFirst,
       page: this.#page,
-      sent: this.#bySent,
     };
+  }
+
+  /** True while this node answers as one who does not count, though others still count on it. */
+  isClosing(partition: Partition): boolean {
+    return this.#closing.has(partition);
   }
 
   onRing(): void {
@@ -92,8 +122,8 @@ export class HandOver {
       else if (this.#owned.has(p) && !holds(own, p)) this.#toClear.add(p);
     }
     this.#owned = owned;
-    for (const p of this.#toClear) if (owned.has(p)) this.#toClear.delete(p);
-    if (this.#page !== undefined && owned.has(this.#page.partition)) this.#stop();
+    for (const p of owned) this.#keep(p);
+    this.#dropChanged(ring);
     if (this.#releasable(ring).length > 0) this.#in.timers.set("hand-over", this.#in.now + ASK_AFTER_MS);
     this.#arm();
   }
@@ -102,7 +132,7 @@ export class HandOver {
   onRequest(from: NodeId, message: ReleaseRequest): void {
     const { ring, self } = this.#in;
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
-    const same = ring !== undefined && own !== undefined && claimsDigest(ring.view.claims) === message.claims;
+    const same = ring !== undefined && own !== undefined && placementDigest(ring.view) === message.claims;
     const partitions = same
       ? message.partitions.filter((p) => p < ring.view.claims.length && holds(own, p) && ring.owns(self, p))
       : [];
@@ -114,25 +144,52 @@ export class HandOver {
     const question = this.#question;
     if (ring === undefined || question?.requests.get(message.request) !== from) return;
     question.requests.delete(message.request);
-    if (question.claims !== claimsDigest(ring.view.claims)) {
+    if (question.claims !== placementDigest(ring.view)) {
       this.#question = undefined;
       return;
     }
-    const out: Partition[] = [];
     for (const partition of message.partitions) {
       const missing = question.missing.get(partition);
       if (missing?.delete(from) !== true || missing.size > 0) continue;
       question.missing.delete(partition);
-      out.push(partition);
+      this.#released.add(partition);
     }
     if (question.requests.size === 0) this.#question = undefined;
-    if (out.length > 0) this.#do.countOut(out);
+    this.#nextRound();
+  }
+
+  /** An owner has all that was here, or the exchange failed. */
+  onExchanged(owner: NodeId, partitions: readonly Partition[], number: number, settled: boolean): void {
+    const round = this.#round;
+    if (round?.number !== number) return;
+    const done: Partition[] = [];
+    for (const partition of partitions) {
+      const missing = round.missing.get(partition);
+      if (missing?.has(owner) !== true) continue;
+      if (!settled) {
+        this.#leaveRound(partition);
+        continue;
+      }
+      missing.delete(owner);
+      if (missing.size > 0) continue;
+      round.missing.delete(partition);
+      done.push(partition);
+    }
+    if (round.what === "closing" && done.length > 0) this.#do.countOut(done);
+    else for (const partition of done) this.#clear.set(partition, round.owners.get(partition) ?? []);
+    this.#endRound();
+    this.#nextPage();
+    if (done.length > 0) this.#nextRound();
   }
 
   /** It is durable that this node does not hold these. */
   onCountedOut(partitions: readonly Partition[]): void {
     const { ring, self } = this.#in;
-    for (const p of partitions) if (ring?.owns(self, p) === false) this.#toClear.add(p);
+    for (const p of partitions) {
+      this.#closing.delete(p);
+      if (ring?.owns(self, p) === false) this.#toClear.add(p);
+    }
+    this.#nextRound();
     this.#arm();
   }
 
@@ -146,11 +203,45 @@ export class HandOver {
   }
 
   onTimer(): void {
-    if (this.#page !== undefined && this.#in.now - this.#page.startedAt > this.#in.config.transferTimeoutMs)
-      this.#stop();
-    if (this.#page === undefined) this.#next();
     this.#ask();
+    this.#nextRound();
+    this.#nextPage();
     this.#arm();
+  }
+
+  onScanned(
+    ticket: Ticket,
+    entries: readonly { readonly address: string; readonly record: ReadRecord }[],
+    done: boolean,
+  ): boolean {
+    const page = this.#page;
+    if (page?.ticket !== ticket) return false;
+    this.#page = undefined;
+    // The ring may have changed meanwhile.
+    if (!this.#clear.has(page.partition)) return true;
+    if (done && entries.length === 0) {
+      this.#toClear.delete(page.partition);
+      this.#clear.delete(page.partition);
+      this.#in.note({ what: "partition-dropped", partition: page.partition });
+      this.#nextPage();
+      return true;
+    }
+    for (const { address, record } of entries) {
+      const key = keyOfRecord(address);
+      // What is damaged cannot be handed over: the owners have it, this node has not.
+      if (record === "damaged") this.#do.dropDamaged(key);
+      else if (typeof record !== "string") this.#do.dropRecord(key, record.set);
+    }
+    const first = entries[0]?.address ?? "";
+    if (first !== this.#lastFirst) this.#nextPage();
+    this.#lastFirst = first;
+    return true;
+  }
+
+  onFailed(ticket: Ticket): boolean {
+    if (this.#page?.ticket !== ticket) return false;
+    this.#page = undefined;
+    return true;
   }
 
   /** Held, not owned, and by the view held by all owners. */
@@ -160,19 +251,19 @@ export class HandOver {
     const found: Partition[] = [];
     if (own === undefined) return found;
     for (let p = 0; p < ring.view.claims.length; p++) {
-      if (!holds(own, p) || ring.owns(self, p)) continue;
+      if (!holds(own, p) || ring.owns(self, p) || this.#closing.has(p)) continue;
       if (ring.preferenceList(p).owners.every((node) => heldBy(ring, node, p))) found.push(p);
     }
     return found;
   }
 
-  /** A new round replaces one whose answers did not all come. */
+  /** A new round of questions replaces one whose answers did not all come. */
   #ask(): void {
     const { ring } = this.#in;
     this.#question = undefined;
-    const partitions = ring === undefined ? [] : this.#releasable(ring);
+    const partitions = ring === undefined ? [] : this.#releasable(ring).filter((p) => !this.#released.has(p));
     if (ring === undefined || partitions.length === 0) return;
-    const claims = claimsDigest(ring.view.claims);
+    const claims = placementDigest(ring.view);
     const question: Question = { claims, requests: new Map(), missing: new Map() };
     const byOwner = new Map<NodeId, Partition[]>();
     for (const partition of partitions) {
@@ -189,91 +280,87 @@ export class HandOver {
     if (question.requests.size > 0) this.#question = question;
   }
 
-  onScanned(
-    ticket: Ticket,
-    entries: readonly { readonly address: string; readonly record: ReadRecord }[],
-    done: boolean,
-  ): boolean {
-    const page = this.#page;
-    if (page?.ticket !== ticket) return false;
+  /** Begins exchanges for what was released, or, if there is nothing, for what is to be cleared. */
+  #nextRound(): void {
     const { ring } = this.#in;
-    if (ring === undefined || (done && entries.length === 0)) {
-      this.#page = undefined;
-      this.#toClear.delete(page.partition);
-      this.#in.note({ what: "partition-dropped", partition: page.partition });
-      this.#next();
-      return true;
+    if (this.#round !== undefined || ring === undefined) return;
+    const what = this.#released.size > 0 ? "closing" : "clearing";
+    const open = what === "closing" ? this.#released : [...this.#toClear].filter((p) => !this.#clear.has(p));
+    const owners = new Map<Partition, readonly NodeId[]>();
+    const byOwner = new Map<NodeId, Partition[]>();
+    for (const partition of open) {
+      if (owners.size >= ROUND_MAX) break;
+      if (!this.#isReady(partition)) continue;
+      const list = ring.preferenceList(partition).owners;
+      owners.set(partition, list);
+      for (const owner of list) (byOwner.get(owner) ?? byOwner.set(owner, []).get(owner)!).push(partition);
     }
-    const { owners } = ring.preferenceList(page.partition);
-    for (const { address, record } of entries) {
-      const key = keyOfRecord(address);
-      // What is damaged cannot be handed over: the owners have it, this node has not.
-      if (record === "damaged") this.#do.dropDamaged(key);
-      if (typeof record === "string") continue;
-      page.records.set(key, { set: record.set, missing: new Set(owners) });
-      for (const owner of owners) {
-        const request = this.#in.nextRequest();
-        const ttlMs = this.#in.config.transferTimeoutMs;
-        const message = {
-          kind: "replica-put",
-          request,
-          ring: ring.digest,
-          ttlMs,
-          purpose: "transfer",
-          key,
-          set: record.set,
-          hintFor: undefined,
-        } as const;
-        if (this.#in.send(owner, message, "background")) this.#bySent.set(request, { key, to: owner });
-      }
-    }
-    if (page.records.size === 0) this.#stop();
-    return true;
+    if (what === "closing") this.#released.clear();
+    if (owners.size === 0) return;
+    const missing = new Map([...owners].map(([partition, list]) => [partition, new Set(list)]));
+    const number = ++this.#rounds;
+    this.#round = { number, what, owners, missing };
+    if (what === "closing") for (const partition of owners.keys()) this.#closing.add(partition);
+    // Where there is nothing to give, exchanges end at once.
+    this.#beginning = true;
+    for (const [owner, partitions] of byOwner)
+      if (!this.#do.exchange(owner, partitions, number))
+        for (const partition of partitions) this.#leaveRound(partition);
+    this.#beginning = false;
+    this.#endRound();
   }
 
-  onFailed(ticket: Ticket): boolean {
-    if (this.#page?.ticket !== ticket) return false;
-    this.#stop();
-    return true;
+  /** All owners answer and hold it. */
+  #isReady(partition: Partition): boolean {
+    const { ring } = this.#in;
+    const owners = ring?.preferenceList(partition).owners ?? [];
+    return ring !== undefined && owners.every((node) => this.#in.reachable(node) && heldBy(ring, node, partition));
   }
 
-  onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused"): void {
-    const sent = this.#bySent.get(request);
-    if (sent?.to !== from) return;
-    this.#bySent.delete(request);
-    const page = this.#page;
-    const record = page?.records.get(sent.key);
-    if (page === undefined || record === undefined || outcome === "refused") return;
-    record.missing.delete(from);
-    if (record.missing.size > 0) return;
-    page.records.delete(sent.key);
-    this.#do.dropRecord(sent.key, record.set);
-    if (page.records.size > 0) return;
-    this.#stop();
-    this.#next();
+  #leaveRound(partition: Partition): void {
+    if (this.#round?.missing.delete(partition) === true && this.#round.what === "closing")
+      this.#closing.delete(partition);
   }
 
-  #next(): void {
-    const { ring, self } = this.#in;
+  #endRound(): void {
+    if (this.#beginning || this.#round?.missing.size !== 0) return;
+    this.#round = undefined;
+    this.#arm();
+  }
+
+  /** The partition is this node's own, again. */
+  #keep(partition: Partition): void {
+    this.#toClear.delete(partition);
+    this.#clear.delete(partition);
+    this.#released.delete(partition);
+    this.#leaveRound(partition);
+    this.#closing.delete(partition);
+    if (this.#page?.partition === partition) this.#page = undefined;
+    this.#endRound();
+  }
+
+  /** What was said or exchanged was said by owners who are not all of them any more. */
+  #dropChanged(ring: Ring): void {
+    for (const [partition, owners] of this.#round?.owners ?? [])
+      if (ring.preferenceList(partition).owners.some((owner) => !owners.includes(owner))) this.#leaveRound(partition);
+    for (const partition of this.#released)
+      if (!this.#releasable(ring).includes(partition)) this.#released.delete(partition);
+    for (const [partition, owners] of this.#clear)
+      if (ring.preferenceList(partition).owners.some((owner) => !owners.includes(owner))) this.#clear.delete(partition);
+    this.#endRound();
+  }
+
+  #nextPage(): void {
+    const { ring } = this.#in;
     if (this.#page !== undefined || ring === undefined) return;
-    for (const partition of this.#toClear) {
-      const { owners } = ring.preferenceList(partition);
-      if (owners.includes(self)) continue;
-      const ready = owners.every((node) => this.#in.reachable(node) && heldBy(ring, node, partition));
-      if (!ready) continue;
+    for (const partition of this.#clear.keys()) {
       const ticket = this.#in.nextTicket();
-      this.#page = { partition, ticket, records: new Map(), startedAt: this.#in.now };
+      this.#page = { partition, ticket };
       const { after, before } = partitionRange(partition, ring.view.claims.length);
       const bytesMax = this.#in.config.transferPageBytesMax;
       this.#in.emit({ kind: "scan", ticket, store: "records", after, before, countMax: RECORDS_PER_PAGE, bytesMax });
       return;
     }
-  }
-
-  /** What is not acknowledged stays here and is tried again. */
-  #stop(): void {
-    this.#page = undefined;
-    this.#bySent.clear();
   }
 
   #arm(): void {

@@ -28,17 +28,20 @@ export type RingDigest = number;
 
 export const KEY_BYTES_MAX = 1_024;
 export const VALUE_BYTES_MAX = 1_048_576;
-/** From here on a read warns of a key's siblings. */
+/** From here on a write warns of a key's siblings. */
 export const SIBLINGS_WARN = 25;
 /** Client writes that would go beyond are refused; repair never is. */
 export const SIBLINGS_MAX = 100;
 /** What a decoder accepts of one record: repair may join more siblings than a client may write. */
 export const SIBLINGS_DECODED_MAX = 4_096;
+/** From here on a write warns of a key's clock. */
 export const CLOCK_ENTRIES_WARN = 64;
 export const CLOCK_ENTRIES_MAX = 65_536;
 /** Largest cluster that the membership and its decoders take. */
 export const MEMBERS_MAX = 1_024;
 export const PARTITIONS_MAX = 4_096;
+/** Tokens of one node in placements 1 and 2. */
+export const TOKENS_MAX = 1_024;
 
 export function isNodeId(text: string): text is NodeId {
   return /^[0-9a-f]{32}$/.test(text);

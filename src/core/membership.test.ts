@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { BucketEntry } from "./buckets.ts";
+import { parametersFrom } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import {
   type Claim,
@@ -26,6 +27,7 @@ const entry = (n: number, incarnation: number, version: number): Member => ({
   capacity: (incarnation * 7 + version) % 5,
   zone: `zone ${version}`,
   holders: noHolders(8),
+  tokens: [],
   protocolMin: 1,
   protocolMax: 1,
   hidden: version % 2 === 0,
@@ -61,7 +63,7 @@ const views: fc.Arbitrary<View> = fc
   .tuple(members, claims, buckets)
   .map(([entries, tokens, set]) =>
     mergeView(
-      { parameters: { n: 3, r: 2, w: 2, partitions: 8 }, members: [], claims: tokens, buckets: [] },
+      { parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }), members: [], claims: tokens, buckets: [] },
       entries,
       undefined,
       set,

@@ -22,6 +22,8 @@ export interface Member {
   readonly zone: string;
   /** One bit per partition, lowest bit of byte 0 first: which ones this node holds completely. */
   readonly holders: Uint8Array;
+  /** Placements 1 and 2: the node's tokens, ascending; drawn by the node at its first join and never changed. Empty in placement 3. See `placement.ts`. */
+  readonly tokens: readonly number[];
   /** Protocol versions that the node reads. */
   readonly protocolMin: number;
   readonly protocolMax: number;
@@ -29,7 +31,7 @@ export interface Member {
   readonly hidden: boolean;
 }
 
-/** Who owns the token at the start of a partition, and how often that was decided. */
+/** Placement 3: who owns the token at the start of a partition, and how often that was decided. */
 export interface Claim {
   readonly owner: NodeId;
   readonly version: number;
@@ -39,10 +41,18 @@ export interface View {
   readonly parameters: ClusterParameters;
   /** Sorted by node id. */
   readonly members: readonly Member[];
-  /** One claim for each partition. */
+  /** One claim for each partition; in placements 1 and 2 nobody's, see `unclaimed`. */
   readonly claims: readonly Claim[];
   /** Sorted by name. */
   readonly buckets: readonly BucketEntry[];
+}
+
+/** The owner of a claim that nobody made. No node has this id. */
+export const NOBODY = "0".repeat(32) as NodeId;
+
+/** The claims of placements 1 and 2, where tokens are the members' own. */
+export function unclaimed(partitions: number): Claim[] {
+  return new Array<Claim>(partitions).fill({ owner: NOBODY, version: 0 });
 }
 
 export function newer(a: Member, b: Member): boolean {

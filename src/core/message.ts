@@ -9,7 +9,9 @@ import type { BucketEntry } from "./buckets.ts";
 import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
+import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, RingDigest } from "./identifiers.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 
 /** "Are you there?" Also the greeting of a new link: from now on, send to this epoch of mine. */
 export interface Ping {
@@ -83,10 +85,12 @@ export interface ReplicaPutReply {
   readonly kind: "replica-put-reply";
   readonly request: RequestId;
   readonly ring: RingDigest;
-  /** "stored" is sent only once the record is durable. */
-  readonly outcome: "stored" | "refused";
+  /** Sent only once it is durable. "stored": merged. "early": merged, by one who does not answer reads yet. "hinted": the sender does not count for the key, and keeps it for those who own it. */
+  readonly outcome: "stored" | "early" | "hinted" | "refused";
   /** True when the sender is an owner of the key that holds its partition, by what it sees itself: only then it counts for pw. */
   readonly owner: boolean;
+  /** Who counts for the key, where the sender sees another ring than the request; else empty. */
+  readonly counted: readonly NodeId[];
 }
 
 export interface ReplicaGet {
@@ -95,16 +99,20 @@ export interface ReplicaGet {
   readonly ring: RingDigest;
   readonly ttlMs: Millis;
   readonly key: Key;
+  /** The asker takes the receiver for one who counts. */
+  readonly counts: boolean;
 }
 export interface ReplicaGetReply {
   readonly kind: "replica-get-reply";
   readonly request: RequestId;
   readonly ring: RingDigest;
-  /** "failed": the disk did not answer. Never to be taken for "missing". */
-  readonly outcome: "found" | "missing" | "failed";
-  /** As in {@link ReplicaPutReply}, for pr. */
+  /** "failed": the disk did not answer. "moved": asked as one who counts, which the sender does not, or not yet. Never to be taken for "missing". */
+  readonly outcome: "found" | "missing" | "failed" | "moved";
+  /** As in {@link ReplicaPutReply}, for pr; and it answers reads by now. */
   readonly owner: boolean;
   readonly set: DvvSet | undefined;
+  /** As in `replica-put-reply`. */
+  readonly counted: readonly NodeId[];
 }
 
 /** A node that is no owner hands a caller's request to one that is. */
@@ -153,13 +161,13 @@ export interface TransferPage {
 }
 
 /**
- * "I own these partitions no more: do you, and do you hold them? May I let go?" Valid only while both see the same claims: two former owners that
- * see different claims could else let go in favour of each other.
+ * "I own these partitions no more: do you, and do you hold them? May I let go?" Valid only while both see the same tokens: two former owners that
+ * see different ones could else let go in favour of each other.
  */
 export interface ReleaseRequest {
   readonly kind: "release-request";
   readonly request: RequestId;
-  /** Digest of all token claims. */
+  /** `placementDigest` of the sender's view. */
   readonly claims: number;
   /** Ascending. */
   readonly partitions: readonly Partition[];
@@ -167,8 +175,88 @@ export interface ReleaseRequest {
 export interface ReleaseReply {
   readonly kind: "release-reply";
   readonly request: RequestId;
-  /** Those that the sender owns and holds, seen by the same claims; ascending. */
+  /** Those that the sender owns and holds, seen by the same tokens; ascending. */
   readonly partitions: readonly Partition[];
+}
+
+/** "Do you know, durably, what I say of myself up to here?" */
+export interface KnownRequest {
+  readonly kind: "known-request";
+  readonly request: RequestId;
+  /** Of the sender's own entry. */
+  readonly incarnation: number;
+  readonly version: number;
+}
+export interface KnownReply {
+  readonly kind: "known-reply";
+  readonly request: RequestId;
+  readonly known: boolean;
+}
+
+/** "My trees have these digests; where do yours differ, and what do you have under it?" All nodes on one level; see `merkle-forest.ts`. */
+export interface TreeRequest {
+  readonly kind: "tree-request";
+  readonly request: RequestId;
+  /** 0 to DEPTH - 1. */
+  readonly level: number;
+  /** Ascending by index. */
+  readonly nodes: readonly { readonly index: number; readonly digest: Digest }[];
+}
+export interface TreeReply {
+  readonly kind: "tree-reply";
+  readonly request: RequestId;
+  readonly level: number;
+  /** Partitions of the nodes asked that the sender does not hold; ascending. */
+  readonly refused: readonly Partition[];
+  /**
+   * Nodes asked whose digest differs at the sender, with its digests of their children, in order; undefined where something under it is not durable yet.
+   * What is in neither list is equal, and durable.
+   */
+  readonly differing: readonly { readonly index: number; readonly children: readonly (Digest | undefined)[] }[];
+}
+
+/** "What do you have in this leaf?" */
+export interface LeafRequest {
+  readonly kind: "leaf-request";
+  readonly request: RequestId;
+  readonly leaf: Leaf;
+  /** The storage address after which to go on; empty at the start. */
+  readonly after: string;
+}
+export interface LeafReply {
+  readonly kind: "leaf-reply";
+  readonly request: RequestId;
+  /** "refused": the sender does not hold the partition, or could not read it all. */
+  readonly outcome: "listed" | "refused";
+  /** 0 for a record that is damaged there. */
+  readonly records: readonly { readonly key: Key; readonly digest: Digest }[];
+  readonly next: string | undefined;
+}
+
+/** "Send me what you have of these keys." */
+export interface FetchRequest {
+  readonly kind: "fetch-request";
+  readonly request: RequestId;
+  readonly keys: readonly Key[];
+}
+export interface FetchReply {
+  readonly kind: "fetch-reply";
+  readonly request: RequestId;
+  /** Records by key, in the order asked; those that are not here or cannot be read now are left out, and so are those behind the size of a page. */
+  readonly records: readonly { readonly key: Key; readonly set: DvvSet }[];
+  /** Keys asked, from the first on, to which this is the whole answer; the others have to be asked again. */
+  readonly answered: number;
+}
+
+/** "What have you counted since you started?" Nothing rests on the answer. */
+export interface StatisticsRequest {
+  readonly kind: "statistics-request";
+  readonly request: RequestId;
+}
+export interface StatisticsReply {
+  readonly kind: "statistics-reply";
+  readonly request: RequestId;
+  readonly statistics: StatisticsSnapshot;
 }
 
 export type Message =
@@ -189,7 +277,17 @@ export type Message =
   | TransferRequest
   | TransferPage
   | ReleaseRequest
-  | ReleaseReply;
+  | ReleaseReply
+  | KnownRequest
+  | KnownReply
+  | TreeRequest
+  | TreeReply
+  | LeafRequest
+  | LeafReply
+  | FetchRequest
+  | FetchReply
+  | StatisticsRequest
+  | StatisticsReply;
 
 /** What a caller writes. */
 export interface ClientWrite {

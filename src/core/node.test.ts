@@ -1,12 +1,14 @@
 /** The node as its host sees it: a handful of nodes joined by lossless instant links, to see each mechanism do its part. The simulator does the rest. */
 
 import { describe, expect, test } from "vitest";
-import { defaultConfig, defaultParameters } from "./config.ts";
+import { partitionOf, positionOf } from "./address.ts";
+import { type Config, defaultConfig, defaultParameters } from "./config.ts";
 import type { Effect, NodeMeta, Note, StoredRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import type { Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
 import type { ClientResult } from "./message.ts";
 import { DynamoNode } from "./node.ts";
+import { Ring } from "./ring.ts";
 
 type Bodies<Union> = Union extends unknown ? Omit<Union, "at"> : never;
 type EventBody = Bodies<NodeEvent>;
@@ -24,16 +26,17 @@ class Bench {
     { records: Map<string, StoredRecord>; hints: Map<string, StoredRecord>; meta: NodeMeta | undefined }
   >();
   readonly results = new Map<RequestId, ClientResult>();
+  readonly surveys = new Map<RequestId, Extract<Effect, { kind: "report-statistics" }>>();
   readonly notes: { node: NodeId; note: Note }[] = [];
   readonly cut = new Set<string>();
   #queue: { to: NodeId; event: EventBody }[] = [];
   #requests = 0;
   #seed = 1;
 
-  start(node: NodeId, capacity = 1): void {
+  start(node: NodeId, capacity = 1, limits: Partial<Config> = {}): void {
     const disk = this.disks.get(node) ?? { records: new Map(), hints: new Map(), meta: undefined };
     this.disks.set(node, disk);
-    const config = { ...defaultConfig, capacity };
+    const config = { ...defaultConfig, capacity, ...limits };
     this.nodes.set(
       node,
       new DynamoNode({ id: node, config, meta: disk.meta, seed: [this.#seed++, 2, 3, 4], seeds: [] }),
@@ -108,6 +111,22 @@ class Bench {
     return this.#await(request);
   }
 
+  /** Asks all members what they have counted; undefined as long as some are waited for. */
+  survey(node: NodeId, timeoutMs?: number): RequestId {
+    const request = ++this.#requests;
+    this.#step(node, { kind: "client-statistics", request, timeoutMs });
+    this.#drain();
+    return request;
+  }
+
+  /** A get whose caller gives up at once. */
+  abandoned(node: NodeId, key: string): void {
+    const request = ++this.#requests;
+    this.#step(node, { kind: "client-get", request, key: key as Key, r: 3, timeoutMs: undefined });
+    this.#step(node, { kind: "client-abandoned", request });
+    this.run(10_000);
+  }
+
   #await(request: RequestId): ClientResult {
     this.#drain();
     for (let i = 0; i < 100 && !this.results.has(request); i++) this.run(100);
@@ -160,10 +179,14 @@ class Bench {
       case "store":
         for (const write of effect.writes) {
           if (write.store === "meta") disk.meta = write.meta;
+          else if (write.store === "leaves") continue;
           else if (write.record === null) disk[write.store].delete(write.address);
           else disk[write.store].set(write.address, write.record);
         }
         this.#later(node, { kind: "stored", ticket: effect.ticket });
+        break;
+      case "load-leaves":
+        this.#later(node, { kind: "leaves-loaded", ticket: effect.ticket, leaves: [] });
         break;
       case "scan": {
         const found = [...disk[effect.store]]
@@ -175,6 +198,9 @@ class Bench {
       }
       case "reply":
         this.results.set(effect.request, effect.result);
+        break;
+      case "report-statistics":
+        this.surveys.set(effect.request, effect);
         break;
       case "note":
         this.notes.push({ node, note: effect.note });
@@ -190,13 +216,13 @@ function values(result: ClientResult): string[] {
   return result.set.siblings.map((sibling) => read(sibling.value)).sort();
 }
 
-function cluster(size: number): { bench: Bench; ids: NodeId[] } {
+function cluster(size: number, limits: Partial<Config> = {}): { bench: Bench; ids: NodeId[] } {
   const bench = new Bench();
   const ids = Array.from({ length: size }, (_, i) => id(i + 1));
-  bench.start(ids[0]!);
+  bench.start(ids[0]!, 1, limits);
   bench.found(ids[0]!);
   for (const node of ids.slice(1)) {
-    bench.start(node);
+    bench.start(node, 1, limits);
     bench.run(3_000);
   }
   bench.run(15_000);
@@ -299,6 +325,7 @@ describe("a cluster of five", () => {
     for (const effect of started) {
       if (effect.kind === "store") node.step({ kind: "stored", ticket: effect.ticket, at: 0 });
       if (effect.kind === "scan") node.step({ kind: "scanned", ticket: effect.ticket, entries: [], done: true, at: 0 });
+      if (effect.kind === "load-leaves") node.step({ kind: "leaves-loaded", ticket: effect.ticket, leaves: [], at: 0 });
     }
     node.step({ kind: "found-cluster", parameters: { ...defaultParameters, partitions: 16 }, at: 0 });
     const greeting = node.step({ kind: "peer-connected", peer: id(2), at: 0 }).find((effect) => effect.kind === "send");
@@ -311,7 +338,7 @@ describe("a cluster of five", () => {
       at: 0,
     });
     const answered = (ttlMs: number, delayMs: number, key: string, at: number): boolean => {
-      const message = { kind: "replica-get", request: 1, ring: 0, ttlMs, key: key as Key } as const;
+      const message = { kind: "replica-get", request: 1, ring: 0, ttlMs, key: key as Key, counts: true } as const;
       const load = node
         .step({ kind: "message-received", from: id(2), epoch, message, at })
         .find((effect) => effect.kind === "load");
@@ -358,5 +385,127 @@ describe("a founder without capacity", () => {
     expect(view.claims.every((claim) => claim.owner !== id(9))).toBe(true);
     const counts = [1, 2, 3, 4].map((n) => view.claims.filter((claim) => claim.owner === id(n)).length);
     expect(counts).toEqual([4, 4, 4, 4]);
+  });
+});
+
+describe("what a node has counted", () => {
+  test("is asked of all members; who cannot be reached is named", () => {
+    const { bench, ids } = cluster(5);
+    for (let i = 0; i < 30; i++) {
+      bench.put(ids[i % 5]!, `k${i}`, "1");
+      bench.get(ids[(i + 1) % 5]!, `k${i}`);
+    }
+    const all = bench.surveys.get(bench.survey(ids[0]!))!;
+    expect(all.members.map(({ node }) => node)).toEqual(ids);
+    expect(all.silent).toEqual([]);
+    const sum = (count: (statistics: (typeof all.members)[0]["statistics"]) => number) =>
+      all.members.reduce((total, { statistics }) => total + count(statistics), 0);
+    expect(sum(({ gets }) => gets.answered)).toBe(30);
+    expect(sum(({ puts }) => puts.answered)).toBe(30);
+    expect(sum(({ counts }) => counts.coordinated)).toBe(60);
+    // Each put and each get is served by the three owners.
+    expect(sum(({ counts }) => counts.served)).toBe(180);
+    expect(sum(({ counts }) => counts.forwarded)).toBeGreaterThan(0);
+    expect(sum(({ counts }) => counts["stood-in"])).toBe(0);
+    for (const { statistics } of all.members) expect(statistics.versionsSeen).toEqual([0, 6, 0, 0, 0]);
+
+    bench.stop(ids[4]!);
+    const fewer = bench.surveys.get(bench.survey(ids[1]!))!;
+    expect(fewer.members.map(({ node }) => node)).toEqual(ids.slice(0, 4));
+    expect(fewer.silent).toEqual([ids[4]]);
+  });
+
+  test("does not wait for ever, nor for one that goes away, and not for more than a few callers", () => {
+    const { bench, ids } = cluster(3);
+    const mute = () => bench.cut.add(`${ids[2]} ${ids[0]}`);
+    mute();
+    const slow = bench.survey(ids[0]!, 700);
+    expect(bench.surveys.has(slow)).toBe(false);
+    bench.run(699);
+    expect(bench.surveys.has(slow)).toBe(false);
+    bench.run(1);
+    expect(bench.surveys.get(slow)).toMatchObject({ silent: [ids[2]] });
+    const cutShort = bench.survey(ids[0]!, 60_000);
+    bench.stop(ids[2]!);
+    expect(bench.surveys.get(cutShort)).toMatchObject({ silent: [ids[2]] });
+    expect(bench.surveys.get(cutShort)!.members).toHaveLength(2);
+    expect(bench.nodes.get(ids[0]!)!.inspect().sizes["surveys"]).toBe(0);
+
+    bench.start(ids[2]!);
+    bench.cut.clear();
+    bench.run(10_000);
+    mute();
+    const many = Array.from({ length: 9 }, () => bench.survey(ids[0]!, 2_000));
+    expect(many.map((request) => bench.surveys.get(request)?.silent.length)).toEqual([
+      ...Array.from({ length: 8 }, () => undefined),
+      2,
+    ]);
+    bench.run(2_000);
+    expect(many.every((request) => bench.surveys.has(request))).toBe(true);
+  });
+
+  test("a node that has met nobody tells of itself", () => {
+    const bench = new Bench();
+    bench.start(id(1));
+    bench.put(id(1), "a", "1");
+    const alone = bench.surveys.get(bench.survey(id(1)))!;
+    expect(alone.members).toHaveLength(1);
+    expect(alone.members[0]!.statistics.puts).toMatchObject({ answered: 0, failed: { "not-ready": 1 } });
+    expect(alone.silent).toEqual([]);
+  });
+
+  test("a stand-in's work is counted as such, and a caller who gave up is no failure", () => {
+    const { bench, ids } = cluster(5);
+    const owners = () => {
+      const view = bench.nodes.get(ids[0]!)!.inspect().view!;
+      return new Ring(view).preferenceList(partitionOf(positionOf("cart" as Key), view.claims.length)).owners;
+    };
+    const far = ids.find((node) => !owners().includes(node))!;
+    for (const owner of owners()) bench.stop(owner);
+    bench.run(10_000);
+    expect(bench.put(far, "cart", "milk", undefined, 5, 1).outcome).toBe("put");
+    expect(bench.nodes.get(far)!.statistics.counts).toMatchObject({ "stood-in": 1, coordinated: 1 });
+    const before = bench.nodes.get(far)!.statistics;
+    bench.abandoned(far, "cart");
+    const { counts, gets } = bench.nodes.get(far)!.statistics;
+    expect(counts.abandoned).toBe(before.counts.abandoned + 1);
+    expect(gets).toEqual(before.gets);
+  });
+});
+
+describe("a peer that asks for too much", () => {
+  const limited = (bench: Bench) => bench.notes.flatMap(({ note }) => (note.what === "peer-limited" ? [note] : []));
+
+  test("is refused at once, goes on to the next node, and at last does the work itself: no request fails", () => {
+    const { bench, ids } = cluster(5, { peerRequestsPerSecond: 1, peerRequestsBurst: 2 });
+    const far = ids.find((node) => {
+      const view = bench.nodes.get(node)!.inspect().view!;
+      return !new Ring(view).preferenceList(partitionOf(positionOf("cart" as Key), 16)).owners.includes(node);
+    })!;
+    const before = bench.now;
+    let seen: ClientResult | undefined;
+    for (let i = 0; i < 12; i++) {
+      seen = bench.put(far, "cart", `item ${i}`, seen);
+      expect(seen).toMatchObject({ outcome: "put", siblings: 1 });
+    }
+    expect(bench.now).toBe(before);
+    expect(bench.nodes.get(far)!.statistics.puts).toMatchObject({ answered: 12 });
+    // Three owners took two each: the second was asked when the first refused, and for the last six each of them refused.
+    expect(limited(bench)).toHaveLength(2 * 1 + 2 * 2 + 6 * 3);
+    expect(bench.nodes.get(far)!.statistics.counts["stood-in"]).toBe(6);
+    expect(values(bench.get(ids[0]!, "cart"))).toEqual(["item 11"]);
+    bench.run(30_000);
+    expect(bench.nodes.get(far)!.inspect().hintsOwed).toBe(0);
+  });
+
+  test("delays its background work, and nothing of it is lost", () => {
+    const { bench, ids } = cluster(5, { peerBackgroundPerSecond: 4, peerBackgroundBurst: 2 });
+    bench.stop(ids[2]!);
+    for (let i = 0; i < 60; i++) expect(bench.put(ids[i % 2]!, `k${i}`, `v${i}`).outcome).toBe("put");
+    bench.notes.length = 0;
+    bench.start(ids[2]!, 1, { peerBackgroundPerSecond: 4, peerBackgroundBurst: 2 });
+    bench.run(120_000);
+    expect(limited(bench).filter(({ message }) => message === "replica-put").length).toBeGreaterThan(0);
+    expect([...bench.nodes.values()].map((node) => node.inspect().hintsOwed)).toEqual([0, 0, 0, 0, 0]);
   });
 });

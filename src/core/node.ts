@@ -13,8 +13,11 @@ import { crc32 } from "../base/crc32.ts";
 import { Prng, type Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
+import { AntiEntropy } from "./anti-entropy.ts";
 import { Belonging } from "./belonging.ts";
+import { Bookkeeping } from "./bookkeeping.ts";
 import type { Config } from "./config.ts";
+import { EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability } from "./failure-detector.ts";
@@ -26,16 +29,25 @@ import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
+import type { LeafActions } from "./leaf-reading.ts";
 import type { View } from "./membership.ts";
-import type { ClientResult, Message, ReplicaPut } from "./message.ts";
+import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
+import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
+import { Opening } from "./opening.ts";
+import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { PreferenceList } from "./ring.ts";
+import { Scrub } from "./scrub.ts";
+import type { StatisticsSnapshot } from "./statistics.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import { Survey } from "./survey.ts";
 import { TimerTable } from "./timers.ts";
 import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
+import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
+import { TreeSource } from "./tree-source.ts";
 
 const REQUESTS_FROM = 2 ** 32;
 /** A peer whose ring differs is greeted at most this often. */
@@ -62,9 +74,11 @@ export interface NodeView {
   readonly hints: readonly { readonly target: NodeId; readonly count: number }[];
   readonly hintsOwed: number;
   /** Partitions that are being copied here. */
-  readonly transfers: readonly { readonly partition: Partition; readonly sources: number; readonly done: number }[];
+  readonly transfers: Transfer["progress"];
   /** Partitions owned and not held yet. */
   readonly owed: number;
+  /** Partitions held and not answered for yet. */
+  readonly unopened: number;
   /** Requests under way here. */
   readonly requests: number;
   /** Sizes of every queue, map and table, for the bounds test. */
@@ -77,6 +91,7 @@ type Caller =
       readonly kind: "client";
       readonly request: RequestId;
       readonly what: ForwardedRequest;
+      readonly startedAt: Millis;
       readonly deadline: Millis;
       retried: boolean;
     }
@@ -89,6 +104,7 @@ export class DynamoNode {
   readonly #random: Prng;
   readonly #timers = new TimerTable();
   readonly #hints = new HintIndex();
+  readonly #forest = new MerkleForest();
   readonly #hedging: Hedging;
   readonly #belonging: Belonging;
   readonly #replica: Replica;
@@ -100,7 +116,15 @@ export class DynamoNode {
   readonly #detector: FailureDetector;
   readonly #transfer: Transfer;
   readonly #source: TransferSource;
+  readonly #opening: Opening;
   readonly #handOver: HandOver;
+  readonly #exchange: TreeExchange;
+  readonly #treeSource: TreeSource;
+  readonly #antiEntropy: AntiEntropy;
+  readonly #scrub: Scrub;
+  readonly #bookkeeping: Bookkeeping;
+  readonly #survey: Survey;
+  readonly #limits: PeerLimits;
   readonly #callers = new Map<RequestId, Caller>();
   readonly #greetedAt = new Map<NodeId, Millis>();
 
@@ -122,21 +146,29 @@ export class DynamoNode {
 
     this.#hedging = new Hedging(options.config.hedges);
     const surroundings = this.#surroundings();
+    this.#bookkeeping = new Bookkeeping(surroundings);
+    this.#limits = new PeerLimits(surroundings);
+    this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
       bucketSet: (request, refusal) => this.#effects.push({ kind: "bucket-set", request, refusal }),
     });
-    this.#replica = new Replica(surroundings, this.#hints);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
-      mint: (key, write, place, request) =>
-        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request }),
+      mint: (key, write, place, request) => {
+        this.#bookkeeping.onServed();
+        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request });
+      },
       keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
       answer,
     });
     this.#gets = new GetCoordinator(surroundings, this.#hedging, {
-      read: (key, request) => this.#replica.read(key, { kind: "get", request }),
+      read: (key, request) => {
+        this.#bookkeeping.onServed();
+        this.#readOwn(key, request);
+      },
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
       answer,
     });
@@ -161,15 +193,44 @@ export class DynamoNode {
       wanted: () =>
         (this.#belonging.ring?.view.members ?? []).map((member) => member.node).filter((node) => node !== this.#id),
     });
-    this.#transfer = new Transfer(surroundings, {
+    this.#transfer = new Transfer(surroundings, this.#forest, {
       merge: (key, set, request) => this.#replica.merge(key, set, "transfer", { kind: "transfer", request }),
+      exchange: (peer, partition) => this.#exchange.start(peer, [partition], "pull", { kind: "transfer" }),
       held: (partitions) => this.#belonging.hold(partitions),
+    });
+    this.#opening = new Opening(surroundings, this.#forest, {
+      unopened: () => this.#belonging.unopened,
+      exchange: (peer, partitions, serial) =>
+        this.#exchange.start(peer, partitions, "pull", { kind: "opening", serial }),
+      opened: (partitions) => this.#belonging.opened(partitions),
     });
     this.#source = new TransferSource(surroundings);
     this.#handOver = new HandOver(surroundings, {
       countOut: (partitions) => this.#belonging.countOut(partitions),
+      exchange: (owner, partitions, round) =>
+        this.#exchange.start(owner, partitions, "push", { kind: "hand-over", round }),
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
+    });
+    const ofLeaves: LeafActions = {
+      corrected: (leaf, digest) => this.#correct(leaf, digest),
+      mendDamaged: (key) => this.#replica.mendDamaged(key),
+    };
+    this.#exchange = new TreeExchange(surroundings, this.#forest, {
+      readRecord: (key, session) => this.#replica.readRecord(key, { kind: "exchange", session, key }),
+      merge: (key, set, purpose, session) => this.#replica.merge(key, set, purpose, { kind: "exchange", session, key }),
+      ...ofLeaves,
+      ended: (end) => this.#onExchanged(end),
+    });
+    this.#treeSource = new TreeSource(surroundings, this.#forest, {
+      readRecord: (key, ticket) => this.#replica.readRecord(key, { kind: "fetch", ticket, key }),
+      ...ofLeaves,
+    });
+    this.#antiEntropy = new AntiEntropy(surroundings, {
+      exchange: (peer, partitions) => this.#exchange.start(peer, partitions, "both", { kind: "anti-entropy" }),
+    });
+    this.#scrub = new Scrub(surroundings, this.#forest, {
+      ...ofLeaves,
     });
   }
 
@@ -183,6 +244,7 @@ export class DynamoNode {
       this.#settle();
     }
     if (this.#hints.size > 0) this.#handoff.arm();
+    if (this.#forest.doubts > 0) this.#scrub.arm();
     this.#belonging.persist();
     const effects = this.#effects;
     this.#effects = [];
@@ -199,6 +261,11 @@ export class DynamoNode {
     return this.#belonging.ring?.view;
   }
 
+  /** What this start of the node has counted; made anew at each call. */
+  get statistics(): StatisticsSnapshot {
+    return this.#bookkeeping.snapshot();
+  }
+
   inspect(): NodeView {
     const { keys, loads, stores } = this.#replica.sizes;
     return {
@@ -211,6 +278,7 @@ export class DynamoNode {
       hintsOwed: this.#hints.size,
       transfers: this.#transfer.progress,
       owed: this.#transfer.owed().length,
+      unopened: this.#belonging.unopened.size,
       requests: this.#callers.size,
       sizes: {
         keys,
@@ -223,7 +291,15 @@ export class DynamoNode {
         forwarded: this.#forwarding.size,
         deliveries: this.#handoff.size,
         pages: this.#source.size,
+        forest: this.#forest.size,
+        exchanges: this.#exchange.size,
+        openings: this.#opening.size,
+        listings: this.#treeSource.size,
+        turns: this.#antiEntropy.size,
+        corrections: this.#scrub.size,
         handOvers: this.#handOver.size,
+        surveys: this.#survey.size,
+        limited: this.#limits.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
@@ -231,7 +307,10 @@ export class DynamoNode {
     };
   }
 
-  /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
+  /**
+   * Everything that it remembers, as plain data: equal states have equal ones, and only they. What it has counted is left out: it decides nothing, and
+   * with it hardly two ways would ever lead to one state.
+   */
   get memory(): unknown {
     return {
       now: this.#now,
@@ -253,7 +332,15 @@ export class DynamoNode {
       detector: this.#detector.memory,
       transfer: this.#transfer.memory,
       source: this.#source.memory,
+      opening: this.#opening.memory,
       handOver: this.#handOver.memory,
+      forest: this.#forest.memory,
+      exchange: this.#exchange.memory,
+      treeSource: this.#treeSource.memory,
+      antiEntropy: this.#antiEntropy.memory,
+      scrub: this.#scrub.memory,
+      survey: this.#survey.memory,
+      limits: this.#limits.memory,
     };
   }
 
@@ -272,6 +359,8 @@ export class DynamoNode {
         return ring();
       },
       reachable: (peer) => this.#detector.reachable(peer),
+      mayStore: (key) => this.#mayStore(key),
+      mayAnswer: (key) => this.#mayAnswer(key),
       listOf: (key) => this.#listOf(key),
       nextRequest: () => ++this.#requests,
       nextTicket: () => ++this.#tickets,
@@ -298,6 +387,7 @@ export class DynamoNode {
   #onEvent(event: NodeEvent): void {
     switch (event.kind) {
       case "started":
+        this.#bookkeeping.start();
         this.#start();
         break;
       case "found-cluster":
@@ -324,9 +414,16 @@ export class DynamoNode {
           this.#effects.push({ kind: "bucket-set", request: event.request, refusal: { code: "not-ready" } });
         else this.#belonging.setBucket(event.request, event.name, event.properties);
         break;
+      case "client-statistics":
+        this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
+        break;
       case "client-abandoned":
         for (const [request, caller] of this.#callers)
-          if (caller.kind === "client" && caller.request === event.request) this.#callers.delete(request);
+          if (caller.kind === "client" && caller.request === event.request) {
+            this.#callers.delete(request);
+            this.#bookkeeping.count("abandoned");
+          }
+        this.#survey.onAbandoned(event.request);
         break;
       case "message-received":
         this.#onMessage(event.from, event.epoch, event.message);
@@ -343,6 +440,7 @@ export class DynamoNode {
       case "stored":
         this.#belonging.onStored(event.ticket);
         this.#replica.onStored(event.ticket);
+        this.#scrub.onStored(event.ticket);
         this.#maybeReady();
         break;
       case "storage-failed":
@@ -350,6 +448,10 @@ export class DynamoNode {
         break;
       case "scanned":
         this.#onScanned(event.ticket, event.entries, event.done);
+        break;
+      case "leaves-loaded":
+        this.#scrub.onLeavesLoaded(event.ticket, event.leaves);
+        this.#maybeReady();
         break;
       case "wake":
         break;
@@ -377,6 +479,8 @@ export class DynamoNode {
         return this.#forwarding.onTimeout(request);
       case "forward-slow":
         return this.#forwarding.onSlow(request);
+      case "survey-timeout":
+        return this.#survey.onTimeout(request);
       case "hint-scan":
         return this.#handoff.onScanTimer();
       case "gossip":
@@ -387,10 +491,20 @@ export class DynamoNode {
         return this.#detector.onTimer();
       case "transfer":
         return this.#transfer.onTimer();
+      case "opening":
+        return this.#opening.onTimer();
       case "announce":
         return this.#transfer.onAnnounceTimer();
       case "hand-over":
         return this.#handOver.onTimer();
+      case "exchange":
+        return this.#exchange.onTimer();
+      case "anti-entropy":
+        return this.#antiEntropy.onTimer();
+      case "scrub":
+        return this.#scrub.onTimer();
+      case "scrub-doubt":
+        return this.#scrub.onDoubtTimer();
       case "rebalance":
         return this.#belonging.onRebalanceTimer();
       case "start":
@@ -429,6 +543,12 @@ export class DynamoNode {
       case "transfer":
         this.#transfer.onCompletion(completion);
         break;
+      case "exchange":
+        this.#exchange.onCompletion(completion);
+        break;
+      case "fetch":
+        this.#treeSource.onCompletion(completion);
+        break;
       case "nobody":
         break;
       default:
@@ -442,6 +562,7 @@ export class DynamoNode {
     if (this.#phase !== "starting") return;
     this.#belonging.start();
     this.#handoff.start();
+    this.#scrub.start();
   }
 
   #onScanned(
@@ -452,6 +573,9 @@ export class DynamoNode {
     const known =
       this.#handoff.onScanned(ticket, entries, done) ||
       this.#source.onScanned(ticket, entries, done) ||
+      this.#treeSource.onScanned(ticket, entries, done) ||
+      this.#exchange.onScanned(ticket, entries, done) ||
+      this.#scrub.onScanned(ticket, entries, done) ||
       this.#handOver.onScanned(ticket, entries, done);
     if (known) this.#maybeReady();
   }
@@ -462,13 +586,19 @@ export class DynamoNode {
       this.#belonging.onFailed(ticket) ||
       this.#handoff.onScanFailed(ticket) ||
       this.#source.onFailed(ticket) ||
+      this.#treeSource.onFailed(ticket) ||
+      this.#exchange.onFailed(ticket) ||
+      this.#scrub.onFailed(ticket) ||
       this.#handOver.onFailed(ticket);
     if (!known) this.#replica.onStorageFailed(ticket);
   }
 
   #maybeReady(): void {
-    if (this.#phase !== "starting" || !this.#belonging.started || !this.#handoff.started) return;
+    const known = this.#belonging.started && this.#handoff.started && this.#scrub.started;
+    if (this.#phase !== "starting" || !known) return;
     this.#setPhase("waiting");
+    this.#antiEntropy.start();
+    this.#timers.set("scrub", this.#now + this.#random.below(this.#config.scrubMs));
     this.#timers.set("gossip", this.#now + this.#random.below(this.#config.gossipMs));
     this.#timers.set("detector", this.#now);
     if (this.#belonging.ring !== undefined) {
@@ -487,12 +617,12 @@ export class DynamoNode {
     this.#puts.onRing(ring, (key) => this.#partitionOf(key));
     this.#gets.onRing(ring, (key) => this.#partitionOf(key));
     this.#transfer.onRing();
+    this.#opening.onRing();
     this.#handOver.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
-    this.#setPhase(
-      this.#belonging.self === undefined ? "waiting" : this.#transfer.owed().length > 0 ? "joining" : "member",
-    );
+    const joining = this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0;
+    this.#setPhase(this.#belonging.self === undefined ? "waiting" : joining ? "joining" : "member");
   }
 
   #setPhase(phase: NodePhase): void {
@@ -509,12 +639,11 @@ export class DynamoNode {
     prefer: NodeId | undefined,
     timeoutMs = this.#config.requestTimeoutMs,
   ): void {
-    const refuse = (code: "not-ready" | "overloaded") =>
-      this.#effects.push({
-        kind: "reply",
-        request,
-        result: { outcome: "failed", failure: { code }, report: undefined },
-      });
+    const refuse = (code: "not-ready" | "overloaded") => {
+      const result = { outcome: "failed", failure: { code }, report: undefined } as const;
+      this.#bookkeeping.onTurnedAway(what.kind, result);
+      this.#effects.push({ kind: "reply", request, result });
+    };
     const list = this.#listOf(what.key);
     if (list === undefined || this.#belonging.self === undefined || this.#phase === "starting") {
       refuse("not-ready");
@@ -525,9 +654,21 @@ export class DynamoNode {
       return;
     }
     const own = ++this.#requests;
-    this.#callers.set(own, { kind: "client", request, what, deadline: this.#now + timeoutMs, retried: false });
-    if (list.counted.includes(this.#id)) this.#coordinate(own, what, timeoutMs);
-    else this.#forwarding.start(own, what, prefer, [], timeoutMs);
+    const startedAt = this.#now;
+    this.#callers.set(own, {
+      kind: "client",
+      request,
+      what,
+      startedAt,
+      deadline: startedAt + timeoutMs,
+      retried: false,
+    });
+    const counts = list.counted.includes(this.#id) && this.#mayStore(what.key);
+    if (counts && (what.kind === "put" || this.#mayAnswer(what.key))) this.#coordinate(own, what, timeoutMs);
+    else {
+      this.#bookkeeping.count("forwarded");
+      this.#forwarding.start(own, what, prefer, [], timeoutMs);
+    }
   }
 
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
@@ -537,7 +678,9 @@ export class DynamoNode {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
+    this.#bookkeeping.count("coordinated");
     const { key } = what;
+    if (!list.counted.includes(this.#id) && !list.owners.includes(this.#id)) this.#bookkeeping.count("stood-in");
     if (what.kind === "get") this.#gets.start(request, key, getQuorum(view, key, what.r, what.pr), list, timeoutMs);
     else {
       const write = underPolicy(view, key, what.write);
@@ -555,13 +698,15 @@ export class DynamoNode {
       this.#send(caller.from, reply, "foreground", caller.epoch);
       return;
     }
-    const ownDisk = result.outcome === "failed" && result.failure.code === "storage";
-    if (ownDisk && !caller.retried && this.#now < caller.deadline) {
-      // Our own disk refused before anything was sent: somebody else may coordinate.
+    // Our own disk refused, or the key has moved, before anything was sent: somebody else may coordinate.
+    const elsewhere =
+      result.outcome === "failed" && (result.failure.code === "storage" || result.failure.code === "not-ready");
+    if (elsewhere && !caller.retried && this.#now < caller.deadline) {
       caller.retried = true;
       this.#forwarding.start(request, caller.what, undefined, [this.#id], caller.deadline - this.#now);
       return;
     }
+    this.#bookkeeping.onEnded({ ...caller, kind: caller.what.kind }, result);
     this.#callers.delete(request);
     this.#effects.push({ kind: "reply", request: caller.request, result });
   }
@@ -584,6 +729,10 @@ export class DynamoNode {
     }
     this.#detector.heard(from);
     if ("ring" in message && message.kind !== "gossip-digest") this.#compareRings(from, message.ring);
+    if (!this.#limits.admits(from, message)) {
+      this.#refuse(from, message);
+      return;
+    }
     switch (message.kind) {
       case "probe":
         this.#detector.onProbe(from, message);
@@ -604,21 +753,14 @@ export class DynamoNode {
         this.#onReplicaPut(from, message);
         break;
       case "replica-put-reply":
-        this.#puts.onReply(from, message.request, message.outcome, message.owner);
-        this.#handoff.onReply(from, message.request, message.outcome);
-        this.#handOver.onReply(from, message.request, message.outcome);
+        this.#onReplicaPutReply(from, message);
         break;
       case "replica-get":
-        this.#replica.read(message.key, {
-          kind: "peer",
-          from,
-          epoch: this.#epochOf(from),
-          request: message.request,
-          until: this.#now + message.ttlMs,
-        });
+        this.#bookkeeping.onServed();
+        this.#onReplicaGet(from, message);
         break;
       case "replica-get-reply":
-        this.#gets.onReply(from, message.request, message.outcome, message.owner, message.set);
+        this.#gets.onReply(from, message);
         break;
       case "coordinate-get":
         this.#onCoordinate(
@@ -651,8 +793,85 @@ export class DynamoNode {
       case "release-reply":
         this.#handOver.onReleaseReply(from, message);
         break;
+      case "known-request": {
+        const known = this.#belonging.knows(from, message.incarnation, message.version);
+        this.#send(from, { kind: "known-reply", request: message.request, known }, "background");
+        if (!known) this.#greet(from);
+        break;
+      }
+      case "known-reply":
+        this.#opening.onReply(from, message);
+        break;
+      case "tree-request":
+        this.#treeSource.onTreeRequest(from, message);
+        break;
+      case "tree-reply":
+        this.#exchange.onTreeReply(from, message);
+        break;
+      case "leaf-request":
+        this.#treeSource.onLeafRequest(from, message);
+        break;
+      case "leaf-reply":
+        this.#exchange.onLeafReply(from, message);
+        break;
+      case "fetch-request":
+        this.#treeSource.onFetchRequest(from, message);
+        break;
+      case "fetch-reply":
+        this.#exchange.onFetchReply(from, message);
+        break;
+      case "statistics-request": {
+        const statistics = this.#bookkeeping.snapshot();
+        this.#send(from, { kind: "statistics-reply", request: message.request, statistics }, "background");
+        break;
+      }
+      case "statistics-reply":
+        this.#survey.onReply(from, message);
+        break;
       default:
         unreachable(message);
+    }
+  }
+
+  /** The peer has asked for too much. What it does not wait for is not answered. */
+  #refuse(from: NodeId, message: Message): void {
+    const { digest = 0 } = this.#belonging.ring ?? {};
+    switch (message.kind) {
+      case "coordinate-get":
+      case "coordinate-put": {
+        const result = { outcome: "failed", failure: { code: "overloaded" }, report: undefined } as const;
+        const reply = { kind: "coordinate-reply", request: message.request, ring: digest, result } as const;
+        this.#send(from, reply, "foreground");
+        break;
+      }
+      case "replica-put":
+        this.#send(
+          from,
+          {
+            kind: "replica-put-reply",
+            request: message.request,
+            ring: digest,
+            outcome: "refused",
+            owner: false,
+            counted: [],
+          },
+          "background",
+        );
+        break;
+      case "transfer-request": {
+        const { request, partition } = message;
+        const page = {
+          kind: "transfer-page",
+          request,
+          partition,
+          outcome: "refused",
+          records: [],
+          next: undefined,
+        } as const;
+        this.#send(from, page, "background");
+        break;
+      }
+      default:
     }
   }
 
@@ -665,32 +884,73 @@ export class DynamoNode {
   }
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
-    const { key, set, hintFor, request } = message;
+    const { key, set, hintFor, request, ring } = message;
+    if (message.purpose === "write") this.#bookkeeping.onServed();
     const epoch = this.#epochOf(from);
-    const origin = { kind: "peer", from, epoch, request, until: this.#now + message.ttlMs } as const;
+    const origin = {
+      kind: "peer",
+      from,
+      epoch,
+      request,
+      until: this.#now + message.ttlMs,
+      ring,
+      hinted: false,
+    } as const;
     const list = this.#listOf(key);
     if (list === undefined) {
-      this.#replyPut(origin, key, "refused");
+      this.#replyPut(origin, "refused", key);
       return;
     }
     if (hintFor !== undefined && hintFor !== this.#id) {
       this.#replica.keepHint(key, hintFor, set, origin);
       return;
     }
-    if (!list.owners.includes(this.#id) && !list.counted.includes(this.#id)) {
+    if (!this.#mayStore(key)) {
       // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
       // for one would both let go; a client's write is kept for those whose it is now.
       if (message.purpose !== "write") {
-        this.#replyPut(origin, key, "refused");
+        this.#replyPut(origin, "refused", key);
         return;
       }
-      list.owners.forEach((owner, i) => this.#replica.keepHint(key, owner, set, i === 0 ? origin : { kind: "nobody" }));
+      list.owners.forEach((owner, i) =>
+        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }),
+      );
       return;
     }
     this.#replica.merge(key, set, message.purpose, origin);
     // A writer that does not know of those who are joining would leave them out, and the page that they copied may be older than this write.
     if (message.purpose === "write" && message.ring !== this.#belonging.ring?.digest)
       for (const node of list.joining) if (node !== from && node !== this.#id) this.#pass(node, message);
+  }
+
+  #onReplicaGet(from: NodeId, { key, request, ring, ttlMs, counts }: ReplicaGet): void {
+    const epoch = this.#epochOf(from);
+    const origin = { kind: "peer", from, epoch, request, until: this.#now + ttlMs, ring, hinted: false } as const;
+    if (counts && !this.#mayAnswer(key))
+      this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
+    else this.#replica.read(key, origin);
+  }
+
+  /** A get that is coordinated here asks this node as it would another. */
+  #readOwn(key: Key, request: RequestId): void {
+    const origin = { kind: "get", request } as const;
+    if (this.#listOf(key)?.counted.includes(this.#id) === true && !this.#mayAnswer(key))
+      this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
+    else this.#replica.read(key, origin);
+  }
+
+  /** Whether records of the key may change here; see `Surroundings`. */
+  #mayStore(key: Key): boolean {
+    const list = this.#listOf(key);
+    if (list === undefined || this.#handOver.isClosing(this.#partitionOf(key))) return false;
+    return list.owners.includes(this.#id) || list.counted.includes(this.#id);
+  }
+
+  /** Whether what this node has of the key counts for a reader. */
+  #mayAnswer(key: Key): boolean {
+    const partition = this.#partitionOf(key);
+    const counts = this.#listOf(key)?.counted.includes(this.#id) === true;
+    return counts && !this.#handOver.isClosing(partition) && !this.#belonging.unopened.has(partition);
   }
 
   #pass(to: NodeId, message: ReplicaPut): void {
@@ -703,24 +963,49 @@ export class DynamoNode {
   }
 
   #replyToPeer(origin: Origin & { kind: "peer" }, completion: Completion): void {
-    if (completion.kind === "stored") this.#replyPut(origin, completion.key, "stored");
-    else if (completion.kind === "refused") this.#replyPut(origin, completion.key, "refused");
+    const { key } = completion;
+    if (completion.kind === "stored")
+      this.#replyPut(origin, origin.hinted ? "hinted" : this.#isEarly(key) ? "early" : "stored", key);
+    else if (completion.kind === "refused") this.#replyPut(origin, "refused", key);
     else if (completion.kind === "read") {
       const { from, epoch, request } = origin;
       const { outcome } = completion;
       const set = outcome === "found" ? completion.set : undefined;
       const ring = this.#belonging.ring?.digest ?? 0;
-      const owner = this.#ownsAndHolds(completion.key);
-      this.#send(from, { kind: "replica-get-reply", request, ring, outcome, owner, set }, "foreground", epoch);
+      const counted = this.#countedUnknownTo(origin, key);
+      const owner = this.#ownsAndHolds(key) && this.#mayAnswer(key);
+      const reply = { kind: "replica-get-reply", request, ring, outcome, owner, counted, set } as const;
+      this.#send(from, reply, "foreground", epoch);
     }
   }
 
-  #replyPut({ from, epoch, request }: Origin & { kind: "peer" }, key: Key, outcome: "stored" | "refused"): void {
-    const ring = this.#belonging.ring?.digest ?? 0;
-    const owner = this.#ownsAndHolds(key);
-    this.#send(from, { kind: "replica-put-reply", request, ring, outcome, owner }, "foreground", epoch);
+  #onReplicaPutReply(from: NodeId, message: ReplicaPutReply): void {
+    const { request, outcome } = message;
+    const merged = outcome === "stored" || outcome === "early" ? "stored" : "refused";
+    this.#puts.onReply(from, message);
+    this.#handoff.onReply(from, request, merged);
+    this.#exchange.onReply(from, request, merged);
   }
 
+  /** Whom the asker, who saw another ring, may not know to count. */
+  #countedUnknownTo(origin: Origin & { kind: "peer" }, key: Key): readonly NodeId[] {
+    return origin.ring === this.#belonging.ring?.digest ? [] : (this.#listOf(key)?.counted ?? []);
+  }
+
+  /** Holds the key's partition, and is not open yet. */
+  #isEarly(key: Key): boolean {
+    return this.#belonging.unopened.has(this.#partitionOf(key));
+  }
+
+  #replyPut(origin: Origin & { kind: "peer" }, outcome: ReplicaPutReply["outcome"], key: Key): void {
+    const { from, epoch, request } = origin;
+    const ring = this.#belonging.ring?.digest ?? 0;
+    const owner = this.#ownsAndHolds(key);
+    const counted = this.#countedUnknownTo(origin, key);
+    this.#send(from, { kind: "replica-put-reply", request, ring, outcome, owner, counted }, "foreground", epoch);
+  }
+
+  /** Whether it counts for pw. */
   #ownsAndHolds(key: Key): boolean {
     const list = this.#listOf(key);
     return list !== undefined && list.owners.includes(this.#id) && list.counted.includes(this.#id);
@@ -728,7 +1013,10 @@ export class DynamoNode {
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */
   #compareRings(peer: NodeId, ring: RingDigest): void {
-    if (ring === this.#belonging.ring?.digest) return;
+    if (ring !== this.#belonging.ring?.digest) this.#greet(peer);
+  }
+
+  #greet(peer: NodeId): void {
     const last = this.#greetedAt.get(peer);
     if (last !== undefined && this.#now - last < GREET_AGAIN_MS) return;
     this.#greetedAt.set(peer, this.#now);
@@ -740,6 +1028,7 @@ export class DynamoNode {
     this.#gossip.greet(peer);
     this.#handoff.onPeerUp(peer);
     this.#transfer.onPeerUp(peer);
+    this.#antiEntropy.onPeerUp(peer);
   }
 
   #peerDown(peer: NodeId): void {
@@ -749,6 +1038,35 @@ export class DynamoNode {
     this.#forwarding.onPeerDown(peer);
     this.#handoff.onPeerDown(peer);
     this.#transfer.onPeerDown(peer);
+    this.#opening.onPeerDown(peer);
+    this.#antiEntropy.onPeerDown(peer);
+    this.#exchange.onPeerDown(peer);
+    this.#survey.onPeerDown(peer);
+  }
+
+  #onExchanged({ peer, purpose, partitions, outcome, differing }: ExchangeEnd): void {
+    const settled = outcome === "settled";
+    switch (purpose.kind) {
+      case "anti-entropy":
+        this.#antiEntropy.onEnded(peer);
+        break;
+      case "transfer":
+        for (const partition of partitions) this.#transfer.onExchanged(peer, partition, settled, differing);
+        break;
+      case "opening":
+        this.#opening.onExchanged(peer, purpose.serial, settled);
+        break;
+      case "hand-over":
+        this.#handOver.onExchanged(peer, partitions, purpose.round, settled);
+        break;
+      default:
+        unreachable(purpose);
+    }
+  }
+
+  #correct(leaf: Leaf, digest: Digest): void {
+    this.#scrub.correct(leaf, digest);
+    this.#replica.reread(leaf);
   }
 
   #reachableSeeds(): NodeId[] {
@@ -780,6 +1098,7 @@ export class DynamoNode {
   }
 
   #note(note: Note): void {
+    this.#bookkeeping.onNote(note);
     this.#effects.push({ kind: "note", note });
   }
 }

@@ -11,7 +11,11 @@
  * not counted. An owner and its stand-in are one replica between them and count once, because the hint ends when it is delivered. When too few are
  * left to ever reach W the put fails at once; it may still take effect.
  *
- * PW of the acknowledgements must come from owners that hold the partition, each for itself: a stand-in's hint counts towards W and not towards PW.
+ * While the set of those who count changes, an answer tells of those whom its sender counts and the coordinator may not know: they are asked as well
+ * and the quorum grows with them. It never shrinks within one put.
+ *
+ * PW is asked for besides W: so many must be owners that hold the partition, by what they see themselves, each with its own record. A hint does not
+ * count for it. One who does not answer reads yet does, because its record is durable, and W is still a quorum of those who do.
  * When fewer than PW of them can be reached the put fails before anything is written; when they become too few, at once.
  *
  * A put is never hedged as a get is. A stand-in that takes a hint writes it to disk, delivers it and removes it again, three times the work; and
@@ -25,8 +29,8 @@ import { assert } from "../base/assert.ts";
 import { type Clock, type Dot, type DvvSet, counterOf, joinClocks } from "./dvvset.ts";
 import type { Hedging } from "./hedging.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
-import type { ClientResult, ClientWrite, RequestFailure, RequestReport } from "./message.ts";
-import { Tally, bothOf } from "./quorum.ts";
+import type { ClientResult, ClientWrite, ReplicaPutReply, RequestFailure, RequestReport } from "./message.ts";
+import { type Outcome, Tally, bothOf, quorumOf } from "./quorum.ts";
 import type { Quorum } from "./request-defaults.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
@@ -47,9 +51,17 @@ interface Put {
   readonly deadline: Millis;
   /** Counts owners: each has answered when it or its stand-in has. */
   readonly tally: Tally;
-  readonly counted: Set<NodeId>;
+  /** Answers that make a quorum when so many count, and those that have to do when no more can come. */
+  readonly neededOf: (holders: number) => number;
+  readonly w: number;
   /** Counts owners that hold the partition, and only what they acknowledge themselves. */
   readonly owners: Tally;
+  /** Of those who have answered, who does not answer reads yet. */
+  readonly early: Set<NodeId>;
+  /** Who counts, by this node's view or by that of somebody who answered. */
+  readonly counted: Set<NodeId>;
+  /** Where it is durable as a record, whoever counts. */
+  readonly storedBy: Set<NodeId>;
   /** Requests sent: who answers them, whose replica that would be, and since when. */
   readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId; readonly at: Millis }>;
   /** Whose replica the coordinator's own copy is; undefined when it does not count. */
@@ -77,8 +89,8 @@ export class PutCoordinator {
 
   constructor(surroundings: Surroundings, hedging: Hedging, actions: PutActions) {
     this.#in = surroundings;
-    this.#do = actions;
     this.#hedging = hedging;
+    this.#do = actions;
   }
 
   get size(): number {
@@ -87,7 +99,7 @@ export class PutCoordinator {
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
-    return [...this.#puts.values()].map((put) => ({
+    return [...this.#puts.values()].map(({ neededOf: _, ...put }) => ({
       ...put,
       tally: put.tally.memory,
       owners: put.owners.memory,
@@ -100,12 +112,12 @@ export class PutCoordinator {
     key: Key,
     write: ClientWrite,
     list: PreferenceList,
-    quorum: Quorum,
+    { n, replicas: w, owners: pw }: Quorum,
     timeoutMs: Millis,
   ): void {
     const { self, now } = this.#in;
-    const owners = Math.min(quorum.owners, list.owners.length);
-    const needed = Math.max(owners, Math.min(quorum.replicas, list.counted.length));
+    const needed = quorumOf(w, n, list.counted.length);
+    const owners = Math.min(pw, list.owners.length);
     const put: Put = {
       request,
       key,
@@ -114,7 +126,11 @@ export class PutCoordinator {
       deadline: now + timeoutMs,
       tally: new Tally(needed),
       counted: new Set(list.counted),
+      storedBy: new Set(),
+      neededOf: (holders) => quorumOf(w, n, holders),
+      w,
       owners: new Tally(owners),
+      early: new Set(),
       sent: new Map(),
       ownCopyFor: undefined,
       ownUnderWay: true,
@@ -135,13 +151,15 @@ export class PutCoordinator {
     }
     // The coordinator's own copy: its record where it belongs, else a hint for the first owner that is down, or for the first owner.
     let place: "record" | NodeId = "record";
-    if (list.counted.includes(self)) {
+    const stores = this.#in.mayStore(key);
+    if (list.counted.includes(self) && stores) {
       put.ownCopyFor = self;
       if (list.owners.includes(self)) put.owners.ask(self);
     } else if (!list.owners.includes(self)) {
-      const first = list.counted[0];
+      const others = list.counted.filter((node) => node !== self);
+      const first = others[0];
       assert(first !== undefined, "a preference list counts on nobody");
-      place = list.counted.find((node) => !this.#in.reachable(node)) ?? first;
+      place = others.find((node) => !this.#in.reachable(node)) ?? first;
       put.ownCopyFor = place;
       put.hintedFor.set(place, self);
       this.#in.note({ what: "stand-in", key });
@@ -162,17 +180,20 @@ export class PutCoordinator {
         break;
       case "stored":
         put.ownUnderWay = false;
-        this.#answered(put, this.#in.self, put.ownCopyFor, true);
+        if (this.#in.listOf(put.key)?.owners.includes(this.#in.self) === true) put.owners.answer(this.#in.self);
+        else put.owners.withdraw(this.#in.self);
+        if (put.ownCopyFor === this.#in.self && !this.#in.mayAnswer(put.key)) put.early.add(this.#in.self);
+        this.#answered(put, this.#in.self, put.ownCopyFor);
         break;
       case "refused":
         put.ownUnderWay = false;
-        if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
         put.owners.withdraw(this.#in.self);
+        if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
         if (put.set === undefined) {
           const failure: RequestFailure =
             completion.refusal === "too-many-siblings"
               ? { code: "too-many-siblings", siblings: completion.siblings }
-              : { code: "storage" };
+              : { code: completion.refusal === "moved" ? "not-ready" : "storage" };
           this.#fail(put, failure);
         } else this.#judge(put);
         break;
@@ -181,15 +202,21 @@ export class PutCoordinator {
     }
   }
 
-  /** `owner`: what the peer says of itself. */
-  onReply(from: NodeId, request: RequestId, outcome: "stored" | "refused", owner: boolean): void {
+  onReply(from: NodeId, { request, outcome, owner, counted }: ReplicaPutReply): void {
     const put = this.#bySent.get(request);
     const sent = put?.sent.get(request);
     if (put === undefined || sent?.node !== from) return;
     this.#hedging.record("replica-put", this.#in.now - sent.at);
-    if (outcome === "stored") {
+    // Somebody counts of whom this node does not know: then it needs a copy as well before the caller is told.
+    this.#extend(put, counted);
+    if (outcome !== "refused") {
       this.#forgetSent(put, request);
-      this.#answered(put, from, sent.owner, owner);
+      if (outcome !== "hinted" && sent.owner === from) put.storedBy.add(from);
+      if (outcome === "early") put.early.add(from);
+      if (outcome === "hinted") put.hintedFor.set(sent.owner, from);
+      if (owner && put.storedBy.has(from)) put.owners.answer(from);
+      else if (sent.owner === from) put.owners.withdraw(from);
+      this.#answered(put, from, sent.owner);
     } else this.#refused(put, request);
   }
 
@@ -204,10 +231,9 @@ export class PutCoordinator {
     for (const put of this.#puts.values()) {
       if (put.set === undefined) continue;
       const list = ring.preferenceList(partitionOfKey(put.key));
-      for (const node of [...list.counted, ...list.joining]) {
-        if (put.asked.has(node) || !this.#in.reachable(node)) continue;
-        this.#send(put, node, node, undefined);
-      }
+      this.#extend(put, list.counted);
+      for (const node of list.joining)
+        if (!put.asked.has(node) && this.#in.reachable(node)) this.#send(put, node, node, undefined);
     }
   }
 
@@ -242,6 +268,22 @@ export class PutCoordinator {
     this.#judge(put);
   }
 
+  /** These count as well. */
+  #extend(put: Put, counted: readonly NodeId[]): void {
+    const more = counted.filter((node) => node !== this.#in.self && !put.counted.has(node));
+    for (const node of more) put.counted.add(node);
+    put.tally.raise(put.neededOf(put.counted.size));
+    for (const node of more) {
+      put.tally.ask(node);
+      if (put.storedBy.has(node)) this.#count(put, node, node);
+      else if (this.#asksFor(put, node) || this.#send(put, node, node, undefined)) put.owners.ask(node);
+      else {
+        put.tally.refuse(node);
+        this.#standIn(put, node);
+      }
+    }
+  }
+
   /** Finds somebody to keep a hint for `owner`: the next fallback that answers, else this node. */
   #standIn(put: Put, owner: NodeId): void {
     if (put.set === undefined || !put.counted.has(owner) || put.hintedFor.has(owner)) return;
@@ -256,15 +298,17 @@ export class PutCoordinator {
     this.#do.keepHint(put.key, owner, put.set);
   }
 
-  #answered(put: Put, node: NodeId, owner: NodeId | undefined, isOwner: boolean): void {
-    if (owner !== undefined && put.counted.has(owner)) {
+  #answered(put: Put, node: NodeId, owner: NodeId | undefined): void {
+    if (owner !== undefined && put.counted.has(owner)) this.#count(put, node, owner);
+    this.#judge(put);
+  }
+
+  /** One node is one copy, whomever it stands for besides. */
+  #count(put: Put, node: NodeId, owner: NodeId): void {
+    if (!put.answeredBy.has(node)) {
       put.answeredBy.add(node);
       put.tally.answer(owner);
-      // One that sees another ring, and is no owner there, has kept a hint.
-      if (node === owner && isOwner) put.owners.answer(owner);
-      else if (node === owner) put.owners.withdraw(owner);
-    }
-    this.#judge(put);
+    } else if (!this.#asksFor(put, owner)) put.tally.refuse(owner);
   }
 
   #refused(put: Put, request: RequestId): void {
@@ -304,7 +348,8 @@ export class PutCoordinator {
 
   #judge(put: Put): void {
     if (put.set === undefined || this.#puts.get(put.request) !== put) return;
-    const outcome = bothOf(put.tally.outcome(), put.owners.outcome());
+    if (!put.answered && put.tally.outcome() === "unreachable") put.tally.lower(Math.min(put.w, put.counted.size));
+    const outcome = bothOf(this.#outcomeOf(put), put.owners.outcome());
     if (!put.answered) {
       if (outcome === "met") {
         put.answered = true;
@@ -322,6 +367,14 @@ export class PutCoordinator {
       }
     }
     if (put.answered && put.tally.complete()) this.#end(put);
+  }
+
+  /** A quorum must also be one of those who answer reads: until all know of a newcomer, readers ask the others alone. */
+  #outcomeOf({ tally, counted, answeredBy, early, neededOf }: Put): Outcome {
+    const outcome = tally.outcome();
+    if (outcome !== "met" || early.size === 0 || tally.complete()) return outcome;
+    const answered = [...answeredBy].filter((node) => !early.has(node)).length;
+    return answered >= neededOf(counted.size - early.size) ? "met" : "pending";
   }
 
   /** Ends before it answers: the answer may start the same request anew elsewhere. */
@@ -355,7 +408,7 @@ export class PutCoordinator {
   #report(put: Put): RequestReport {
     return {
       coordinator: this.#in.self,
-      needed: put.tally.needed,
+      needed: Math.max(put.tally.needed, put.owners.needed),
       counted: put.counted.size,
       ownersNeeded: put.owners.needed,
       ownersAnswered: put.owners.in("answered").length,

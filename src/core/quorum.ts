@@ -8,6 +8,15 @@
 
 import type { NodeId } from "./identifiers.ts";
 
+/**
+ * How many replies make a quorum of `asked` (R or W) when `holders` nodes hold the key and N are meant to. With fewer than N, what there is; with more,
+ * because some are coming or going, as many more: so that quorums of two neighbouring sets of holders always meet, whoever sees which of them. When so
+ * many cannot be reached, `asked` must do, as with any sloppy quorum.
+ */
+export function quorumOf(asked: number, n: number, holders: number): number {
+  return holders <= n ? Math.min(asked, holders) : asked + holders - n;
+}
+
 export type Outcome = "pending" | "met" | "unreachable";
 
 /** What two tallies together come to: either one out of reach is the end of it. */
@@ -17,11 +26,25 @@ export function bothOf(a: Outcome, b: Outcome): Outcome {
 }
 
 export class Tally {
-  readonly needed: number;
+  #needed: number;
   readonly #asked = new Map<NodeId, "waiting" | "answered" | "refused">();
 
   constructor(needed: number) {
-    this.needed = needed;
+    this.#needed = needed;
+  }
+
+  get needed(): number {
+    return this.#needed;
+  }
+
+  /** Fewer have to do. */
+  lower(needed: number): void {
+    this.#needed = Math.min(this.#needed, needed);
+  }
+
+  /** More are needed than was thought. */
+  raise(needed: number): void {
+    this.#needed = Math.max(this.#needed, needed);
   }
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */

@@ -6,6 +6,7 @@ import { type Config, defaultConfig } from "./config.ts";
 import { type DvvSet, EMPTY, update } from "./dvvset.ts";
 import type { Effect, Note, StoredRecord } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
+import { MerkleForest } from "./merkle-forest.ts";
 import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
 import type { ClientWrite } from "./message.ts";
 import { Replica } from "./replica.ts";
@@ -62,6 +63,8 @@ class Fixture {
       now: 0,
       ring: undefined,
       reachable: () => true,
+      mayStore: () => true,
+      mayAnswer: () => true,
       listOf: () => undefined,
       nextRequest: () => 1,
       nextTicket: () => ++this.#tickets,
@@ -72,7 +75,7 @@ class Fixture {
       complete: (completion) => this.completions.push(completion),
       note: (note) => this.notes.push(note),
     };
-    return new Replica(surroundings, this.index);
+    return new Replica(surroundings, this.index, new MerkleForest());
   }
 
   restart(): void {
@@ -90,7 +93,7 @@ class Fixture {
     } else if (effect?.kind === "store") {
       if (how !== "lost")
         for (const item of effect.writes) {
-          if (item.store === "meta") continue;
+          if (item.store === "meta" || item.store === "leaves") continue;
           if (item.record === null) this.disk.delete(`${item.store} ${item.address}`);
           else this.disk.set(`${item.store} ${item.address}`, item.record);
         }
@@ -270,6 +273,33 @@ describe("client writes", () => {
     expect([...f.disk.values()][0]!.set.siblings).toHaveLength(101);
   });
 
+  test("the 25th sibling is noted, the 24th is not, and the 100th is still taken", () => {
+    const f = new Fixture();
+    const warned = () => f.notes.flatMap((note) => (note.what === "many-siblings" ? [note.siblings] : []));
+    for (let n = 1; n <= 24; n++) f.replica.mint(key, write(n), 0, "record", origin(n));
+    f.settle();
+    expect(warned()).toEqual([]);
+    for (let n = 25; n <= 100; n++) f.replica.mint(key, write(n), 0, "record", origin(n));
+    f.settle();
+    expect(warned()).toEqual(Array.from({ length: 76 }, (_, i) => i + 25));
+    expect([...f.disk.values()][0]!.set.siblings).toHaveLength(100);
+    expect(f.take().filter((kind) => kind.startsWith("refused"))).toEqual([]);
+  });
+
+  test("the 64th entry of a clock is noted, the 63rd is not, and none is ever cut", () => {
+    const f = new Fixture();
+    const warned = () => f.notes.flatMap((note) => (note.what === "long-clock" ? [note.entries] : []));
+    for (let n = 1; n <= 65; n++) {
+      const seen = [...f.disk.values()][0]?.set.clock ?? [];
+      f.restart();
+      f.replica.mint(key, write(n, { context: seen }), 0, "record", origin(n));
+      f.settle();
+      expect([...f.disk.values()][0]!.set.clock).toHaveLength(n);
+      expect(warned()).toEqual([64, 65].filter((entries) => entries <= n));
+    }
+    expect([...f.disk.values()][0]!.set.siblings).toHaveLength(1);
+  });
+
   test("last write wins by wall clock, blind writes included", () => {
     const f = new Fixture();
     for (const at of [5, 9, 7]) f.replica.mint(key, write(at, { policy: "last-write-wins" }), 0, "record", origin(at));
@@ -303,6 +333,24 @@ describe("hints", () => {
     f.settle();
     expect(f.index.size).toBe(0);
     expect(f.disk.size).toBe(0);
+  });
+
+  test("a hint is known until its removal is durable, though an earlier store of it ends meanwhile", () => {
+    const f = new Fixture();
+    f.replica.keepHint(key, other, foreign(1), origin(1));
+    f.answer();
+    // It is delivered while it is still on its way to the disk.
+    f.replica.dropHint(key, other, foreign(1));
+    f.answer();
+    expect(f.take()).toEqual(["stored"]);
+    expect(f.index.has(key, other)).toBe(true);
+    f.answer("lost");
+    expect(f.index.targets()).toEqual([other]);
+    // It is still there, to be looked at again: what comes to it is merged with it.
+    f.replica.readHint(key, other, origin(2));
+    f.settle();
+    expect(f.completions).toMatchObject([{ kind: "read", outcome: "found", set: foreign(1) }]);
+    expect(f.index.size).toBe(1);
   });
 
   test("beyond hintsMax a hint is refused by name, and those kept may still grow", () => {

@@ -11,19 +11,25 @@
  * kept with the record, unless this record already has one that was made since the start of this node, no store failed since, and neither the
  * context nor anything known of the key claims more of it than the record itself.
  *
+ * Records change only while the node owns the key or counts for it, asked when the work is done and not when it came: once it is about to let go, what it
+ * has stays as it was when the owners were given all of it.
+ *
  * What a node knows of a key is its record joined with its hints for it. A read that failed is never "missing". A damaged record is no record any
  * more: reads of it fail until another replica's is merged in, and it never keeps an actor. A damaged hint is let go.
  *
  * Limits: `cachedRecordsMax` and `cachedBytesMax` in memory, `hintsMax` hints, SIBLINGS_MAX siblings after a client write.
+ * From SIBLINGS_WARN siblings and CLOCK_ENTRIES_WARN clock entries on each client write is noted; clocks are never cut (vector-clock.ts says why).
  */
 
 import { assert } from "../base/assert.ts";
 import { hintAddress, positionOf, recordAddress } from "./address.ts";
 import { type Clock, type DvvSet, EMPTY, counterOf, covers, equal, joinClocks, sync, update } from "./dvvset.ts";
-import type { ReadRecord, RecordRead, StoredRecord } from "./effect.ts";
+import type { ReadRecord, RecordRead, StoredRecord, Write } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
+import { type Digest, type Leaf, type MerkleForest, leafOf, recordDigest, subtractDigests } from "./merkle-forest.ts";
 import {
   type Actor,
+  CLOCK_ENTRIES_WARN,
   type Key,
   type Millis,
   type NodeId,
@@ -33,13 +39,14 @@ import {
   type Ticket,
 } from "./identifiers.ts";
 import type { ClientWrite, PutPurpose } from "./message.ts";
-import type { Origin, Surroundings } from "./surroundings.ts";
+import type { Origin, Refusal, Surroundings } from "./surroundings.ts";
 
 /** Where a write goes: into the record, or into the hint for a node. */
 type Place = "record" | NodeId;
 
 type Work =
   | { readonly kind: "read"; readonly origin: Origin }
+  | { readonly kind: "read-record"; readonly origin: Origin }
   | { readonly kind: "read-hint"; readonly target: NodeId; readonly origin: Origin }
   | {
       readonly kind: "merge";
@@ -66,6 +73,8 @@ interface KeyState {
   record: StoredRecord | undefined;
   /** There was a record, but what is on the disk is not it any more. */
   damaged: boolean;
+  /** What the forest counts for the record. */
+  digest: Digest;
   readonly hints: Map<NodeId, StoredRecord>;
   storesUnderWay: number;
   /** The latest store of each place, under way or done. */
@@ -78,6 +87,8 @@ interface KeyState {
 interface StoreUnderWay {
   readonly state: KeyState;
   readonly place: Place;
+  /** The forest's number for it; undefined for a hint. */
+  readonly counted: number | undefined;
   readonly waiters: { readonly origin: Origin }[];
 }
 
@@ -90,6 +101,7 @@ function bytesOf(record: StoredRecord | undefined): number {
 export class Replica {
   readonly #in: Surroundings;
   readonly #hints: HintIndex;
+  readonly #forest: MerkleForest;
   /** Least recently used first. */
   readonly #keys = new Map<Key, KeyState>();
   readonly #loads = new Map<Ticket, { readonly state: KeyState; readonly reads: readonly ("record" | NodeId)[] }>();
@@ -98,15 +110,21 @@ export class Replica {
   /** Names this unbroken stretch of memory: drawn anew at each start and after each failed store. */
   #start: string;
 
-  constructor(surroundings: Surroundings, hints: HintIndex) {
+  constructor(surroundings: Surroundings, hints: HintIndex, forest: MerkleForest) {
     this.#in = surroundings;
     this.#hints = hints;
+    this.#forest = forest;
     this.#start = surroundings.random.hex(8);
   }
 
   /** Completes with "read": record and hints of the key, joined. */
   read(key: Key, origin: Origin): void {
     this.#enter(key, { kind: "read", origin });
+  }
+
+  /** Completes with "read": the record alone, without what hints know. */
+  readRecord(key: Key, origin: Origin): void {
+    this.#enter(key, { kind: "read-record", origin });
   }
 
   /** Completes with "read": only the hint kept for `target`. */
@@ -142,12 +160,38 @@ export class Replica {
     this.#enter(key, { kind: "drop", place: "record", set });
   }
 
+  /** The disk was found to have a damaged record: writes it anew if a sound one is in memory. Completes with nothing. */
+  mendDamaged(key: Key): void {
+    const state = this.#keys.get(key);
+    if (state?.waiting === undefined && state?.record !== undefined)
+      this.#write(state, "record", state.record, undefined);
+  }
+
   /**
    * The disk was found to have a damaged record that this node does not need any more: lets go of it, or writes it anew if a sound one is in memory.
    * Completes with nothing.
    */
   dropDamaged(key: Key): void {
     this.#enter(key, { kind: "drop-damaged" });
+  }
+
+  /**
+   * What is in memory of this leaf may not be what is on the disk: it is read again when it is asked for. The forest counts what is on the disk, and no
+   * store of a record is under way there.
+   */
+  reread(leaf: Leaf): void {
+    for (const state of [...this.#keys.values()]) {
+      if (this.#leaf(state) !== leaf) continue;
+      if (state.waiting === undefined && state.storesUnderWay === 0) {
+        this.#forget(state);
+        continue;
+      }
+      // It is being read, or will be when its hints are on the disk: what was counted for it before is not counted any more.
+      state.digest = UNKNOWN;
+      if (state.waiting !== undefined) continue;
+      state.doubtful = true;
+      state.waiting = [];
+    }
   }
 
   onLoaded(ticket: Ticket, records: readonly (ReadRecord | undefined)[]): void {
@@ -168,6 +212,7 @@ export class Replica {
       if (place === "record") {
         state.record = record;
         state.damaged = found === "damaged";
+        this.#recount(state);
       } else if (record !== undefined) state.hints.set(place, record);
       else if (found === undefined) this.#hints.remove(state.key, place);
       else this.#write(state, place, null, undefined);
@@ -182,9 +227,12 @@ export class Replica {
     const store = this.#stores.get(ticket);
     if (store === undefined) return;
     this.#stores.delete(ticket);
-    const { state, place } = store;
+    const { state, place, counted } = store;
     state.storesUnderWay--;
-    if (place !== "record" && state.waiting === undefined && !state.hints.has(place))
+    if (counted !== undefined) this.#forest.end(counted, "stored");
+    // An earlier store of a hint whose removal is still under way is no removal: that one may fail yet.
+    const latest = state.lastStores.get(place) === ticket;
+    if (place !== "record" && latest && state.waiting === undefined && !state.hints.has(place))
       this.#hints.remove(state.key, place);
     for (const { origin } of store.waiters) this.#in.complete({ kind: "stored", origin, key: state.key });
     this.#settle(store.state);
@@ -201,8 +249,9 @@ export class Replica {
     }
     this.#stores.delete(ticket);
     this.#start = this.#in.random.hex(8);
-    const { state, place } = store;
+    const { state, place, counted } = store;
     state.storesUnderWay--;
+    if (counted !== undefined) this.#forest.end(counted, "failed");
     // A removal that failed: the hint is probably still there, and must be looked at again.
     if (place !== "record" && this.#hints.has(state.key, place)) this.#hints.add(state.key, place);
     if (state.lastStores.get(store.place) === ticket) {
@@ -242,6 +291,7 @@ export class Replica {
         waiting: [],
         record: undefined,
         damaged: false,
+        digest: UNKNOWN,
         hints: new Map(),
         storesUnderWay: 0,
         lastStores: new Map(),
@@ -295,6 +345,12 @@ export class Replica {
         this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome, set });
         break;
       }
+      case "read-record": {
+        const set = state.record?.set ?? EMPTY;
+        const outcome = state.damaged ? "failed" : state.record === undefined ? "missing" : "found";
+        this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome, set });
+        break;
+      }
       case "read-hint": {
         const set = state.hints.get(work.target)?.set;
         const outcome = set === undefined ? "missing" : "found";
@@ -319,6 +375,10 @@ export class Replica {
 
   #merge(state: KeyState, work: Work & { kind: "merge" }): void {
     const { place, set, origin, purpose } = work;
+    if (place === "record" && !this.#in.mayStore(state.key)) {
+      this.#refuse(state.key, origin, "moved");
+      return;
+    }
     const before = at(state, place);
     if (before === undefined && !this.#roomFor(state.key, place, origin)) return;
     const merged = before === undefined ? set : sync(before.set, set);
@@ -330,6 +390,10 @@ export class Replica {
 
   #mint(state: KeyState, work: Work & { kind: "mint" }): void {
     const { place, write, checksum, origin } = work;
+    if (place === "record" && !this.#in.mayStore(state.key)) {
+      this.#refuse(state.key, origin, "moved");
+      return;
+    }
     const before = at(state, place);
     const all = known(state);
     if (all.siblings.some((sibling) => sibling.operation === write.operation)) {
@@ -351,6 +415,8 @@ export class Replica {
     }
     if (before === undefined && !this.#roomFor(state.key, place, origin)) return;
     if (siblings >= SIBLINGS_WARN) this.#in.note({ what: "many-siblings", key: state.key, siblings });
+    const entries = set.clock.length;
+    if (entries >= CLOCK_ENTRIES_WARN) this.#in.note({ what: "long-clock", key: state.key, entries });
     this.#in.note({ what: "minted", key: state.key, actor, counter: dot.counter, fresh });
     this.#in.complete({ kind: "minted", origin, key: state.key, set, dot });
     this.#write(state, place, { set, minted: { actor, start: this.#start } }, origin);
@@ -390,10 +456,42 @@ export class Replica {
     const ticket = this.#in.nextTicket();
     state.storesUnderWay++;
     state.lastStores.set(place, ticket);
-    this.#stores.set(ticket, { state, place, waiters: origin === undefined ? [] : [{ origin }] });
-    const address =
-      place === "record" ? recordAddress(state.key, state.position) : hintAddress(state.key, state.position, place);
-    this.#in.store(ticket, [{ store: place === "record" ? "records" : "hints", address, record }]);
+    const waiters = origin === undefined ? [] : [{ origin }];
+    if (place !== "record") {
+      this.#stores.set(ticket, { state, place, counted: undefined, waiters });
+      this.#in.store(ticket, [{ store: "hints", address: hintAddress(state.key, state.position, place), record }]);
+      return;
+    }
+    const leaf = this.#leaf(state);
+    const counted = leaf === undefined ? undefined : this.#forest.begin(leaf);
+    this.#stores.set(ticket, { state, place, counted, waiters });
+    const address = recordAddress(state.key, state.position);
+    this.#in.store(ticket, [{ store: "records", address, record }, ...this.#count(state, leaf)]);
+  }
+
+  #leaf(state: KeyState): Leaf | undefined {
+    const partitions = this.#in.ring?.view.claims.length;
+    return partitions === undefined ? undefined : leafOf(state.position, partitions);
+  }
+
+  /** The forest counts the record as it is now; the disk's sum changes with it, in one transaction. */
+  #count(state: KeyState, leaf: Leaf | undefined): Write[] {
+    if (leaf === undefined) return [];
+    const digest = state.record === undefined ? 0 : recordDigest(state.key, state.record.set);
+    const delta = subtractDigests(digest, state.digest);
+    state.digest = digest;
+    this.#forest.add(leaf, delta);
+    return delta === 0 ? [] : [{ store: "leaves", leaf, change: "add", digest: delta }];
+  }
+
+  /** The disk was read: the forest counts what is there. What was thought before is known only if the record has been here since. */
+  #recount(state: KeyState): void {
+    const leaf = this.#leaf(state);
+    const actual = state.record === undefined ? 0 : recordDigest(state.key, state.record.set);
+    if (leaf !== undefined && state.digest !== UNKNOWN) this.#forest.recount(leaf, state.digest, actual);
+    // The digest of what was there before the damage is not known here.
+    if (leaf !== undefined && state.damaged) this.#forest.doubt(leaf);
+    state.digest = actual;
   }
 
   /** Nothing to change, but what is in memory may still be on its way to the disk. */
@@ -406,12 +504,12 @@ export class Replica {
 
   #failed(state: KeyState, work: Work): void {
     if (work.kind === "drop" || work.kind === "drop-damaged") return;
-    if (work.kind === "read" || work.kind === "read-hint")
+    if (work.kind === "read" || work.kind === "read-record" || work.kind === "read-hint")
       this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome: "failed", set: EMPTY });
     else this.#refuse(state.key, work.origin, "storage");
   }
 
-  #refuse(key: Key, origin: Origin, refusal: "storage" | "too-many-siblings" | "hints-full", siblings = 0): void {
+  #refuse(key: Key, origin: Origin, refusal: Refusal, siblings = 0): void {
     this.#in.complete({ kind: "refused", origin, key, refusal, siblings });
   }
 
@@ -437,6 +535,9 @@ export class Replica {
     }
   }
 }
+
+/** Not read yet. */
+const UNKNOWN: Digest = -1;
 
 function at(state: KeyState, place: Place): StoredRecord | undefined {
   return place === "record" ? state.record : state.hints.get(place);

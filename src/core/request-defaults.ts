@@ -8,20 +8,25 @@ import type { Key } from "./identifiers.ts";
 import type { View } from "./membership.ts";
 import type { ClientWrite } from "./message.ts";
 
-/** r or w, and pr or pw. */
+/** The cluster's N, r or w, and pr or pw. */
 export interface Quorum {
+  readonly n: number;
   readonly replicas: number;
   readonly owners: number;
 }
 
 export function getQuorum(view: View, key: Key, r: number | undefined, pr: number | undefined): Quorum {
   const defaults = bucketOf(view.buckets, key)?.properties;
-  return { replicas: r ?? defaults?.r ?? view.parameters.r, owners: pr ?? defaults?.pr ?? 0 };
+  return { n: view.parameters.n, replicas: r ?? defaults?.r ?? view.parameters.r, owners: pr ?? defaults?.pr ?? 0 };
 }
 
 export function putQuorum(view: View, key: Key, write: ClientWrite): Quorum {
   const defaults = bucketOf(view.buckets, key)?.properties;
-  return { replicas: write.w ?? defaults?.w ?? view.parameters.w, owners: write.pw ?? defaults?.pw ?? 0 };
+  return {
+    n: view.parameters.n,
+    replicas: write.w ?? defaults?.w ?? view.parameters.w,
+    owners: write.pw ?? defaults?.pw ?? 0,
+  };
 }
 
 /** The write with the policy that it falls under. A named merge is the readers' business: the write keeps what it has not seen as siblings. */

@@ -1,10 +1,11 @@
 /**
- * The ring: from the gossiped view to the preference list of each partition (paper, sections 4.2, 4.3 and 6.2, placement 3). A pure function of
- * the view, so that nodes which agree on the view agree on every list.
+ * The ring: from the gossiped view to the preference list of each partition (paper, sections 4.2, 4.3 and 6.2). A pure function of the view, so
+ * that nodes which agree on the view agree on every list.
  *
- * The walk goes clockwise over the tokens from the partition's own and skips nodes that it has met. The first N of it are the owners, those in
- * a new zone first. An owner that does not hold the partition completely yet is written to but not counted; the walk goes on to a node that does
- * hold it, which counts in its place. So a join never makes a quorum of nodes that have not got the data.
+ * The walk goes clockwise over the tokens and skips nodes that it has met; where it begins is the placement's business (`placement.ts`). The first
+ * N of it are the owners, those in a new zone first. Whoever holds the partition counts, owner or not: an owner that does not hold it yet is written
+ * to but not counted, and a former owner counts until it has let go. So a join never makes a quorum of nodes that have not got the data, and who
+ * counts does not depend on tokens.
  */
 
 import type { NodeId, Partition, RingDigest } from "./identifiers.ts";
@@ -12,12 +13,13 @@ import { crc32 } from "../base/crc32.ts";
 import { utf8Encode } from "../base/bytes.ts";
 import { bucketsDigest } from "./buckets.ts";
 import { type Claim, type Member, type View, holds } from "./membership.ts";
+import { type Placement, placementOf } from "./placement.ts";
 
 /** Who is asked for the keys of a partition. All lists are in the order of the walk; no node is in two of counted, joining and fallbacks. */
 export interface PreferenceList {
   /** The first N nodes: where the partition belongs. */
   readonly owners: readonly NodeId[];
-  /** Whose replies make a quorum: owners that hold the partition, then present holders in place of those that do not yet. */
+  /** Whose replies make a quorum: all who hold the partition, owners first. More than N while some are coming or going: see `quorumOf`. */
   readonly counted: readonly NodeId[];
   /** Owners that do not hold the partition yet: written to, not counted, not asked. */
   readonly joining: readonly NodeId[];
@@ -28,19 +30,19 @@ export interface PreferenceList {
 export class Ring {
   readonly view: View;
   readonly digest: RingDigest;
+  /** From the view alone. */
+  readonly placement: Placement;
   readonly #members: ReadonlyMap<NodeId, Member>;
   readonly #lists: (PreferenceList | undefined)[];
-  /** How many nodes claim tokens: where the walk can end. */
-  readonly #claimants: number;
 
   /** `before`: the ring that this one follows; lists that cannot differ are taken over. */
   constructor(view: View, before?: Ring) {
     this.view = view;
     this.digest = digestOf(view);
     this.#members = new Map(view.members.map((member) => [member.node, member]));
-    this.#claimants =
-      before?.view.claims === view.claims ? before.#claimants : new Set(view.claims.map((claim) => claim.owner)).size;
-    this.#lists = before === undefined ? new Array<undefined>(view.claims.length) : this.#taken(before);
+    const same = before !== undefined && sameTokens(before.view, view);
+    this.placement = same ? before.placement : placementOf(view);
+    this.#lists = same ? this.#taken(before) : new Array<undefined>(view.claims.length);
   }
 
   preferenceList(partition: Partition): PreferenceList {
@@ -54,8 +56,7 @@ export class Ring {
 
   #taken(before: Ring): (PreferenceList | undefined)[] {
     const { claims, members } = this.view;
-    if (before.view.claims !== claims || before.#members.size !== members.length)
-      return new Array<undefined>(claims.length);
+    if (before.#members.size !== members.length) return new Array<undefined>(claims.length);
     const lists = before.#lists.slice();
     for (const member of members) {
       const old = before.#members.get(member.node);
@@ -72,16 +73,8 @@ export class Ring {
     return member !== undefined && holds(member, partition);
   }
 
-  /** All nodes met on the walk from a partition's token, each once. One that claims a token before its entry came here is met like any other. */
-  #walk(partition: Partition): NodeId[] {
-    const { claims } = this.view;
-    const met = new Set<NodeId>();
-    for (let step = 0; met.size < this.#claimants; step++) met.add(claims[(partition + step) % claims.length]!.owner);
-    return [...met];
-  }
-
   #list(partition: Partition): PreferenceList {
-    const met = this.#walk(partition);
+    const met = this.placement.walk(partition);
     const n = Math.min(this.view.parameters.n, met.length);
     const owners: NodeId[] = [];
     const zones = new Set<string>();
@@ -98,7 +91,7 @@ export class Ring {
     const tokenless = this.view.members.filter((member) => !met.includes(member.node));
     const present = owners.filter((node) => this.#holds(node, partition));
     for (const node of [...others, ...tokenless.map((member) => member.node)])
-      if (present.length < n && this.#holds(node, partition)) present.push(node);
+      if (this.#holds(node, partition)) present.push(node);
     // Nobody claims to hold it: better the owners than nobody.
     const counted = present.length > 0 ? present : owners;
     const joining = owners.filter((node) => !counted.includes(node));
@@ -138,9 +131,38 @@ export function digestOf(view: View): RingDigest {
   return sum;
 }
 
-/** How many tokens each member claims; members without any are in it with 0. */
+/**
+ * 32 bits over all that says who is responsible for what. In placement 3 that is the claims; in 1 and 2 the tokens in the members' entries, and which
+ * entries are here at all.
+ */
+export function placementDigest(view: View): number {
+  const claims = claimsDigest(view.claims);
+  if (view.parameters.placement === 3) return claims;
+  const tokens = view.members.map(({ node, capacity, zone, tokens }) => [node, capacity > 0, zone, tokens]);
+  return crc32(utf8Encode(JSON.stringify([claims, tokens])));
+}
+
+/** How many tokens of each member count; members without any are in it with 0. */
 export function tokenCounts(view: View): Map<NodeId, number> {
   const counts = new Map<NodeId, number>(view.members.map((member) => [member.node, 0]));
-  for (const { owner } of view.claims) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  for (const [node, tokens] of placementOf(view).tokens) counts.set(node, tokens);
   return counts;
+}
+
+/** Whether the tokens of two views of one cluster lie alike and belong to the same. */
+function sameTokens(a: View, b: View): boolean {
+  if (a.claims !== b.claims) return false;
+  if (b.parameters.placement === 3 || a.members === b.members) return true;
+  return (
+    a.members.length === b.members.length &&
+    b.members.every((member, i) => {
+      const other = a.members[i]!;
+      if (other === member) return true;
+      return (
+        other.node === member.node &&
+        other.capacity > 0 === member.capacity > 0 &&
+        (other.tokens === member.tokens || other.tokens.join() === member.tokens.join())
+      );
+    })
+  );
 }

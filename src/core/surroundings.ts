@@ -7,7 +7,7 @@ import type { Prng } from "../base/prng.ts";
 import type { Config } from "./config.ts";
 import type { Dot, DvvSet } from "./dvvset.ts";
 import type { Effect, Lane, Note, Write } from "./effect.ts";
-import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { Message } from "./message.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { TimerTable } from "./timers.ts";
@@ -22,12 +22,23 @@ export type Origin =
       readonly epoch: Epoch;
       readonly request: RequestId;
       readonly until: Millis;
+      /** By which ring it asked. */
+      readonly ring: RingDigest;
+      /** What it sent as a copy is kept as a hint for others. */
+      readonly hinted: boolean;
     }
   | { readonly kind: "handoff"; readonly target: NodeId; readonly key: Key }
   | { readonly kind: "transfer"; readonly request: RequestId }
+  | /** A record that a peer fetches. */ { readonly kind: "fetch"; readonly ticket: Ticket; readonly key: Key }
+  | /** A record that this node exchanges with a peer. */ {
+      readonly kind: "exchange";
+      readonly session: number;
+      readonly key: Key;
+    }
   | /** Nobody waits for it. */ { readonly kind: "nobody" };
 
-export type Refusal = "storage" | "too-many-siblings" | "hints-full";
+/** "moved": the key's partition is this node's no more. */
+export type Refusal = "storage" | "too-many-siblings" | "hints-full" | "moved";
 
 /** What the replica has done. */
 export type Completion =
@@ -35,7 +46,7 @@ export type Completion =
       readonly kind: "read";
       readonly origin: Origin;
       readonly key: Key;
-      readonly outcome: "found" | "missing" | "failed";
+      readonly outcome: "found" | "missing" | "failed" | "moved";
       readonly set: DvvSet;
     } /** The dot is minted, the write to the local disk is under way. `dot` is undefined when the operation was here already. */
   | {
@@ -65,6 +76,10 @@ export interface Surroundings {
   readonly ring: Ring | undefined;
   /** Whether this node thinks that it can reach the peer now. Always true for itself. */
   reachable(node: NodeId): boolean;
+  /** Whether records of the key may change here: this node owns it or counts for it, and is not about to let go of it. */
+  mayStore(key: Key): boolean;
+  /** Whether what this node has of the key counts for a reader: it counts, is open and not closing. */
+  mayAnswer(key: Key): boolean;
   /** The key's preference list; undefined without a ring. */
   listOf(key: Key): PreferenceList | undefined;
   nextRequest(): RequestId;

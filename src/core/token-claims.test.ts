@@ -2,10 +2,12 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { parametersFrom } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import { type Member, type View, mergeView, noHolders } from "./membership.ts";
 import { Ring, tokenCounts } from "./ring.ts";
-import { claimsAfterGiving, claimsAfterJoin, tokenTargets } from "./token-claims.ts";
+import { claimsAfterGiving, claimsAfterJoin, tokenShares, tokenTargets } from "./token-claims.ts";
+import { copiesForOthers, crowds, listsOf } from "./token-spacing.ts";
 
 const node = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const member = (n: number, capacity = 1): Member => ({
@@ -15,12 +17,13 @@ const member = (n: number, capacity = 1): Member => ({
   capacity,
   zone: "z",
   holders: noHolders(256),
+  tokens: [],
   protocolMin: 1,
   protocolMax: 1,
   hidden: false,
 });
 const founded = (n: number, capacity = 1): View => ({
-  parameters: { n: 3, r: 2, w: 2, partitions: 256 },
+  parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 256 }),
   members: [member(n, capacity)],
   claims: Array.from({ length: 256 }, () => ({ owner: node(n), version: 1 })),
   buckets: [],
@@ -44,21 +47,100 @@ test("targets add up, and differ from the exact share by less than one", () => {
   );
 });
 
-test("after joins one by one, in any order of ids, any N consecutive tokens are on distinct nodes but at the seam", () => {
+/** What a sequence of joins did, join by join. */
+function history(capacities: readonly number[], partitions: number, n = 3) {
+  const parameters = parametersFrom({ n, r: 1, w: 1, partitions });
+  let view: View = {
+    parameters,
+    members: [member(1, capacities[0])],
+    claims: Array.from({ length: partitions }, () => ({ owner: node(1), version: 1 })),
+    buckets: [],
+  };
+  const listsBefore = () => listsOf(ownersOf(view), n);
+  return capacities.slice(1).map((capacity, i) => {
+    const before = listsBefore();
+    view = joined(view, i + 2, capacity);
+    const after = listsBefore();
+    const shares = tokenShares(view.members, partitions, n);
+    const counts = tokenCounts(view);
+    return {
+      nodes: i + 2,
+      /** How far counts are from the shares, at most. */
+      off: Math.max(...[...counts].map(([id, count]) => Math.abs(count - (shares.get(id) ?? 0)))),
+      share: Math.max(...shares.values()) / partitions,
+      crowds: crowds(ownersOf(view), n),
+      /** Copies that the newcomer needs, and that all others need. */
+      own: after.filter((list) => list.includes(node(i + 2))).length,
+      others: copiesForOthers(before, after, node(i + 2)),
+    };
+  });
+}
+const ownersOf = (view: View) => view.claims.map((claim) => claim.owner);
+
+test("any N consecutive tokens are on distinct nodes once there are more than N, whatever the order of ids", () => {
   fc.assert(
-    fc.property(fc.shuffledSubarray([...Array(20).keys()], { minLength: 5, maxLength: 20 }), (order) => {
-      let view = founded(order[0]! + 1);
-      for (const n of order.slice(1)) view = joined(view, n + 1);
-      let crowded = 0;
-      for (let i = 0; i < 256; i++) {
-        const three = [0, 1, 2].map((d) => view.claims[(i + d) % 256]!.owner);
-        if (new Set(three).size < 3) crowded++;
-      }
-      // With as many nodes as N the deal goes round in threes, and 256 is no multiple of 3: two windows at the seam.
-      expect(crowded).toBeLessThanOrEqual(2);
-    }),
-    { numRuns: 50 },
+    fc.property(
+      fc.shuffledSubarray([...Array(40).keys()], { minLength: 5, maxLength: 40 }),
+      fc.constantFrom(2, 3, 4, 5),
+      (order, n) => {
+        let view = { ...founded(order[0]! + 1), parameters: parametersFrom({ n, r: 1, w: 1 }) };
+        order.slice(1).forEach((id, i) => {
+          view = joined(view, id + 1);
+          if (i + 2 > n) expect(crowds(ownersOf(view), n)).toBe(0);
+        });
+      },
+    ),
+    { numRuns: 20 },
   );
+});
+
+test("joins of any capacity: counts within one of the share, tokens spaced, and at most a quarter more moved than the newcomer takes", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 2, maxLength: 40 }),
+      fc.constantFrom(256, 512),
+      (capacities, partitions) => {
+        for (const { nodes, off, share, crowds: left, own, others } of history(capacities, partitions)) {
+          expect(off).toBeLessThan(1);
+          if (nodes <= 3) continue;
+          expect(others).toBeLessThanOrEqual(0.25 * own);
+          // Where somebody has nearly all that one can have there may be no room for the last.
+          expect(left).toBeLessThanOrEqual(share > 7 / 24 ? 1 : 0);
+        }
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test("where shares are a handful of tokens a join moves one more at most", () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(1, 8), { minLength: 8, maxLength: 24 }), (capacities) => {
+      for (const { nodes, off, own, others } of history(capacities, 64)) {
+        expect(off).toBeLessThan(1.5);
+        if (nodes > 3) expect(others).toBeLessThanOrEqual(0.25 * own + 3);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("what would cost too much is left as it is", () => {
+  // Taking every crowd out of these would make others copy nearly twice what the newcomer takes.
+  for (const { nodes, own, others } of history([5, 6, 5, 5, 6, 1, 7, 1], 64, 5))
+    if (nodes > 5) expect(others).toBeLessThanOrEqual(0.25 * own + 5);
+});
+
+test("a node cannot have more than one N-th, since it can be in every list but once", () => {
+  const shares = tokenShares([member(1, 100), member(2), member(3), member(4), member(5, 0)], 256, 3);
+  expect([...shares]).toEqual([
+    [node(1), 80],
+    [node(2), 176 / 3],
+    [node(3), 176 / 3],
+    [node(4), 176 / 3],
+  ]);
+  // As long as everybody holds everything, only capacity counts.
+  expect(tokenShares([member(1, 100), member(2), member(3)], 256, 3).get(node(1))).toBeCloseTo((256 * 100) / 102);
 });
 
 test("a founder of capacity 0 gives everything to the first who has some", () => {

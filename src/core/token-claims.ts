@@ -2,24 +2,60 @@
  * Who takes which tokens when a node joins, and who gives some away when concurrent joins left the counts uneven (paper, section 6.2,
  * placement 3: a joiner steals tokens from those who have most). Pure: a view in, new claims out.
  *
- * Bounds: after a join every count is within one of the share by capacity, and no N consecutive tokens have the same node twice as long as the
- * shares allow it, which makes the preference lists even too. While there are no more nodes than N every node holds everything, so tokens are dealt
- * anew in turn, which moves no data; from then on a join takes tokens only for the newcomer, which moves the newcomer's share and nothing else.
+ * A node's *share* is the part of the tokens that its capacity is of all; once there are more nodes than N, at most 15/16 of one N-th: no node can hold
+ * a partition twice, and beyond that nothing but crowds would come of it (`token-spacing.ts`).
+ *
+ * Bounds, after any joins one after the other: every count is within one of the share, or a little more where shares are a handful of tokens. Once there
+ * are more nodes than N, any N consecutive tokens are on distinct nodes, but for a place or two where several nodes have nearly all that they may. Besides
+ * what the newcomer itself takes, no more than a quarter of that is copied, or one token where its share is a handful. While there are no more nodes
+ * than N every node holds everything, so tokens are dealt anew in turn, which moves no data; so they may be with the first beyond N, for whom nobody
+ * else copies anything either.
+ *
+ * Joins at the same moment know nothing of each other: what they leave uneven, `claimsAfterGiving` evens out; what they leave crowded, later joins mend.
  */
 
 import type { NodeId } from "./identifiers.ts";
 import type { Claim, View } from "./membership.ts";
 import { tokenCounts } from "./ring.ts";
+import { crowds, dealSpaced, mendSpacing, spaced } from "./token-spacing.ts";
 
-/** Each member's share of `total` tokens by capacity, largest remainder first, ties by node id. Members of capacity 0 get none. */
-export function tokenTargets(
-  members: readonly { readonly node: NodeId; readonly capacity: number }[],
-  total: number,
-): Map<NodeId, number> {
-  const takers = members.filter((member) => member.capacity > 0);
-  const capacity = takers.reduce((sum, member) => sum + member.capacity, 0);
-  const shares = takers.map(({ node, capacity: own }) => {
-    const exact = (total * own) / capacity;
+/** Beside the newcomer's own, at most so many copies for each of its own. */
+const COPIES_FOR_OTHERS = 0.25;
+/** A node that had all of one N-th would leave no room to place the tokens of others. */
+const ROOM = 15 / 16;
+/** Two counts that differ by less are alike. */
+const ROUNDING = 1e-9;
+
+interface Taker {
+  readonly node: NodeId;
+  readonly capacity: number;
+}
+
+/** What each member ought to have of `total` tokens, with fractions: by capacity, and once there are more than `n` bounded as said above. Members of capacity 0 are left out. */
+export function tokenShares(members: readonly Taker[], total: number, n = Infinity): Map<NodeId, number> {
+  const shares = new Map<NodeId, number>();
+  let open = members.filter((member) => member.capacity > 0);
+  // With n = 1 nothing can be crowded.
+  const bounded = n > 1 && open.length > n;
+  const most = bounded ? Math.max(Math.ceil(total / (n + 1)), Math.floor((ROOM * total) / n)) : total;
+  let left = total;
+  for (;;) {
+    const capacity = open.reduce((sum, member) => sum + member.capacity, 0);
+    const share = (member: Taker) => (left * member.capacity) / capacity;
+    const over = open.filter((member) => share(member) > most);
+    if (over.length === 0) {
+      for (const member of open) shares.set(member.node, share(member));
+      return shares;
+    }
+    for (const { node } of over) shares.set(node, most);
+    left -= over.length * most;
+    open = open.filter((member) => !over.includes(member));
+  }
+}
+
+/** The shares in whole tokens, largest remainder first, ties by node id. */
+export function tokenTargets(members: readonly Taker[], total: number, n = Infinity): Map<NodeId, number> {
+  const shares = [...tokenShares(members, total, n)].map(([node, exact]) => {
     return { node, whole: Math.floor(exact), rest: exact - Math.floor(exact) };
   });
   let left = total - shares.reduce((sum, share) => sum + share.whole, 0);
@@ -33,23 +69,73 @@ function changed(view: View, owners: readonly NodeId[]): Claim[] {
   );
 }
 
-/** True when `node` has no other token within `n - 1` places of `position`. */
-function spaced(owners: readonly NodeId[], node: NodeId, position: number, n: number): boolean {
-  for (let d = 1; d < n; d++) {
-    const q = owners.length;
-    if (owners[(position + d) % q] === node || owners[(position - d + q) % q] === node) return false;
-  }
-  return true;
-}
-
 /** The claims after `joiner`, who is a member in `view` already, has taken its share. */
 export function claimsAfterJoin(view: View, joiner: NodeId): Claim[] {
   const { n } = view.parameters;
   const total = view.claims.length;
-  const targets = tokenTargets(view.members, total);
-  const owners = view.claims.map((claim) => claim.owner);
+  const targets = tokenTargets(view.members, total, n);
   if ((targets.get(joiner) ?? 0) === 0) return [...view.claims];
-  return changed(view, targets.size <= n ? dealInTurn(targets, total, n) : steal(owners, targets, joiner, n));
+  if (targets.size <= n) return changed(view, dealInTurn(targets, total, n));
+  const shares = tokenShares(view.members, total, n);
+  const before = view.claims.map((claim) => claim.owner);
+
+  // Mostly it is enough to take what others have beyond their targets.
+  const now = tokenCounts(view);
+  const kept = [...targets].map(([node, target]) => [
+    node,
+    node === joiner ? target : Math.min(target, now.get(node)!),
+  ]);
+  const plain = steal(before, new Map(kept as [NodeId, number][]), joiner, n);
+  if (isEven(plain, shares) && crowds(plain, n) === 0) return changed(view, plain);
+
+  const counts = countsAfterJoin(view, joiner, shares);
+  const copiesMax = Math.floor(COPIES_FOR_OTHERS * n * counts.get(joiner)!);
+  const mended = mendSpacing(before, steal(before, counts, joiner, n), joiner, n, copiesMax);
+  const good = targets.size > n + 1 || (isEven(mended, shares) && crowds(mended, n) === 0);
+  // The first beyond N: those who are here hold everything, so a new deal moves no more than any other.
+  return changed(view, good ? mended : (dealSpaced(targets, total, n) ?? mended));
+}
+
+/** True when everybody has its share, rounded up or down. */
+function isEven(owners: readonly NodeId[], shares: ReadonlyMap<NodeId, number>): boolean {
+  const counts = new Map<NodeId, number>();
+  for (const owner of owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  return [...new Set([...owners, ...shares.keys()])].every(
+    (node) => Math.abs((counts.get(node) ?? 0) - (shares.get(node) ?? 0)) < 1,
+  );
+}
+
+/** How many tokens each is to have: the newcomer takes from whoever is most over its share, and who is still a whole token off gives or gets one. */
+function countsAfterJoin(view: View, joiner: NodeId, shares: ReadonlyMap<NodeId, number>): Map<NodeId, number> {
+  const own = shares.get(joiner)!;
+  const plans = [Math.floor(own), Math.ceil(own)].filter((count) => count > 0).map(planFor);
+  return plans.reduce((a, b) =>
+    b.gifts < a.gifts || (b.gifts === a.gifts && Math.abs(b.own - own) < Math.abs(a.own - own)) ? b : a,
+  ).counts;
+
+  function planFor(count: number) {
+    const counts = tokenCounts(view);
+    const before = counts.get(joiner) ?? 0;
+    counts.delete(joiner);
+    const over = (node: NodeId) => counts.get(node)! - (shares.get(node) ?? 0);
+    const add = (node: NodeId, tokens: number) => counts.set(node, counts.get(node)! + tokens);
+    const nodes = [...counts.keys()].sort();
+    const most = () => nodes.reduce((best, node) => (over(node) > over(best) + ROUNDING ? node : best));
+    const least = () =>
+      nodes
+        .filter((node) => shares.has(node))
+        .reduce((best, node) => (over(node) < over(best) - ROUNDING ? node : best));
+    for (let i = before; i < count; i++) add(most(), -1);
+    let gifts = 0;
+    for (; gifts < Math.max(1, COPIES_FOR_OTHERS * count); gifts++) {
+      const [from, to] = [most(), least()];
+      if (over(from) < 1 - ROUNDING && over(to) > ROUNDING - 1) break;
+      add(from, -1);
+      add(to, 1);
+    }
+    counts.set(joiner, count);
+    return { counts, gifts, own: count };
+  }
 }
 
 /** A whole new deal: always the one who is furthest behind its share and not among the last few. */
@@ -72,23 +158,23 @@ function dealInTurn(targets: ReadonlyMap<NodeId, number>, total: number, n: numb
   return owners;
 }
 
-/** Takes the joiner's share, evenly spread over the ring, from the nodes that have more than theirs. */
-function steal(owners: NodeId[], targets: ReadonlyMap<NodeId, number>, joiner: NodeId, n: number): NodeId[] {
+/** Makes the counts what they are to be: the joiner's tokens evenly spread over the ring, from the nodes that have more than they are to have. */
+function steal(before: readonly NodeId[], counts: ReadonlyMap<NodeId, number>, joiner: NodeId, n: number): NodeId[] {
+  const owners = before.slice();
   const total = owners.length;
   const surplus = new Map<NodeId, number>();
   for (const owner of owners) surplus.set(owner, (surplus.get(owner) ?? 0) + 1);
-  let wanted = targets.get(joiner)! - (surplus.get(joiner) ?? 0);
-  for (const [node, count] of surplus) surplus.set(node, count - (targets.get(node) ?? 0));
-  const stride = total / Math.max(1, wanted);
+  for (const [node, count] of counts) surplus.set(node, (surplus.get(node) ?? 0) - count);
 
-  const take = (position: number): void => {
-    surplus.set(owners[position]!, surplus.get(owners[position]!)! - 1);
-    owners[position] = joiner;
-    wanted--;
+  const take = (position: number, taker: NodeId): void => {
+    const owner = owners[position]!;
+    surplus.set(owner, surplus.get(owner)! - 1);
+    surplus.set(taker, surplus.get(taker)! + 1);
+    owners[position] = taker;
   };
   const best = (candidates: readonly number[]): number | undefined =>
     candidates
-      .filter((position) => owners[position] !== joiner && (surplus.get(owners[position]!) ?? 0) > 0)
+      .filter((position) => surplus.get(owners[position]!)! > 0)
       .reduce<number | undefined>(
         (chosen, position) =>
           chosen === undefined || surplus.get(owners[position]!)! > surplus.get(owners[chosen]!)! ? position : chosen,
@@ -96,20 +182,23 @@ function steal(owners: NodeId[], targets: ReadonlyMap<NodeId, number>, joiner: N
       );
 
   // First near the ideal places, then anywhere that keeps the spacing, then anywhere.
+  const places = -surplus.get(joiner)!;
+  const stride = total / Math.max(1, places);
   const slack = Math.max(0, Math.floor((stride - n) / 2));
-  const places = wanted;
   for (let k = 0; k < places; k++) {
     const ideal = Math.floor(k * stride);
     const near: number[] = [];
     for (let d = -slack; d <= slack; d++) near.push((ideal + d + total) % total);
     const position = best(near.filter((place) => spaced(owners, joiner, place, n)));
-    if (position !== undefined) take(position);
+    if (position !== undefined) take(position, joiner);
   }
   const everywhere = owners.map((_, i) => i);
-  while (wanted > 0) {
-    const position = best(everywhere.filter((place) => spaced(owners, joiner, place, n))) ?? best(everywhere);
-    if (position === undefined) break;
-    take(position);
+  for (const taker of [joiner, ...counts.keys()]) {
+    while (surplus.get(taker)! < 0) {
+      const position = best(everywhere.filter((place) => spaced(owners, taker, place, n))) ?? best(everywhere);
+      if (position === undefined) break;
+      take(position, taker);
+    }
   }
   return owners;
 }
@@ -119,11 +208,8 @@ function steal(owners: NodeId[], targets: ReadonlyMap<NodeId, number>, joiner: N
  * them. It gives when it has more than its share rounded up, or the most while somebody has less than its share rounded down.
  */
 export function claimsAfterGiving(view: View, giver: NodeId): readonly Claim[] {
-  const total = view.claims.length;
-  const takers = view.members.filter((member) => member.capacity > 0);
-  const capacity = takers.reduce((sum, member) => sum + member.capacity, 0);
-  if (takers.length === 0) return view.claims;
-  const share = new Map(takers.map((member) => [member.node, (total * member.capacity) / capacity]));
+  const share = tokenShares(view.members, view.claims.length, view.parameters.n);
+  if (share.size === 0) return view.claims;
   const counts = tokenCounts(view);
   const owners = view.claims.map((claim) => claim.owner);
   const over = (node: NodeId) => (counts.get(node) ?? 0) - (share.get(node) ?? 0);

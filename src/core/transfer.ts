@@ -1,15 +1,15 @@
 /**
- * Transfer: how a node that newly owns a partition comes to hold it (paper, section 4.9 and 6.2). States of each partition, in order:
+ * Transfer: how a node that newly owns a partition gets its data (paper, sections 4.9 and 6.2). States of each partition, in order:
  *
  *   owed       the ring names this node an owner, its entry does not say that it holds the partition
- *   copying    pages are asked of the present holders, one page at a time from each; every record is merged here and durable before the next page
- *   copied     at least N-W+1 holders are through, and none that still answers is left: with writes acknowledged by W of them, at least one of
- *              the copied has each acknowledged write; writes since the start came here directly
- *   held       written down durably, then gossiped, together with others that were ready at the same time: from now on this node counts. Were it told
- *              before it is durable, a crash would leave a partition that everybody else has let go of and nobody knows to be here
+ *   copying    from one of those who count: page by page while there is nothing here, else by comparing trees, so that what an earlier attempt
+ *              brought is not copied again; every record is merged here and durable before the next page. When the source falls silent or refuses,
+ *              another one goes on
+ *   held       written down durably, then gossiped, together with others that were ready at the same time. Were it told before it is durable, a crash
+ *              would leave a partition that everybody else has let go of and nobody knows to be here
  *
- * A source that refuses or falls silent is left out; one that is back is asked again from where it stopped. Until enough are through, the partition
- * stays owed, visibly.
+ * A copy from one source may lack writes that only others have: before this node answers for the partition, `opening.ts` compares with enough of
+ * them. Until a source is through, the partition stays owed, visibly.
  *
  * Limits: `transfersInFlightMax` partitions at once, one page of `transferPageBytesMax` from each source; a page without an answer is asked
  * again after `transferTimeoutMs`. Travels in the background lane.
@@ -18,6 +18,7 @@
 import type { Key, Millis, NodeId, Partition, RequestId } from "./identifiers.ts";
 import type { TransferPage } from "./message.ts";
 import { holds, memberOf } from "./membership.ts";
+import type { MerkleForest } from "./merkle-forest.ts";
 import type { DvvSet } from "./dvvset.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -26,46 +27,50 @@ const ANNOUNCE_MS = 100;
 
 export interface TransferActions {
   merge(key: Key, set: DvvSet, request: RequestId): void;
+  /** Fetches what differs. False when it cannot begin now. */
+  exchange(peer: NodeId, partition: Partition): boolean;
   /** This node holds these partitions now. */
   held(partitions: readonly Partition[]): void;
 }
 
-interface Source {
-  readonly node: NodeId;
-  after: string;
+interface Copy {
+  readonly partition: Partition;
+  /** Whom it was tried with; emptied, by the timer, when all were. */
+  readonly tried: Set<NodeId>;
+  source: NodeId | undefined;
+  /** "idle": no source answers now. */
+  state: "idle" | "comparing" | "reading" | "merging";
   /** The page that was asked for and is not here yet, or not all durable. */
   request: RequestId | undefined;
   askedAt: Millis;
   /** Records of the page that are not durable yet. */
   pending: number;
   next: string | undefined;
-  state: "reading" | "merging" | "through" | "failed";
-}
-
-interface Copy {
-  readonly partition: Partition;
-  readonly sources: Map<NodeId, Source>;
+  records: number;
 }
 
 export class Transfer {
   readonly #in: Surroundings;
+  readonly #forest: MerkleForest;
   readonly #do: TransferActions;
   readonly #copies = new Map<Partition, Copy>();
-  readonly #bySent = new Map<RequestId, { readonly copy: Copy; readonly source: Source }>();
+  readonly #bySent = new Map<RequestId, Copy>();
   /** Copied; told to the node, or about to be; until its entry says that it holds them. */
   readonly #ready = new Map<Partition, "ready" | "told">();
 
-  constructor(surroundings: Surroundings, actions: TransferActions) {
+  constructor(surroundings: Surroundings, forest: MerkleForest, actions: TransferActions) {
     this.#in = surroundings;
+    this.#forest = forest;
     this.#do = actions;
   }
 
-  get progress(): readonly { readonly partition: Partition; readonly sources: number; readonly done: number }[] {
-    return [...this.#copies.values()].map(({ partition, sources }) => ({
-      partition,
-      sources: sources.size,
-      done: [...sources.values()].filter((source) => source.state === "through").length,
-    }));
+  /** Partitions that are being copied, from whom, and how many records have come. */
+  get progress(): readonly {
+    readonly partition: Partition;
+    readonly source: NodeId | undefined;
+    readonly records: number;
+  }[] {
+    return [...this.#copies.values()].map(({ partition, source, records }) => ({ partition, source, records }));
   }
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
@@ -91,11 +96,11 @@ export class Transfer {
     for (const partition of [...this.#copies.keys()]) if (!ring.owns(self, partition)) this.#end(partition);
     for (const partition of [...this.#ready.keys()])
       if (!ring.owns(self, partition) || holds(own, partition)) this.#ready.delete(partition);
-    // A source refuses as long as it does not see this node among the owners: now it may.
-    for (const copy of [...this.#copies.values()]) {
-      this.#refresh(copy);
-      for (const source of copy.sources.values()) if (source.state === "failed") this.#ask(copy, source);
-      this.#judge(copy);
+    for (const copy of this.#copies.values()) {
+      // A source refuses as long as it does not see this node among the owners: now it may.
+      copy.tried.clear();
+      if (copy.source !== undefined && !this.#sources(copy.partition).includes(copy.source)) this.#failed(copy);
+      if (copy.state === "idle") this.#ask(copy);
     }
     this.#begin();
   }
@@ -103,58 +108,64 @@ export class Transfer {
   onTimer(): void {
     const { now, config } = this.#in;
     for (const copy of this.#copies.values()) {
-      for (const source of copy.sources.values()) {
-        if (source.state === "reading" && now - source.askedAt >= config.transferTimeoutMs) this.#failed(source);
-        if (source.state === "failed" && this.#in.reachable(source.node)) this.#ask(copy, source);
-      }
-      this.#refresh(copy);
-      this.#judge(copy);
+      if (copy.state === "reading" && now - copy.askedAt >= config.transferTimeoutMs) this.#failed(copy);
+      if (copy.state !== "idle") continue;
+      // All have had their turn: from the first again.
+      if (this.#sources(copy.partition).every((node) => copy.tried.has(node))) copy.tried.clear();
+      this.#ask(copy);
     }
     this.#begin();
   }
 
   onPeerDown(peer: NodeId): void {
-    for (const copy of [...this.#copies.values()]) {
-      const source = copy.sources.get(peer);
-      if (source?.state !== "reading") continue;
-      this.#failed(source);
-      this.#judge(copy);
+    for (const copy of this.#copies.values()) {
+      if (copy.source !== peer || copy.state !== "reading") continue;
+      this.#failed(copy);
+      this.#ask(copy);
     }
   }
 
   onPeerUp(peer: NodeId): void {
     for (const copy of this.#copies.values()) {
-      this.#refresh(copy);
-      const source = copy.sources.get(peer);
-      if (source?.state === "failed") this.#ask(copy, source);
+      copy.tried.delete(peer);
+      if (copy.state === "idle") this.#ask(copy);
     }
   }
 
   onPage(from: NodeId, page: TransferPage): void {
-    const found = this.#bySent.get(page.request);
-    if (found?.source.node !== from || found.source.state !== "reading" || found.copy.partition !== page.partition)
-      return;
-    const { copy, source } = found;
+    const copy = this.#bySent.get(page.request);
+    if (copy?.source !== from || copy.state !== "reading" || copy.partition !== page.partition) return;
     if (page.outcome === "refused") {
-      this.#failed(source);
-      this.#judge(copy);
+      this.#failed(copy);
+      this.#ask(copy);
       return;
     }
-    source.state = "merging";
-    source.pending = page.records.length;
-    source.next = page.next;
+    copy.state = "merging";
+    copy.pending = page.records.length;
+    copy.next = page.next;
+    copy.records += page.records.length;
     for (const { key, set } of page.records) this.#do.merge(key, set, page.request);
-    if (source.pending === 0) this.#pageDone(copy, source);
+    if (copy.pending === 0) this.#pageDone(copy);
   }
 
   onCompletion(completion: Completion): void {
     const { origin } = completion;
-    const found = origin.kind === "transfer" ? this.#bySent.get(origin.request) : undefined;
-    if (found?.source.state !== "merging") return;
-    if (completion.kind === "refused") {
-      this.#failed(found.source);
-      this.#judge(found.copy);
-    } else if (completion.kind === "stored" && --found.source.pending === 0) this.#pageDone(found.copy, found.source);
+    const copy = origin.kind === "transfer" ? this.#bySent.get(origin.request) : undefined;
+    if (copy?.state !== "merging") return;
+    if (completion.kind === "refused") this.#failed(copy);
+    else if (completion.kind === "stored" && --copy.pending === 0) this.#pageDone(copy);
+  }
+
+  /** What the source had is here, or not. */
+  onExchanged(peer: NodeId, partition: Partition, settled: boolean, records: number): void {
+    const copy = this.#copies.get(partition);
+    if (copy?.source !== peer || copy.state !== "comparing") return;
+    copy.records += records;
+    if (settled) this.#copied(copy);
+    else {
+      this.#failed(copy);
+      this.#ask(copy);
+    }
   }
 
   /** Announces what is ready. */
@@ -169,101 +180,92 @@ export class Transfer {
     for (const partition of this.owed()) {
       if (this.#copies.size >= this.#in.config.transfersInFlightMax) break;
       if (this.#copies.has(partition) || this.#ready.has(partition)) continue;
-      const copy: Copy = { partition, sources: new Map() };
+      const copy: Copy = {
+        partition,
+        tried: new Set(),
+        source: undefined,
+        state: "idle",
+        request: undefined,
+        askedAt: 0,
+        pending: 0,
+        next: undefined,
+        records: 0,
+      };
       this.#copies.set(partition, copy);
-      this.#refresh(copy);
-      this.#judge(copy);
+      this.#ask(copy);
     }
     if (this.#copies.size > 0 && !this.#in.timers.has("transfer"))
       this.#in.timers.set("transfer", this.#in.now + this.#in.config.transferTimeoutMs / 2);
   }
 
-  /** The present holders that count, and how many of them must be through: the ring may change while a copy is under way. */
-  #holders(partition: Partition): { nodes: readonly NodeId[]; needed: number } {
+  /** Those who count; a newcomer begins with a different one for each partition. */
+  #sources(partition: Partition): NodeId[] {
     const { ring, self } = this.#in;
-    if (ring === undefined) return { nodes: [], needed: Infinity };
-    const nodes = ring.preferenceList(partition).counted.filter((node) => node !== self);
-    const w = Math.min(ring.view.parameters.w, nodes.length);
-    return { nodes, needed: Math.max(1, nodes.length - w + 1) };
+    const nodes = (ring?.preferenceList(partition).counted ?? []).filter((node) => node !== self);
+    const first = nodes.length === 0 ? 0 : partition % nodes.length;
+    return [...nodes.slice(first), ...nodes.slice(0, first)];
   }
 
-  /** Asks holders that are not asked yet, and leaves out who has let go of the partition meanwhile. */
-  #refresh(copy: Copy): void {
-    const { nodes } = this.#holders(copy.partition);
-    for (const [node, source] of copy.sources) {
-      if (nodes.includes(node)) continue;
-      this.#forget(source);
-      copy.sources.delete(node);
+  /** Begins with the next source that answers. */
+  #ask(copy: Copy): void {
+    const { partition, tried } = copy;
+    const sources = this.#sources(partition);
+    for (const source of sources) {
+      if (tried.has(source) || !this.#in.reachable(source)) continue;
+      tried.add(source);
+      copy.source = source;
+      if (this.#forest.root(partition) === 0) {
+        if (this.#askPage(copy, "")) return;
+      } else {
+        copy.state = "comparing";
+        if (this.#do.exchange(source, partition)) return;
+        copy.state = "idle";
+      }
     }
-    for (const node of nodes) {
-      if (copy.sources.has(node)) continue;
-      const source: Source = {
-        node,
-        after: "",
-        request: undefined,
-        askedAt: 0,
-        pending: 0,
-        next: undefined,
-        state: "failed",
-      };
-      copy.sources.set(node, source);
-      this.#ask(copy, source);
-    }
+    copy.source = undefined;
   }
 
-  #ask(copy: Copy, source: Source): void {
+  #askPage(copy: Copy, after: string): boolean {
+    const { partition, source } = copy;
     const request = this.#in.nextRequest();
-    const { partition } = copy;
     const bytesMax = this.#in.config.transferPageBytesMax;
-    if (
-      !this.#in.send(
-        source.node,
-        { kind: "transfer-request", request, partition, after: source.after, bytesMax },
-        "background",
-      )
-    )
-      return;
-    source.request = request;
-    source.askedAt = this.#in.now;
-    source.state = "reading";
-    this.#bySent.set(request, { copy, source });
+    const asked = { kind: "transfer-request", request, partition, after, bytesMax } as const;
+    if (source === undefined || !this.#in.send(source, asked, "background")) return false;
+    copy.request = request;
+    copy.askedAt = this.#in.now;
+    copy.state = "reading";
+    this.#bySent.set(request, copy);
+    return true;
   }
 
-  #pageDone(copy: Copy, source: Source): void {
-    this.#forget(source);
-    if (source.next === undefined) source.state = "through";
-    else {
-      source.after = source.next;
-      source.state = "failed";
-      this.#ask(copy, source);
-    }
-    this.#judge(copy);
+  #pageDone(copy: Copy): void {
+    const { next } = copy;
+    this.#forget(copy);
+    if (next === undefined) this.#copied(copy);
+    else if (!this.#askPage(copy, next)) this.#failed(copy);
   }
 
-  #failed(source: Source): void {
-    this.#forget(source);
-    source.state = "failed";
-  }
-
-  #judge(copy: Copy): void {
-    if (this.#copies.get(copy.partition) !== copy) return;
-    const sources = [...copy.sources.values()];
-    const through = sources.filter((source) => source.state === "through").length;
-    const busy = sources.some((source) => source.state === "reading" || source.state === "merging");
-    if (busy || through < this.#holders(copy.partition).needed) return;
-    this.#end(copy.partition);
-    this.#ready.set(copy.partition, "ready");
+  #copied({ partition }: Copy): void {
+    this.#end(partition);
+    this.#ready.set(partition, "ready");
     this.#begin();
     this.#in.timers.set("announce", this.#in.now + (this.#copies.size === 0 ? 0 : ANNOUNCE_MS));
   }
 
-  #forget(source: Source): void {
-    if (source.request !== undefined) this.#bySent.delete(source.request);
-    source.request = undefined;
+  #failed(copy: Copy): void {
+    this.#forget(copy);
+    copy.state = "idle";
+    copy.source = undefined;
+  }
+
+  #forget(copy: Copy): void {
+    if (copy.request !== undefined) this.#bySent.delete(copy.request);
+    copy.request = undefined;
   }
 
   #end(partition: Partition): void {
-    for (const source of this.#copies.get(partition)?.sources.values() ?? []) this.#forget(source);
+    const copy = this.#copies.get(partition);
+    if (copy !== undefined) this.#forget(copy);
     this.#copies.delete(partition);
   }
 }

@@ -2,8 +2,8 @@
 
 import { afterEach, describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
-import { defaultConfig, defaultParameters } from "../core/config.ts";
-import { InvalidBucketError, NotReadyError, QuorumError, StorageError } from "../core/errors.ts";
+import { defaultConfig, defaultParameters, parametersFrom } from "../core/config.ts";
+import { InvalidBucketError, NotReadyError, QuorumError, StorageError, type TabringError } from "../core/errors.ts";
 import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { Driver } from "./driver.ts";
 import { MemoryDisk, MemoryStorage } from "./memory-storage.ts";
@@ -122,6 +122,21 @@ afterEach(async () => {
 });
 
 describe("driver", () => {
+  test("a cluster with other parameters is refused once, with both values named", async () => {
+    const first = await world.open(1);
+    first.found({ ...defaultParameters, partitions: 16 });
+    const second = await world.open(2);
+    second.found(parametersFrom({ partitions: 16, placement: 1, tokensPerNode: 4 }));
+    world.transports.get(id(2))!.connect(id(1));
+    await world.clock.pass(10_000);
+    const messages = world.refused.map((error) => (error as TabringError).code + ": " + error.message);
+    expect(messages).toHaveLength(2);
+    for (const message of messages)
+      expect(message).toMatch(/^parameters-differ: .*placement is [13] here and [13] there/);
+    expect(first.view!.members).toHaveLength(1);
+    expect(second.view!.members).toHaveLength(1);
+  });
+
   test("three nodes: what one puts the others get, and a restart finds it on the disk", async () => {
     const disk = new MemoryDisk();
     const first = await world.open(1, disk);

@@ -18,6 +18,7 @@ import {
   NotReadyError,
   OverloadedError,
   OversizedError,
+  ParametersDifferError,
   QuorumError,
   StorageError,
   TabringError,
@@ -25,9 +26,10 @@ import {
   UnknownMessageError,
 } from "../core/errors.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
+import type { Key, Millis, NodeId, RequestId, Ticket } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
 import type { View } from "../core/membership.ts";
+import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
@@ -35,7 +37,6 @@ import { GroupCommit } from "./group-commit.ts";
 import type { Clock, Durability, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
 
 const META_KEY = "node";
-const NOT_OPEN = "This node is closed or not open yet. Nothing was sent. Open the store first.";
 const NOT_MET = "This node has not met its cluster yet. Nothing was sent. Wait until it is a member (`ready()`).";
 
 export interface DriverOptions {
@@ -64,10 +65,17 @@ export interface ReadQuorum {
 
 type Got = Extract<ClientResult, { outcome: "got" }>;
 type Put = Extract<ClientResult, { outcome: "put" }>;
+type StatisticsReport = Extract<Effect, { kind: "report-statistics" }>;
 
 interface Pending {
   readonly operation: "get" | "put";
   resolve(result: Got | Put): void;
+  reject(error: unknown): void;
+  readonly unwatch: () => void;
+}
+
+interface PendingSurvey {
+  resolve(report: StatisticsReport): void;
   reject(error: unknown): void;
   readonly unwatch: () => void;
 }
@@ -79,7 +87,10 @@ export class Driver {
   readonly #pending = new Map<RequestId, Pending>();
   /** Callers who have set a bucket. */
   readonly #setting = new Map<RequestId, { resolve: () => void; reject: (error: unknown) => void }>();
+  readonly #surveys = new Map<RequestId, PendingSurvey>();
   readonly #commits = new Set<Promise<void>>();
+  /** Linked peers that were refused for their parameters: each is named once. */
+  readonly #strangers = new Set<NodeId>();
   #node: DynamoNode | undefined;
   #closed = false;
   #requests = 0;
@@ -108,6 +119,7 @@ export class Driver {
       },
       lost: (peer) => {
         this.#links.delete(peer);
+        this.#strangers.delete(peer);
         this.#step({ kind: "peer-lost", peer });
         this.#options.onLinks?.();
       },
@@ -149,12 +161,34 @@ export class Driver {
 
   /** Resolves when the entry is durable here; rejects with InvalidBucketError, NotReadyError or OverloadedError when it was refused. */
   setBucket(name: string, properties: BucketProperties): Promise<void> {
-    if (this.#closed || this.#node === undefined) return Promise.reject(new NotReadyError(NOT_OPEN));
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
     const request = ++this.#requests;
     return new Promise<void>((resolve, reject) => {
       this.#setting.set(request, { resolve, reject });
       this.#step({ kind: "set-bucket", request, name, properties });
     });
+  }
+
+  /** What all members have counted, and who was silent. */
+  survey(timeoutMs: Millis | undefined, signal?: AbortSignal): Promise<StatisticsReport> {
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
+    if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#surveys.delete(request);
+        this.#step({ kind: "client-abandoned", request });
+        reject(asError(signal?.reason));
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#surveys.set(request, { resolve, reject, unwatch: () => signal?.removeEventListener("abort", onAbort) });
+      this.#step({ kind: "client-statistics", request, timeoutMs });
+    });
+  }
+
+  /** What this node has counted since it was opened; undefined before that. */
+  get statistics(): StatisticsSnapshot | undefined {
+    return this.#node?.statistics;
   }
 
   /** Plain data to look at; undefined before the disk is open. */
@@ -181,7 +215,7 @@ export class Driver {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelTimer?.();
-    for (const pending of this.#pending.values()) {
+    for (const pending of [...this.#pending.values(), ...this.#surveys.values()]) {
       pending.unwatch();
       pending.reject(
         new NotReadyError(
@@ -197,6 +231,7 @@ export class Driver {
         ),
       );
     this.#setting.clear();
+    this.#surveys.clear();
     await this.#options.transport.close();
     await Promise.allSettled(this.#commits);
     await this.#storage.close();
@@ -212,7 +247,7 @@ export class Driver {
     signal: AbortSignal | undefined,
     event: (request: RequestId) => DistributedOmit<NodeEvent, "at">,
   ): Promise<Result> {
-    if (this.#closed || this.#node === undefined) return Promise.reject(new NotReadyError(NOT_OPEN));
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
     if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
     const request = ++this.#requests;
     return new Promise<Result>((resolve, reject) => {
@@ -281,18 +316,35 @@ export class Driver {
       case "scan":
         void this.#scan(effect);
         break;
+      case "load-leaves":
+        void this.#loadLeaves(effect.ticket);
+        break;
       case "reply":
         this.#reply(effect.request, effect.result);
         break;
       case "bucket-set":
         this.#bucketSet(effect.request, effect.refusal);
         break;
+      case "report-statistics": {
+        const survey = this.#surveys.get(effect.request);
+        this.#surveys.delete(effect.request);
+        survey?.unwatch();
+        survey?.resolve(effect);
+        break;
+      }
       case "note":
+        if (effect.note.what === "parameters-differ") this.#onStranger(effect.note.peer, effect.note.difference);
         this.#options.onNote?.(effect.note, this.#at);
         break;
       default:
         unreachable(effect);
     }
+  }
+
+  #onStranger(peer: NodeId, difference: string): void {
+    if (this.#strangers.has(peer)) return;
+    this.#strangers.add(peer);
+    this.#options.onRefused?.(new ParametersDifferError(difference), peer);
   }
 
   /** A record that grew beyond what a message takes stays where it is; whoever waits for it runs into its time bound. */
@@ -317,7 +369,9 @@ export class Driver {
   }
 
   async #store({ ticket, writes }: Effect & { kind: "store" }): Promise<void> {
-    const commit = this.#storage.commit(writes.map(asStorageWrite), this.#options.durability ?? "relaxed");
+    const leaves = writes.filter((write) => write.store === "leaves");
+    const durability = this.#options.durability ?? "relaxed";
+    const commit = this.#storage.commit(writes.flatMap(asStorageWrite), durability, leaves);
     this.#commits.add(commit);
     try {
       await commit;
@@ -335,6 +389,15 @@ export class Driver {
       const page = await this.#storage.scan(store, { after, before, countMax, bytesMax });
       const entries = page.entries.map(([address, bytes]) => ({ address, record: this.#decode(bytes) }));
       this.#step({ kind: "scanned", ticket, entries, done: page.done });
+    } catch (error) {
+      this.#step({ kind: "storage-failed", ticket, reason: asError(error).message });
+    }
+  }
+
+  async #loadLeaves(ticket: Ticket): Promise<void> {
+    try {
+      const leaves = await this.#storage.loadLeaves();
+      this.#step({ kind: "leaves-loaded", ticket, leaves });
     } catch (error) {
       this.#step({ kind: "storage-failed", ticket, reason: asError(error).message });
     }
@@ -370,9 +433,15 @@ type DistributedOmit<Union, Field extends PropertyKey> = Union extends unknown ?
 
 type WriteOf<E> = E extends { readonly kind: "store"; readonly writes: readonly (infer W)[] } ? W : never;
 
-function asStorageWrite(write: WriteOf<Effect>): StorageWrite {
-  if (write.store === "meta") return { store: "meta", key: META_KEY, value: encodeMeta(write.meta) };
-  return { store: write.store, key: write.address, value: write.record === null ? null : encodeRecord(write.record) };
+/** Leaves go another way. */
+function asStorageWrite(write: WriteOf<Effect>): StorageWrite[] {
+  if (write.store === "leaves") return [];
+  if (write.store === "meta") return [{ store: "meta", key: META_KEY, value: encodeMeta(write.meta) }];
+  return [{ store: write.store, key: write.address, value: write.record === null ? null : encodeRecord(write.record) }];
+}
+
+function notOpen(): NotReadyError {
+  return new NotReadyError("This node is closed or not open yet. Nothing was sent. Open the store first.");
 }
 
 function asError(error: unknown): Error {

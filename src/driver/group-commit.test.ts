@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StorageError } from "../core/errors.ts";
+import type { LeafChange } from "../wire/leaf-row.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { MemoryDisk, MemoryStorage } from "./memory-storage.ts";
 import type { StorageWrite } from "./ports.ts";
@@ -140,5 +142,133 @@ describe("GroupCommit", () => {
     await closed;
     await Promise.all(calls);
     expect([...memory.disk.stores.records.keys()]).toEqual(["k0", "k1", "k2", "k3", "k4"]);
+  });
+});
+
+describe("sums of leaves", () => {
+  const add = (leaf: number, digest: number): LeafChange => ({ leaf, change: "add", digest });
+  const set = (leaf: number, digest: number): LeafChange => ({ leaf, change: "set", digest });
+  const rows = (memory: MemoryStorage): number => memory.disk.stores.leaves.size;
+  async function loaded(disk: MemoryDisk) {
+    const storage = new GroupCommit(new MemoryStorage({ disk }));
+    await storage.open();
+    const sums = await storage.loadLeaves();
+    await storage.close();
+    return sums.sort((a, b) => a.leaf - b.leaf);
+  }
+
+  test("go with the commits that change them: one row for each transaction, however many commits it has", async () => {
+    const { memory, storage } = await opened();
+    await Promise.all(Array.from({ length: 100 }, (_, i) => storage.commit(put(`k${i}`), "relaxed", [add(i % 3, 1)])));
+    expect([memory.counts.commits, rows(memory)]).toEqual([1, 1]);
+    await storage.commit(put("a"), "relaxed", [add(0, 1), set(7, 70)]);
+    expect([memory.counts.commits, rows(memory)]).toEqual([2, 2]);
+    expect(await loaded(memory.disk)).toEqual([
+      { leaf: 0, digest: 35 },
+      { leaf: 1, digest: 33 },
+      { leaf: 2, digest: 33 },
+      { leaf: 7, digest: 70 },
+    ]);
+  });
+
+  test("cost a commit that changes none nothing", async () => {
+    const { memory, storage } = await opened();
+    await storage.commit(put("a"));
+    await storage.commit([{ store: "meta", key: "node", value: Uint8Array.of(1) }], "strict");
+    expect(rows(memory)).toBe(0);
+  });
+
+  test("keep the order of the commits within a transaction and over several", async () => {
+    const { memory, storage } = await opened();
+    const commits = [add(1, 5), set(1, 100), add(1, 1)].map((change, i) =>
+      storage.commit(put(`${i}`), "relaxed", [change]),
+    );
+    await Promise.all(commits);
+    expect(await loaded(memory.disk)).toEqual([{ leaf: 1, digest: 101 }]);
+    memory.holdCommits();
+    const calls: Promise<void>[] = [];
+    for (const change of [add(1, 1), add(1, 1), set(1, 7), add(1, 2)]) {
+      calls.push(storage.commit(put("same"), "relaxed", [change]));
+      await turn();
+    }
+    memory.releaseCommits();
+    await Promise.all(calls);
+    expect(await loaded(memory.disk)).toEqual([{ leaf: 1, digest: 9 }]);
+  });
+
+  test("change with the records or not at all", async () => {
+    for (const applied of [true, false]) {
+      const { memory, storage } = await opened();
+      await storage.commit(put("before"), "relaxed", [add(1, 1)]);
+      memory.failNextCommit("asked for", applied);
+      await expect(storage.commit(put("a"), "relaxed", [add(1, 10)])).rejects.toBeInstanceOf(StorageError);
+      await storage.commit(put("b"), "relaxed", [add(1, 100)]);
+      expect(memory.disk.stores.records.get("a") !== undefined).toBe(applied);
+      expect(await loaded(memory.disk)).toEqual([{ leaf: 1, digest: applied ? 111 : 101 }]);
+    }
+  });
+
+  test("are folded after 1,024 transactions, and closing waits for a fold", async () => {
+    const { memory, storage } = await opened();
+    for (let i = 0; i < 1_023; i++) await storage.commit([], "relaxed", [add(i % 5, 1)]);
+    expect(rows(memory)).toBe(1_023);
+    await storage.commit([], "relaxed", [add(9_999, 9)]);
+    await storage.close();
+    expect(memory.disk.stores.leaves.keys().map((key) => key.split(" ")[0])).toEqual(["stretch", "stretch"]);
+    expect((await loaded(memory.disk)).map(({ leaf, digest }) => [leaf, digest])).toEqual([
+      [0, 205],
+      [1, 205],
+      [2, 205],
+      [3, 204],
+      [4, 204],
+      [9_999, 9],
+    ]);
+  });
+
+  test("are what the table says after any commits, failures and restarts", async () => {
+    const commit = fc.record({
+      leaf: fc.nat(5),
+      change: fc.constantFrom("add", "set"),
+      digest: fc.nat(2 ** 40),
+      fate: fc.constantFrom("stored", "stored", "lost", "kept", "restart"),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(commit, { maxLength: 40, size: "max" }), async (list) => {
+        const disk = new MemoryDisk();
+        const table = new Map<number, number>();
+        let memory = new MemoryStorage({ disk });
+        let storage = new GroupCommit(memory);
+        await storage.open();
+        for (const { leaf, change, digest, fate } of list) {
+          if (fate === "restart") {
+            await storage.close();
+            memory = new MemoryStorage({ disk });
+            storage = new GroupCommit(memory);
+            await storage.open();
+            expect(Object.fromEntries((await storage.loadLeaves()).map((sum) => [sum.leaf, sum.digest]))).toEqual(
+              Object.fromEntries(table),
+            );
+            continue;
+          }
+          if (fate !== "stored") memory.failNextCommit("asked for", fate === "kept");
+          await storage.commit(put("k"), "relaxed", [{ leaf, change, digest }]).catch(() => undefined);
+          if (fate === "lost") continue;
+          const sum = change === "set" ? digest : (table.get(leaf) ?? 0) + digest;
+          if (sum === 0) table.delete(leaf);
+          else table.set(leaf, sum);
+        }
+        await storage.close();
+        expect(await loaded(disk)).toEqual(
+          [...table].map(([leaf, digest]) => ({ leaf, digest })).sort((a, b) => a.leaf - b.leaf),
+        );
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("are not read from a storage that is closed", async () => {
+    const { storage } = await opened();
+    await storage.close();
+    await expect(storage.loadLeaves()).rejects.toBeInstanceOf(StorageError);
   });
 });

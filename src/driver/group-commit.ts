@@ -7,6 +7,8 @@
  * transaction fails, all commits in it fail (whether they were applied is not known) and later ones go on. One strict commit makes its
  * whole transaction strict. A commit is never split over two transactions, so it stays atomic.
  *
+ * What commits change of the sums of Merkle leaves goes with them, as one row for each transaction (`leaf-journal.ts`).
+ *
  * Reads are grouped likewise: what one turn asks leaves as one read, at most four at a time. The promise is the port's and no more: a read
  * sees the commits that were resolved before it was called. A node needs no more, because it serialises its keys and never reads one that it
  * is writing. Written values belong to the storage until their commit is settled: they are not copied while they wait.
@@ -16,6 +18,8 @@
  */
 
 import { StorageError } from "../core/errors.ts";
+import type { LeafChange } from "../wire/leaf-row.ts";
+import { LeafJournal } from "./leaf-journal.ts";
 import type { Durability, Storage, StorageWrite, StoreName } from "./ports.ts";
 import { storedBytes, type ScanPage, type ScanRange } from "./memory-storage.ts";
 
@@ -32,6 +36,7 @@ type Read = { readonly store: StoreName; readonly key: string };
 
 interface WaitingCommit {
   readonly writes: readonly StorageWrite[];
+  readonly leaves: readonly LeafChange[];
   readonly strict: boolean;
   readonly bytes: number;
   readonly resolve: () => void;
@@ -48,6 +53,9 @@ export class GroupCommit implements Storage {
   readonly #storage: Storage;
   #closing: Promise<void> | undefined;
 
+  /** One row for all changes of leaves in a transaction. */
+  readonly #journal: LeafJournal;
+
   #commits: WaitingCommit[] = [];
   #waitingBytes = 0;
   #transactions = 0;
@@ -63,13 +71,25 @@ export class GroupCommit implements Storage {
 
   constructor(storage: Storage) {
     this.#storage = storage;
+    this.#journal = new LeafJournal(storage);
   }
 
   open(): Promise<void> {
     return this.#storage.open();
   }
 
-  commit(writes: readonly StorageWrite[], durability: Durability = "relaxed"): Promise<void> {
+  /** The sums of all leaves. Before the first commit. */
+  loadLeaves(): ReturnType<LeafJournal["load"]> {
+    if (this.#closing !== undefined) return Promise.reject(closedError());
+    return this.#journal.load();
+  }
+
+  /** As the port says; `leaves` change in the same transaction. */
+  commit(
+    writes: readonly StorageWrite[],
+    durability: Durability = "relaxed",
+    leaves: readonly LeafChange[] = [],
+  ): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
     let bytes = 0;
     for (const { key, value } of writes) bytes += storedBytes(key, value ?? undefined);
@@ -84,7 +104,7 @@ export class GroupCommit implements Storage {
       );
     return new Promise((resolve, reject) => {
       this.counts.commits++;
-      this.#commits.push({ writes, strict: durability === "strict", bytes, resolve, reject });
+      this.#commits.push({ writes, leaves, strict: durability === "strict", bytes, resolve, reject });
       this.#waitingBytes += bytes;
       if (this.#commitTurn) return;
       this.#commitTurn = true;
@@ -126,7 +146,9 @@ export class GroupCommit implements Storage {
     this.#closing ??= new Promise<void>((resolve) => {
       this.#drained = resolve;
       this.#tellDrained();
-    }).then(() => this.#storage.close());
+    })
+      .then(() => this.#journal.idle())
+      .then(() => this.#storage.close());
     return this.#closing;
   }
 
@@ -153,9 +175,12 @@ export class GroupCommit implements Storage {
 
   async #runTransaction(group: readonly WaitingCommit[]): Promise<void> {
     try {
-      const writes = group.length === 1 ? group[0]!.writes : group.flatMap((commit) => commit.writes);
+      const leaves = group.flatMap((commit) => commit.leaves);
+      const writes = group.flatMap((commit) => commit.writes);
+      if (leaves.length > 0) writes.push(this.#journal.row(leaves));
       await this.#storage.commit(writes, group.some((commit) => commit.strict) ? "strict" : "relaxed");
       for (const commit of group) commit.resolve();
+      this.#journal.tidy();
     } catch (error) {
       for (const commit of group) commit.reject(error);
     } finally {

@@ -11,7 +11,7 @@
 import { StorageError } from "../core/errors.ts";
 import type { Durability, Storage, StorageWrite, StoreName } from "./ports.ts";
 
-export const STORE_NAMES: readonly StoreName[] = ["records", "hints", "meta"];
+export const STORE_NAMES: readonly StoreName[] = ["records", "hints", "meta", "leaves"];
 
 const DISK_BYTES_MAX = 256 * 1_048_576;
 const HELD_COMMITS_MAX = 65_536;
@@ -118,6 +118,7 @@ export class MemoryDisk {
     records: new SortedBytes(),
     hints: new SortedBytes(),
     meta: new SortedBytes(),
+    leaves: new SortedBytes(),
   };
   /** Bytes of all keys and values. */
   bytes = 0;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { utf8Encode } from "../base/bytes.ts";
 import { positionOf, recordAddress } from "../core/address.ts";
-import { defaultConfig } from "../core/config.ts";
+import { defaultConfig, parametersFrom } from "../core/config.ts";
 import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Budget } from "./budget.ts";
@@ -27,7 +27,7 @@ function cluster() {
   const nodes: NodeId[] = [];
   for (const name of ["a", "b", "c"]) {
     const config = { ...defaultConfig, zone: name };
-    const found = name === "a" ? { n: 3, r: 2, w: 2, partitions: 16 } : undefined;
+    const found = name === "a" ? parametersFrom({ n: 3, r: 2, w: 2, partitions: 16 }) : undefined;
     nodes.push(simulator.add({ name, config, found, seeds: nodes.slice(0, 1) }));
   }
   simulator.runUntil(30_000);
@@ -102,7 +102,11 @@ test("the last holder of a partition is not to be lost, even if it is empty", ()
   const { simulator, operation, nodes, before, budget } = cluster();
   operation.acknowledged = undefined;
   expect(budget.everythingHeld()).toBe(true);
-  const nothing = { meta: { incarnation: 1, view: undefined }, shelves: { records: [], hints: [] } };
+  const nothing = {
+    meta: { incarnation: 1, view: undefined, unopened: [] },
+    shelves: { records: [], hints: [] },
+    leaves: [],
+  };
   for (const [i, node] of nodes.entries()) {
     simulator.crash(node);
     expect(before[i]!.meta?.view).toBeDefined();

@@ -19,6 +19,7 @@
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
  *   late-frame          what is addressed to an epoch that is over is dropped                                                        (1)
+ *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits, hedges within their budget (hedge-judge.ts); each request is answered once and in time; step never throws (simulator.ts) (8)
  */
 
@@ -73,6 +74,7 @@ export type Invariant =
   | "placement"
   | "quiet"
   | "late-frame"
+  | "statistics"
   | "bounded"
   | "answered";
 
@@ -149,7 +151,7 @@ export class Checkers {
       switch (effect.kind) {
         case "store":
           for (const write of effect.writes) {
-            if (write.store === "meta") continue;
+            if (write.store === "meta" || write.store === "leaves") continue;
             if (write.record === null) {
               this.#lettingGo.get(node)?.add(`${write.store} ${write.address}`);
               continue;
@@ -162,7 +164,7 @@ export class Checkers {
           const { message } = effect;
           if (message.kind === "ping" || message.kind === "pong") this.#told.get(node)?.set(effect.to, message.epoch);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
-          else if (message.kind === "transfer-page")
+          else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
           break;
         }
@@ -178,6 +180,8 @@ export class Checkers {
         case "load":
         case "scan":
         case "bucket-set":
+        case "load-leaves":
+        case "report-statistics":
         case "note":
           break;
       }
@@ -476,7 +480,16 @@ export class Checkers {
       const view = simulator.inspect(node);
       if (view === undefined) continue;
       const members = view.view?.members.length ?? 1;
-      const { hints = 0, peers = 0, puts = 0, gets = 0, forwarded = 0, greeted = 0, timers = 0 } = view.sizes;
+      const {
+        hints = 0,
+        peers = 0,
+        puts = 0,
+        gets = 0,
+        forwarded = 0,
+        greeted = 0,
+        timers = 0,
+        limited = 0,
+      } = view.sizes;
       const limits: readonly (readonly [string, number, number])[] = [
         ["requests", view.requests, config.requestsMax + members],
         ["hints", hints, config.hintsMax],
@@ -484,6 +497,7 @@ export class Checkers {
         ["transfers", view.transfers.length, config.transfersInFlightMax],
         ["peers", peers, simulator.nodes.length],
         ["greeted", greeted, simulator.nodes.length],
+        ["limited", limited, simulator.nodes.length],
         ["puts", puts, config.requestsMax],
         ["gets", gets, 2 * config.requestsMax],
         ["forwarded", forwarded, config.requestsMax],

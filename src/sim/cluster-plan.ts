@@ -5,13 +5,15 @@
  */
 
 import type { Prng } from "../base/prng.ts";
-import { type ClusterParameters, type Config, defaultConfig } from "../core/config.ts";
+import { type ClusterParameters, type Config, defaultConfig, parametersFrom } from "../core/config.ts";
 import type { Millis } from "../core/identifiers.ts";
 
 export const LARGE_NODES_MIN = 12;
 export const LONG_MS: Millis = 600_000;
 /** The share of large seeds. */
 const LARGE = 0.25;
+/** The share of seeds in which tokens are drawn by chance, half in placement 1, half in 2. */
+const RANDOM_TOKENS = 0.2;
 
 export interface Joining {
   readonly at: Millis;
@@ -39,7 +41,7 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const founderCapacity = prng.chance(0.25) ? 0 : 1;
   const usual = prng.chance(0.5);
   const n = usual ? 3 : prng.between(1, 5);
-  const parameters: ClusterParameters = {
+  const asked = {
     n,
     r: usual ? 2 : prng.between(1, n),
     w: usual ? 2 : prng.between(1, n),
@@ -65,15 +67,24 @@ export function drawCluster(prng: Prng): ClusterPlan {
     hintsMax: prng.chance(0.15) ? prng.between(1, 20) : defaultConfig.hintsMax,
     hintsInFlightMax: prng.pick([1, 16])!,
     rebalanceAfterMs: prng.pick([1_000, 5_000])!,
+    antiEntropyMs: prng.pick([2_000, 10_000])!,
+    scrubMs: prng.pick([2_000, 10_000])!,
   };
+  const usesCodec = prng.chance(0.12);
+  const parameters = prng.chance(RANDOM_TOKENS)
+    ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
+    : parametersFrom(asked);
+  const limited = { ...config, ...drawLimits(prng) };
+  return { parameters, founderCapacity, joins, config: limited, workloadFrom, faultsUntil, usesCodec, large };
+}
+
+/** One world in six has nodes that take little from each other; background work still gets done within the time for it. */
+function drawLimits(prng: Prng): Partial<Config> {
+  if (!prng.chance(1 / 6)) return {};
   return {
-    parameters,
-    founderCapacity,
-    joins,
-    config,
-    workloadFrom,
-    faultsUntil,
-    usesCodec: prng.chance(0.12),
-    large,
+    peerRequestsPerSecond: prng.between(1, 10),
+    peerRequestsBurst: prng.between(1, 10),
+    peerBackgroundPerSecond: prng.between(5, 30),
+    peerBackgroundBurst: prng.between(1, 20),
   };
 }

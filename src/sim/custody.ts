@@ -5,26 +5,27 @@
  *
  *   a hint goes      when its target has all of it; when that owns the key no more, W of the owners          ("copies-kept")
  *   a record goes    when all owners have all of it                                                          ("copies-kept")
- *   a holder says    that it holds a partition, when it has every put that W of its sources had at the begin ("placement")
+ *   a holder opens   a partition it has come to hold, when it has every put that a quorum of the others had then ("placement")
  *   at rest          no record lies with somebody who does not own its partition                             ("placement")
  *
  * All by what is on the disks, and by the ring as the one who acts sees it. What a lying disk took is nobody's fault: puts that lost a copy so
  * (`budget.ts` writes it down) are left out, and a node that is gone for good is waited for.
  *
- * Limits: LISTS_KEPT lists for each node and key that was sent on, one list of puts for each partition that is being copied.
+ * Limits: LISTS_KEPT lists for each node and key that was sent on, one list of puts for each partition that is not open yet.
  */
 
 import { keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { Key, NodeId, Partition } from "../core/identifiers.ts";
 import type { View } from "../core/membership.ts";
+import { quorumOf } from "../core/quorum.ts";
 import { type PreferenceList, Ring } from "../core/ring.ts";
 import { InvariantViolation, type Watched, setsOnDisk } from "./checkers.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
 
-/** What somebody who copies a partition must have in the end. */
+/** What somebody who came to hold a partition must have when it answers for it. */
 interface Begun {
-  /** Those it copies from. */
+  /** The others that counted. */
   readonly sources: ReadonlySet<NodeId>;
   readonly due: readonly { readonly history: KeyHistory; readonly operation: Operation }[];
 }
@@ -38,7 +39,7 @@ export class Custody {
   readonly #world: Watched;
   readonly #history: History;
   readonly #rings = new WeakMap<View, Ring>();
-  /** Whose a key was whenever a node sent it on, to let go of it afterwards, the latest last. By node and key. */
+  /** Whose a key was whenever a node sent it on, to let go of it afterwards, the latest last. By node and key, or partition. */
   readonly #sentTo = new Map<string, readonly PreferenceList[]>();
   /** By copier and partition. */
   readonly #begun = new Map<string, Begun>();
@@ -53,11 +54,14 @@ export class Custody {
     for (const effect of effects) {
       if (effect.kind === "send") {
         const { message } = effect;
-        if (message.kind === "transfer-request") this.#onCopying(node, message.partition);
+        if (message.kind === "tree-request" && message.level === 0)
+          for (const { index } of message.nodes) this.#onCompared(node, index);
         else if (message.kind === "replica-put" && (message.purpose === "hint" || message.purpose === "transfer"))
           this.#onSentOn(node, message.key);
       } else if (effect.kind === "note" && effect.note.what === "partition-held")
         this.#onHeld(node, effect.note.partition);
+      else if (effect.kind === "note" && effect.note.what === "partition-opened")
+        this.#onOpened(node, effect.note.partition);
     }
   }
 
@@ -69,7 +73,12 @@ export class Custody {
     const ring = this.#ringOf(node);
     if (history === undefined || history.lastWriteWins || ring === undefined) return;
     // Whose it was when it was sent, once or again, or whose it is: the ring may have changed in between.
-    const lists = [...(this.#sentTo.get(`${node} ${key}`) ?? []), listOf(ring, key)];
+    const partition = partitionOfKey(ring, key);
+    const lists = [
+      ...(this.#sentTo.get(`${node} ${key}`) ?? []),
+      ...(this.#sentTo.get(`${node} ${partition}`) ?? []),
+      ring.preferenceList(partition),
+    ];
     const rules = lists.map((list) => keepers(list, target, ring.view.parameters.w));
     for (const operation of history.operations) {
       if (operation.copiesLost > 0 || !history.shows(before.set, operation)) continue;
@@ -85,8 +94,8 @@ export class Custody {
     }
   }
 
-  /** To be called when all is at rest. */
-  checkNothingAstray(): void {
+  /** When all is at rest nothing lies where it does not belong; undefined when it is so. */
+  astray(): string | undefined {
     for (const node of this.#world.running) {
       const ring = this.#ringOf(node);
       if (ring === undefined) continue;
@@ -94,35 +103,38 @@ export class Custody {
         const key = keyOfRecord(address);
         const { owners } = listOf(ring, key);
         if (owners.includes(node) || owners.some((owner) => this.#isGone(owner))) continue;
-        throw new InvariantViolation(
-          "placement",
-          `at rest ${this.#world.nameOf(node)} has a record of ${key}, which it does not own`,
-        );
+        return `${this.#world.nameOf(node)} has a record of ${key}, which it does not own`;
       }
     }
+    return undefined;
   }
 
   #onSentOn(node: NodeId, key: Key): void {
     const ring = this.#ringOf(node);
     if (ring === undefined) return;
-    const place = `${node} ${key}`;
-    const list = listOf(ring, key);
+    this.#remember(`${node} ${key}`, listOf(ring, key));
+  }
+
+  /** It compares its tree of a partition with somebody's: what it lets go of afterwards, the owners of now have. */
+  #onCompared(node: NodeId, partition: Partition): void {
+    const list = this.#ringOf(node)?.preferenceList(partition);
+    if (list !== undefined) this.#remember(`${node} ${partition}`, list);
+  }
+
+  #remember(place: string, list: PreferenceList): void {
     const known = this.#sentTo.get(place) ?? [];
     if (known.at(-1) !== list) this.#sentTo.set(place, [...known.slice(1 - LISTS_KEPT), list]);
   }
 
-  /** The first page is asked for, or the first since there are other sources: a put that W of these have, at least one of N-W+1 hands over. */
-  #onCopying(node: NodeId, partition: Partition): void {
+  /** A newcomer counts from now on, and will answer reads later: what a quorum of the others has now, it must have then. */
+  #onHeld(node: NodeId, partition: Partition): void {
     const ring = this.#ringOf(node);
     if (ring === undefined) return;
     const copy = `${node} ${partition}`;
     const sources = sourcesOf(ring, node, partition);
-    const known = this.#begun.get(copy);
-    if (known !== undefined && areSame(known.sources, sources)) return;
-    const w = Math.min(ring.view.parameters.w, sources.size);
-    // What came since the first page was asked for may have missed the page, and comes to the copier as a write of its own, or as a hint.
-    const all = known?.due ?? this.#putsOf(ring, partition);
-    const due = all.filter(({ history, operation }) => {
+    const { n, w: asked } = ring.view.parameters;
+    const w = quorumOf(asked, n, sources.size);
+    const due = this.#putsOf(ring, partition).filter(({ history, operation }) => {
       const having = [...sources].filter((source) => this.#hasRecord(source, history, operation));
       return having.length >= w;
     });
@@ -136,7 +148,7 @@ export class Custody {
     });
   }
 
-  #onHeld(node: NodeId, partition: Partition): void {
+  #onOpened(node: NodeId, partition: Partition): void {
     const copy = `${node} ${partition}`;
     const begun = this.#begun.get(copy);
     this.#begun.delete(copy);
@@ -146,7 +158,7 @@ export class Custody {
       if (operation.copiesLost > 0 || this.#has(node, history, operation)) continue;
       throw new InvariantViolation(
         "placement",
-        `${this.#world.nameOf(node)} says that it holds partition ${partition}, but has not copied put ${operation.index} of ${history.key}`,
+        `${this.#world.nameOf(node)} answers for partition ${partition}, but has not copied put ${operation.index} of ${history.key}`,
       );
     }
   }

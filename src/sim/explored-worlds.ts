@@ -3,7 +3,7 @@
  * and, where one more is needed, d; unless a world says otherwise, n=3, r=2, w=2, all of them hold every key, and who coordinates is who is asked.
  */
 
-import { type ClusterParameters } from "../core/config.ts";
+import { type ClusterParameters, parametersFrom } from "../core/config.ts";
 import type { ClientStep, Place, SmallWorldOptions } from "./world-state.ts";
 
 export interface NamedWorld extends Omit<SmallWorldOptions, "makeNode"> {
@@ -13,7 +13,7 @@ export interface NamedWorld extends Omit<SmallWorldOptions, "makeNode"> {
 }
 
 const [a, b, c]: readonly [Place, Place, Place] = [0, 1, 2];
-const parameters: ClusterParameters = { n: 3, r: 2, w: 2, partitions: 4 };
+const parameters: ClusterParameters = parametersFrom({ n: 3, r: 2, w: 2, partitions: 4 });
 const three = { members: 3, parameters };
 /** a and b own KEY, c stands in for them. */
 const pair = { members: 3, parameters: { ...parameters, n: 2 } };

@@ -26,7 +26,6 @@ const WAKE_MS: Millis = 15_000;
 const GRACE_MS: Millis = 40_000;
 const SERVING_MS: Millis = 10_000;
 const AGREE_MS_MAX: Millis = 120_000;
-const SWEEP_MS: Millis = 5_000;
 const HINTS_ENOUGH = 1_000;
 
 export interface CoreWorld {
@@ -115,18 +114,13 @@ export class HealthyCore {
   }
 
   #agree(core: readonly NodeId[]): void {
-    const { simulator, history, callers, prng } = this.#in;
+    const { simulator } = this.#in;
     const until = simulator.now + AGREE_MS_MAX;
-    let nextSweep = simulator.now;
     for (;;) {
       const missing = this.#missing(core);
       if (missing === undefined) return;
       if (simulator.now >= until)
         throw new InvariantViolation("convergence", `a healthy core has not converged without the others: ${missing}`);
-      if (simulator.now >= nextSweep) {
-        nextSweep = simulator.now + SWEEP_MS;
-        for (const key of history.keys.keys()) callers.get(prng.pick(core)!, key, () => undefined);
-      }
       this.#wait(1_000);
     }
   }

@@ -80,6 +80,8 @@ export class HedgeJudge {
       watched.keys.set(`${event.request}`, event.key);
     } else if (event.kind === "message-received") {
       const { message, from } = event;
+      const tellsWhoCounts = message.kind === "replica-get-reply" && message.counted.length > 0;
+      if (tellsWhoCounts) watched.troubleAt = event.at;
       if (message.kind === "replica-get-reply" && message.outcome === "failed") watched.troubleAt = event.at;
       else if (message.kind === "coordinate-get") {
         watched.gets++;

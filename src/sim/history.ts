@@ -161,3 +161,8 @@ export class History {
     return count;
   }
 }
+
+/** Copies that an acknowledgement promises for good: while more than N count, some of those waited for are about to let go. */
+export function promisedOf(report: { readonly needed: number; readonly counted: number }, n: number): number {
+  return Math.max(1, report.needed - Math.max(0, report.counted - n));
+}

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { defaultConfig } from "../core/config.ts";
+import { type ClusterParameters, defaultConfig, parametersFrom } from "../core/config.ts";
 import type { NodeId } from "../core/identifiers.ts";
+import { holds } from "../core/membership.ts";
 import { DynamoNode } from "../core/node.ts";
+import { Ring } from "../core/ring.ts";
 import { Budget } from "./budget.ts";
 import { Checkers, type InvariantViolation } from "./checkers.ts";
 import { History } from "./history.ts";
@@ -21,7 +23,7 @@ const violationOf = (check: () => void): string | undefined => {
 };
 
 /** `count` members that have come to rest. */
-function cluster(count: number) {
+function cluster(count: number, asked: Partial<ClusterParameters> = {}) {
   const quietness = new Quietness();
   const simulator = new Simulator(1, {
     makeNode: (options) => new DynamoNode(options),
@@ -32,7 +34,7 @@ function cluster(count: number) {
   const history = new History();
   const checkers = new Checkers(history);
   checkers.watch(simulator);
-  const parameters = { n: 3, r: 2, w: 2, partitions: 16 };
+  const parameters = parametersFrom({ n: 3, r: 2, w: 2, partitions: 16, ...asked });
   const nodes: NodeId[] = [];
   for (let i = 0; i < count; i++) {
     const config = { ...defaultConfig, zone: `zone-${i}` };
@@ -84,6 +86,43 @@ describe("placement", () => {
     expect(violationOf(() => placement.check())).toBeUndefined();
   });
 
+  test("a token of its own that a node draws anew is a violation", () => {
+    const { simulator, nodes, placement } = cluster(4, { placement: 2, tokensPerNode: 4 });
+    placement.check();
+    const viewOf = simulator.viewOf.bind(simulator);
+    simulator.viewOf = (node: NodeId) => {
+      const view = viewOf(node)!;
+      const other = view.members.map((member) =>
+        member.node === nodes[1] ? { ...member, version: member.version + 1, tokens: [1, 2, 3, 4] } : member,
+      );
+      return { ...view, members: other };
+    };
+    expect(violationOf(() => placement.check())).toBe("placement");
+  });
+
+  test.each([1, 2] as const)(
+    "in placement %i, too, data follows the ring: only owners hold a partition, and all of them",
+    (strategy) => {
+      const { simulator, nodes, placement } = cluster(7, { placement: strategy, tokensPerNode: 6, partitions: 64 });
+      simulator.crash(nodes[3]!);
+      simulator.runUntil(simulator.now + 5_000);
+      simulator.restart(nodes[3]!);
+      simulator.runUntil(simulator.now + 30_000);
+      placement.check();
+      const view = simulator.viewOf(nodes[3]!)!;
+      expect(view.members.map(({ tokens }) => tokens.length)).toEqual(Array(7).fill(6));
+      const ring = new Ring(view);
+      for (let p = 0; p < 64; p++) {
+        const holding = view.members.filter((member) => holds(member, p)).map((member) => member.node);
+        expect(new Set(holding)).toEqual(new Set(ring.preferenceList(p).owners));
+        expect(ring.preferenceList(p).owners).toHaveLength(3);
+      }
+      // Not one owner for all: data has moved.
+      for (const node of nodes) expect(simulator.inspect(node)!.owed).toBe(0);
+      expect(new Set(view.claims.map((_, p) => ring.preferenceList(p).owners[0])).size).toBe(7);
+    },
+  );
+
   test("two rings behind one digest are a violation", () => {
     const { simulator, nodes, placement } = cluster(2);
     const viewOf = simulator.viewOf.bind(simulator);
@@ -103,11 +142,11 @@ describe("quietness", () => {
     const { simulator, nodes, quietness } = cluster(4);
     quietness.start(simulator.now);
     simulator.runUntil(simulator.now + 10_000);
-    quietness.judge(simulator.now, 4);
+    quietness.judge(simulator.now, 4, 10_000);
     quietness.start(simulator.now);
     const write = { value: new Uint8Array(1), context: [], operation: "0".repeat(32), at: 0, w: undefined } as const;
     simulator.put(nodes[0]!, "carts/ada" as never, { ...write, policy: "siblings" } as never, {}, () => undefined);
     simulator.runUntil(simulator.now + 10_000);
-    expect(violationOf(() => quietness.judge(simulator.now, 4))).toBe("quiet");
+    expect(violationOf(() => quietness.judge(simulator.now, 4, 10_000))).toBe("quiet");
   });
 });

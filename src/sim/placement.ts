@@ -3,12 +3,13 @@
  * nothing moves because of a failure. Looked at once a second, from outside: by what is on the disks and what the nodes show.
  *
  * "Nothing moves" is judged from a moment of peace on: when all nodes that there are agree and have dealt their tokens evenly, the claims are
- * remembered, and from then on no claim may get a newer version until a node is added (or comes back from an older disk, and joins once more).
+ * remembered, and from then on no claim may get a newer version until a node is added (or comes back from an older disk, and joins once more). The
+ * tokens that nodes draw for themselves in placements 1 and 2 may not change either.
  */
 
 import { bytesEqual } from "../base/bytes.ts";
 import { bucketsDigest } from "../core/buckets.ts";
-import type { Claim, View } from "../core/membership.ts";
+import { type View, memberOf } from "../core/membership.ts";
 import { claimsAfterGiving } from "../core/token-claims.ts";
 import { digestOf } from "../core/ring.ts";
 import type { Budget } from "./budget.ts";
@@ -18,7 +19,7 @@ import type { Simulator } from "./simulator.ts";
 export class PlacementChecker {
   readonly #simulator: Simulator;
   readonly #budget: Budget;
-  #peace: { readonly nodes: number; readonly claims: readonly Claim[] } | undefined;
+  #peace: { readonly nodes: number; readonly view: View } | undefined;
 
   constructor(simulator: Simulator, budget: Budget) {
     this.#simulator = simulator;
@@ -37,7 +38,7 @@ export class PlacementChecker {
     const views = this.#views();
     if (this.#peace?.nodes !== this.#simulator.nodes.length) this.#peace = undefined;
     if (this.#peace === undefined) this.#lookForPeace(views);
-    else for (const view of views) this.#checkUnmoved(view, this.#peace.claims);
+    else for (const view of views) this.#checkUnmoved(view, this.#peace.view);
   }
 
   #views(): View[] {
@@ -59,7 +60,11 @@ export class PlacementChecker {
         bucketsDigest(known.buckets) === bucketsDigest(view.buckets) &&
         known.members.every((member, i) => {
           const other = view.members[i];
-          return other?.node === member.node && bytesEqual(other.holders, member.holders);
+          return (
+            other?.node === member.node &&
+            bytesEqual(other.holders, member.holders) &&
+            sameTokens(other.tokens, member.tokens)
+          );
         });
       if (!same) throw new InvariantViolation("placement", "two nodes with one ring digest see different rings");
     }
@@ -72,16 +77,25 @@ export class PlacementChecker {
     if (first === undefined || views.length < living.length) return;
     if (first.members.length < this.#simulator.nodes.length) return;
     if (views.some((view) => view.members.length !== first.members.length || !sameClaims(view, first))) return;
-    const uneven = first.members.some((member) => claimsAfterGiving(first, member.node) !== first.claims);
-    if (!uneven) this.#peace = { nodes: this.#simulator.nodes.length, claims: first.claims };
+    const uneven =
+      first.parameters.placement === 3 &&
+      first.members.some((member) => claimsAfterGiving(first, member.node) !== first.claims);
+    if (!uneven) this.#peace = { nodes: this.#simulator.nodes.length, view: first };
   }
 
-  #checkUnmoved(view: View, claims: readonly Claim[]): void {
+  #checkUnmoved(view: View, peace: View): void {
+    for (const { node, tokens } of view.members)
+      if (!sameTokens(tokens, memberOf(peace, node)?.tokens ?? []))
+        throw new InvariantViolation("placement", `the tokens of ${this.#simulator.nameOf(node)} changed`);
     view.claims.forEach((claim, p) => {
-      if (claim.version > claims[p]!.version)
+      if (claim.version > peace.claims[p]!.version)
         throw new InvariantViolation("placement", `the token of partition ${p} moved, though nobody joined or left`);
     });
   }
+}
+
+function sameTokens(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((token, i) => token === b[i]);
 }
 
 function sameClaims(a: View, b: View): boolean {

@@ -1,7 +1,8 @@
 /**
- * Judges that a cluster with nothing to do is quiet (DESIGN section 12, invariant 7): no disk is read or written, and each node takes no more than
+ * Judges that a cluster with nothing to do is quiet (DESIGN section 12, invariant 7): no disk is written, none is read but for a page of the scrub each
+ * `scrubMs`, and each node takes no more than
  * STEPS_PER_NODE_SECOND steps and sends no more than MESSAGES_PER_NODE_SECOND messages a second, however many keys and nodes there are: two wakes
- * of the failure detector, pings to at most eight peers and their pongs, pings from about as many, and gossip of one digest.
+ * of the failure detector, pings to at most eight peers and their pongs, pings from about as many, gossip of one digest, and now and then a comparison of roots.
  */
 
 import type { Effect } from "../core/effect.ts";
@@ -16,11 +17,12 @@ export class Quietness {
   #since: Millis | undefined;
   #steps = 0;
   #messages = 0;
+  #scans = 0;
   #disk = 0;
 
   start(now: Millis): void {
     this.#since = now;
-    this.#steps = this.#messages = this.#disk = 0;
+    this.#steps = this.#messages = this.#scans = this.#disk = 0;
   }
 
   onStep(_event: NodeEvent, effects: readonly Effect[]): void {
@@ -28,17 +30,20 @@ export class Quietness {
     this.#steps++;
     for (const { kind } of effects) {
       if (kind === "send") this.#messages++;
-      else if (kind === "load" || kind === "store" || kind === "scan") this.#disk++;
+      else if (kind === "scan") this.#scans++;
+      else if (kind === "load" || kind === "store") this.#disk++;
     }
   }
 
-  judge(now: Millis, nodes: number): void {
+  judge(now: Millis, nodes: number, scrubMs: Millis): void {
     if (this.#since === undefined) return;
     const nodeSeconds = (nodes * (now - this.#since)) / 1_000;
+    const pages = nodes * (1 + (now - this.#since) / scrubMs);
     this.#since = undefined;
-    const told = `an idle cluster of ${nodes} nodes took ${this.#steps} steps, sent ${this.#messages} messages and used its disks ${this.#disk} times in ${nodeSeconds} node seconds`;
+    const told = `an idle cluster of ${nodes} nodes took ${this.#steps} steps, sent ${this.#messages} messages and used its disks ${this.#disk} times, and read ${this.#scans} pages, in ${nodeSeconds} node seconds`;
     if (
       this.#disk > 0 ||
+      this.#scans > pages ||
       this.#steps > STEPS_PER_NODE_SECOND * nodeSeconds ||
       this.#messages > MESSAGES_PER_NODE_SECOND * nodeSeconds
     )

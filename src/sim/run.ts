@@ -12,7 +12,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { runMutated } from "./run-mutated.ts";
 import { describeOptions, shrink } from "./shrink.ts";
-import { sometimesPoints } from "./sometimes.ts";
+import { sometimesPoints, versionsReadPoints } from "./sometimes.ts";
 import { type SeedOptions, type SeedOutcome, runSeed } from "./swarm.ts";
 
 /** From this many seeds on every `sometimes` point must have been reached. */
@@ -169,6 +169,11 @@ const seconds = (performance.now() - startedAt) / 1_000;
 settled.sort((a, b) => a - b);
 const neverReached =
   totals.seeds >= STANDARD_SEEDS ? sometimesPoints.filter((point) => (sometimes[point] ?? 0) === 0) : [];
+const versionsRead = versionsReadPoints.map((point) => sometimes[point] ?? 0);
+const reads = Math.max(
+  1,
+  versionsRead.reduce((sum, count) => sum + count, 0),
+);
 const summary = {
   seeds: totals.seeds,
   failed: totals.failed,
@@ -181,6 +186,8 @@ const summary = {
   events: totals.events,
   eventsPerSecond: Math.round(totals.events / seconds),
   neverReached,
+  /** Shares of all gets that were answered with 0, 1, 2, 3, and 4 or more versions. */
+  divergence: versionsRead.map((count) => Number((count / reads).toFixed(6))),
   sometimes: Object.fromEntries(Object.entries(sometimes).sort(([a], [b]) => (a < b ? -1 : 1))),
 };
 if (words.json) out(`${JSON.stringify(summary)}\n`);

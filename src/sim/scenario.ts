@@ -9,7 +9,7 @@
  *   The cluster
  *   cluster a b c d n=3 r=2 w=2     nodes in the order of joining, one after the other; the first founds. `s:0` has capacity 0, `a@east` is in
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
- *                                   most), cache=1 (records in memory at most)
+ *                                   most), cache=1 (records in memory at most), placement=1 tokens=4 (random tokens of a node)
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
@@ -56,7 +56,7 @@
  *   check a bucket carts = siblings w=1      what a has heard of a bucket, or nothing
  *   check a hints = 1                        hints on a's disk
  *   check a hints carts/ada = 1              those of one key
- *   check a tokens >= 5                      what a claims of the ring
+ *   check a tokens >= 5                      tokens of a
  *   check a members = 4                      whom a knows
  *   check copies carts/ada milk >= 2         disks with this value, as a record or as a hint
  *   check owners carts/ada = b c a           likewise counted, joining, fallbacks: the preference list, as the first node sees it
@@ -73,7 +73,15 @@ import { Prng } from "../base/prng.ts";
 import { toHex, utf8Encode } from "../base/bytes.ts";
 import { type BucketPolicy, bucketNameOf, bucketNamed } from "../core/buckets.ts";
 import { hintAddress, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
-import { type ClusterParameters, type Config, defaultConfig, defaultParameters } from "../core/config.ts";
+import {
+  type ClusterParameters,
+  type Config,
+  type PlacementStrategy,
+  defaultConfig,
+  defaultParameters,
+  parametersFault,
+  parametersFrom,
+} from "../core/config.ts";
 import type { Clock, DvvSet } from "../core/dvvset.ts";
 import type { Effect, Note, Write } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
@@ -82,7 +90,7 @@ import type { ClientResult, Message } from "../core/message.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
 import { Checkers, setsOnDisk } from "./checkers.ts";
-import { History, type OperationBits } from "./history.ts";
+import { History, type OperationBits, promisedOf } from "./history.ts";
 import { parseOptions } from "./shrink.ts";
 import { Simulator } from "./simulator.ts";
 import { runSeed } from "./swarm.ts";
@@ -259,12 +267,18 @@ class Scenario {
 
   #cluster(words: readonly string[]): void {
     const numbers = numbersOf(words);
-    const parameters: ClusterParameters = {
+    const asked: Partial<ClusterParameters> = {
       n: numbers.get("n") ?? defaultParameters.n,
       r: numbers.get("r") ?? defaultParameters.r,
       w: numbers.get("w") ?? defaultParameters.w,
       partitions: numbers.get("partitions") ?? 16,
+      // What is no placement is refused below.
+      placement: (numbers.get("placement") ?? defaultParameters.placement) as PlacementStrategy,
     };
+    const tokensPerNode = numbers.get("tokens");
+    const parameters = parametersFrom(tokensPerNode === undefined ? asked : { ...asked, tokensPerNode });
+    const fault = parametersFault(parameters);
+    if (fault !== undefined) throw new ScenarioError(fault);
     this.#config = {
       ...defaultConfig,
       hintsMax: numbers.get("hints") ?? defaultConfig.hintsMax,
@@ -346,7 +360,7 @@ class Scenario {
     if (!/^\d+$/.test(count)) throw new ScenarioError("fail how many?");
     if (what === "reads") return disk.failReads(Number(count));
     if (what !== "commits") throw new ScenarioError("fail reads or commits?");
-    const stores: readonly Write["store"][] = ["records", "hints", "meta"];
+    const stores: readonly Write["store"][] = ["records", "hints", "meta", "leaves"];
     const store = stores.find((one) => how.includes(one));
     disk.failCommits(Number(count), store, how.includes("applied"));
   }
@@ -467,8 +481,9 @@ class Scenario {
     this.#world.put(node, key, write, { prefer: base?.prefer }, (result) => {
       done(result);
       if (result?.outcome !== "put") return;
-      const { needed, coordinator } = result.report;
-      this.#checkers.onAcknowledged(put, needed);
+      const { coordinator } = result.report;
+      this.#checkers.onAcknowledged(put, result.report.needed);
+      const needed = promisedOf(result.report, this.#world.viewOf(coordinator)?.parameters.n ?? Infinity);
       if (put.acknowledged === undefined || put.acknowledged.needed < needed)
         put.acknowledged = { needed, at: this.#world.now, coordinator };
       const seen = put.past.copy();
@@ -670,6 +685,12 @@ const kinds: readonly Message["kind"][] = [
   "transfer-page",
   "release-request",
   "release-reply",
+  "tree-request",
+  "tree-reply",
+  "leaf-request",
+  "leaf-reply",
+  "fetch-request",
+  "fetch-reply",
 ];
 
 function kindOf(word: string | undefined): Message["kind"] | undefined {

@@ -64,7 +64,13 @@ test("effects come back as events: storage, links, messages, disconnect", () => 
     const [peer] = simulator.nodes.filter((other) => other !== node.options.id);
     switch (event.kind) {
       case "started":
-        return [{ kind: "store", ticket: 1, writes: [{ store: "meta", meta: { incarnation: 1, view: undefined } }] }];
+        return [
+          {
+            kind: "store",
+            ticket: 1,
+            writes: [{ store: "meta", meta: { incarnation: 1, view: undefined, unopened: [] } }],
+          },
+        ];
       case "stored":
         return peer === undefined ? [] : [{ kind: "connect", peer }];
       case "peer-connected":
@@ -103,7 +109,9 @@ test("a crash ends callers' hopes, keeps what was durable, and loses what was no
           {
             kind: "store",
             ticket: 1,
-            writes: [{ store: "meta", meta: { incarnation: event.kind === "started" ? 1 : 2, view: undefined } }],
+            writes: [
+              { store: "meta", meta: { incarnation: event.kind === "started" ? 1 : 2, view: undefined, unopened: [] } },
+            ],
           },
         ]
       : [],

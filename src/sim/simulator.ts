@@ -23,6 +23,7 @@ import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
 import type { View } from "../core/membership.ts";
 import type { NodeOptions, NodeView } from "../core/node.ts";
+import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type MessageCodec, type NetworkProfile, VirtualNetwork } from "./virtual-network.ts";
 import { type StorageCodec, type StorageProfile, VirtualStorage } from "./virtual-storage.ts";
@@ -42,7 +43,11 @@ export interface SimulatedNode {
   inspect(): NodeView;
   /** What it sees of the cluster; cheap, unlike `inspect`. */
   readonly view?: View | undefined;
+  /** What it has counted. */
+  readonly statistics?: StatisticsSnapshot;
 }
+
+export type StatisticsReport = Extract<Effect, { kind: "report-statistics" }>;
 
 /** A node broke its contract with its host. */
 export class SimulationError extends Error {
@@ -116,6 +121,7 @@ interface Host {
   readonly requests: Map<RequestId, (result: ClientResult | undefined) => void>;
   /** Callers who have set a bucket. */
   readonly setting: Map<RequestId, (refusal: BucketRefusal | undefined) => void>;
+  readonly surveys: Map<RequestId, (report: StatisticsReport) => void>;
   steppedAt: Millis;
   stepsThen: number;
 }
@@ -209,6 +215,10 @@ export class Simulator {
     return this.#hosts.get(node)?.node?.view;
   }
 
+  statisticsOf(node: NodeId): StatisticsSnapshot | undefined {
+    return this.#hosts.get(node)?.node?.statistics;
+  }
+
   /** Puts a new host there and starts its node now. */
   add(options: HostOptions): NodeId {
     assert(this.#hosts.size < HOSTS_MAX, `more than ${HOSTS_MAX} hosts`);
@@ -245,6 +255,7 @@ export class Simulator {
       wiped: false,
       requests: new Map(),
       setting: new Map(),
+      surveys: new Map(),
       steppedAt: -1,
       stepsThen: 0,
     };
@@ -278,6 +289,7 @@ export class Simulator {
     const callers = [...host.requests.values()];
     host.requests.clear();
     host.setting.clear();
+    host.surveys.clear();
     for (const answer of callers) answer(undefined);
   }
 
@@ -402,6 +414,13 @@ export class Simulator {
     const request = this.#nextRequest++;
     host.setting.set(request, answer);
     this.#happens(node, { kind: "set-bucket", request, name, properties });
+  }
+
+  /** Asks a node what all members have counted. Answers once, or not at all when the node ends first. */
+  survey(node: NodeId, answer: (report: StatisticsReport) => void): void {
+    const request = this.#nextRequest++;
+    this.#host(node).surveys.set(request, answer);
+    this.#happens(node, { kind: "client-statistics", request, timeoutMs: undefined });
   }
 
   /** The caller loses interest: it gets no answer. */
@@ -542,6 +561,9 @@ export class Simulator {
       case "scan":
         host.storage.scan(effect.ticket, effect);
         break;
+      case "load-leaves":
+        host.storage.loadLeaves(effect.ticket);
+        break;
       case "reply": {
         const answer = host.requests.get(effect.request);
         host.requests.delete(effect.request);
@@ -552,6 +574,12 @@ export class Simulator {
         const answer = host.setting.get(effect.request);
         host.setting.delete(effect.request);
         if (answer !== undefined) this.after(0, () => answer(effect.refusal));
+        break;
+      }
+      case "report-statistics": {
+        const answer = host.surveys.get(effect.request);
+        host.surveys.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(effect));
         break;
       }
       case "note":

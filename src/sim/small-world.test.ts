@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { parametersFrom } from "../core/config.ts";
 import type { Effect } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import { DynamoNode, type NodeOptions } from "../core/node.ts";
@@ -12,9 +13,9 @@ const STATES_MAX = 200_000;
 const put = (at: number, key = "carts/ada"): ClientStep => ({ do: "put", at, key });
 const shipped = (options: NodeOptions): ExploredNode => new DynamoNode(options);
 /** One owner for each key: a for carts/ada, b for carts/bob. */
-const apart = { members: 2, parameters: { n: 1, r: 1, w: 1, partitions: 2 }, makeNode: shipped };
+const apart = { members: 2, parameters: parametersFrom({ n: 1, r: 1, w: 1, partitions: 2 }), makeNode: shipped };
 /** a and b own carts/ada, c stands in for them. */
-const pair = { members: 3, parameters: { n: 2, r: 1, w: 2, partitions: 4 }, makeNode: shipped };
+const pair = { members: 3, parameters: parametersFrom({ n: 2, r: 1, w: 2, partitions: 4 }), makeNode: shipped };
 
 function named(name: string): Omit<SmallWorldOptions, "makeNode"> {
   const found = exploredWorlds.find((world) => world.name === name);

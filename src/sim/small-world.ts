@@ -29,7 +29,8 @@
 
 import { assert, unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "../core/address.ts";
-import { type Member, allHolders, withHolder } from "../core/membership.ts";
+import { type Member, type View, noHolders, withHolder } from "../core/membership.ts";
+import { Ring } from "../core/ring.ts";
 import { InvariantViolation } from "./checkers.ts";
 import type { Explorable } from "./explorer.ts";
 import { Fingerprint, fingerprintOf } from "./fingerprint.ts";
@@ -167,19 +168,29 @@ export class SmallWorld implements Explorable<WorldState, Action> {
 
   // The inside
 
+  /** Each holds what it owns; what a node owns that is joining is held by all others, one of whom owned it before. */
+  #hold(view: View & { members: Member[] }, joining: readonly number[]): void {
+    const ring = new Ring(view);
+    const { ids, keys } = this.#ledger;
+    const ofKeys = new Set(keys.map((key) => partitionOf(positionOf(key), view.claims.length)));
+    view.members = view.members.map((member, place) => {
+      let { holders } = member;
+      for (let p = 0; p < view.claims.length; p++) {
+        const comes = (at: number): boolean => ofKeys.has(p) && joining.includes(at) && ring.owns(ids[at]!, p);
+        const replaces = joining.some(comes);
+        if (!comes(place) && (replaces || ring.owns(member.node, p))) holders = withHolder(holders, p, true);
+      }
+      return { ...member, holders };
+    });
+  }
+
   #prepare(): WorldState {
     const { members, parameters, joining = [], restarted = [], clients, prepared = [] } = this.options;
     const view = {
       parameters,
-      members: this.#ledger.ids.map((node, place): Member => {
-        const all = allHolders(parameters.partitions);
-        const holders = joining.includes(place)
-          ? this.#ledger.keys.reduce(
-              (bits, key) => withHolder(bits, partitionOf(positionOf(key), parameters.partitions), false),
-              all,
-            )
-          : all;
+      members: this.#ledger.ids.map((node): Member => {
         const { capacity, zone } = this.#ledger.config;
+        const holders = noHolders(parameters.partitions);
         return {
           node,
           incarnation: 1,
@@ -187,6 +198,7 @@ export class SmallWorld implements Explorable<WorldState, Action> {
           capacity,
           zone,
           holders,
+          tokens: [],
           protocolMin: 1,
           protocolMax: 1,
           hidden: false,
@@ -198,12 +210,13 @@ export class SmallWorld implements Explorable<WorldState, Action> {
       })),
       buckets: [],
     };
+    this.#hold(view, joining);
     const client: ClientState = { step: 0, waits: false, seen: undefined, mustSee: NOTHING };
     const turn = new Turn(this.#ledger, this.options, {
       now: 0,
       nodes: this.#ledger.ids.map(() => undefined),
       starts: this.#ledger.ids.map(() => 0),
-      disks: this.#ledger.ids.map(() => SmallDisk.fresh({ incarnation: 1, view })),
+      disks: this.#ledger.ids.map(() => SmallDisk.fresh({ incarnation: 1, view, unopened: NOTHING })),
       wiped: 0,
       faultsUsed: 0,
       links: this.#ledger.pairs.map(() => 0),

@@ -15,6 +15,7 @@ export const sometimesPoints = [
   "core served alone",
   "damaged record found",
   "dot minted under a kept actor",
+  "early answer",
   "get failed",
   "get hedged",
   "gray failure",
@@ -23,14 +24,22 @@ export const sometimesPoints = [
   "hint refused",
   "hint re-routed",
   "late frame dropped",
+  "leaf corrected",
+  "newcomer not known yet",
   "one operation under several dots",
   "owners out of reach",
   "page refused",
   "partition dropped",
+  "partition dropped in placement 1",
+  "partition dropped in placement 2",
   "partition held",
+  "partition opened",
+  "peer limited",
   "peer suspected",
   "put failed",
   "put forwarded",
+  "quorum grown",
+  "read of one who does not count",
   "read repaired",
   "release refused",
   "retry after a failure",
@@ -42,8 +51,20 @@ export const sometimesPoints = [
   "storage failed",
   "three siblings merged",
   "tombstone read",
+  "tree exchange failed",
+  "trees evened out",
+  "write kept by one who does not count",
 ] as const;
 export type SometimesPoint = (typeof sometimesPoints)[number];
+
+/** Gets by how many versions their answer had: how far a run made replicas diverge (paper, section 6.3). */
+export const versionsReadPoints = [
+  "get saw 0 versions",
+  "get saw 1 version",
+  "get saw 2 versions",
+  "get saw 3 versions",
+  "get saw 4 or more versions",
+] as const;
 
 export class Sometimes {
   readonly #counts = new Map<string, number>();
@@ -72,6 +93,17 @@ export class Sometimes {
         effects.some((effect) => effect.kind === "note" && effect.note.what === "bucket")
       )
         this.reached("bucket heard of");
+      if (message.kind === "replica-put-reply" && message.outcome === "early") this.reached("early answer");
+      if (message.kind === "replica-put-reply" && message.outcome === "hinted")
+        this.reached("write kept by one who does not count");
+      if (message.kind === "replica-get-reply" && message.outcome === "moved")
+        this.reached("read of one who does not count");
+      if (message.kind === "known-reply" && !message.known) this.reached("newcomer not known yet");
+      if (
+        (message.kind === "leaf-reply" && message.outcome === "refused") ||
+        (message.kind === "tree-reply" && message.refused.length > 0)
+      )
+        this.reached("tree exchange failed");
     }
     for (const effect of effects) {
       if (effect.kind === "note") this.#onNote(effect.note);
@@ -87,7 +119,9 @@ export class Sometimes {
 
   #onReply(result: (Effect & { kind: "reply" })["result"]): void {
     if (result.outcome === "put" && result.report.hintedFor.length > 0) this.reached("sloppy quorum");
+    if (result.outcome === "put" && result.report.counted > 3 && result.report.needed > 3) this.reached("quorum grown");
     if (result.outcome !== "got") return;
+    this.count(versionsReadPoints[Math.min(result.set.siblings.length, versionsReadPoints.length - 1)]!);
     if (result.set.siblings.length > 1) this.reached("siblings read");
     if (result.set.siblings.some((sibling) => sibling.value === null)) this.reached("tombstone read");
   }
@@ -125,12 +159,20 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "peer suspected";
     case "peer-gray":
       return "gray failure";
+    case "peer-limited":
+      return "peer limited";
     case "late-dropped":
       return "late frame dropped";
     case "clock-jump":
       return "clock jumped";
     case "rings-differ":
       return "ring views differed";
+    case "exchanged":
+      return "trees evened out";
+    case "leaf-corrected":
+      return "leaf corrected";
+    case "partition-opened":
+      return "partition opened";
     case "partition-held":
       return "partition held";
     case "partition-dropped":

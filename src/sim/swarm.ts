@@ -7,8 +7,8 @@
  *   healing     all come back; no more faults and no more requests
  *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX, and not before the last late frame has come out. Until the Merkle
  *               trees are there, a record that one owner missed is found by reads alone, so every key is read now and then
- *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; and a
- *               cluster that has nothing to do is quiet
+ *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; a cluster
+ *               that has nothing to do is quiet; and nodes have counted what their callers saw
  *
  * The same seed and options give the same outcome, to the last byte, everywhere.
  */
@@ -23,6 +23,7 @@ import { Ring } from "../core/ring.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
 import { bucketNameOf } from "../core/buckets.ts";
+import { Audit } from "./audit.ts";
 import { BucketActs } from "./bucket-acts.ts";
 import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
@@ -46,7 +47,6 @@ import { Callers, type Workload, drawWorkload, isSessionKey } from "./workload.t
 export const SETTLE_MS_MAX: Millis = 180_000;
 /** Rest is rest only if it lasts: tokens are given away some seconds after a view has changed. */
 const REST_MS: Millis = 10_000;
-const SWEEP_MS: Millis = 10_000;
 const BOUNDS_MS: Millis = 5_000;
 /** How long a cluster that has settled is watched for being quiet. */
 const QUIET_MS: Millis = 10_000;
@@ -117,6 +117,7 @@ class SeedRun {
   readonly #core: HealthyCore;
   readonly #hedgeJudge = new HedgeJudge();
   readonly #quietness = new Quietness();
+  readonly #audit: Audit;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -135,6 +136,7 @@ class SeedRun {
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
+    this.#audit = new Audit(this.#simulator);
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -206,11 +208,13 @@ class SeedRun {
             if (effect.note.what === "minted" && effect.note.fresh) this.#onFreshActor(node, effect.note.key);
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
+            else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
           }
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
           const { slowReplyMs } = this.#plan.config;
           this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
+          this.#audit.onStep(node, event, effects);
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
@@ -232,9 +236,9 @@ class SeedRun {
   }
 
   #makeCallers(prng: Prng, workload: Workload): Callers {
-    const { n, w } = this.#plan.parameters;
+    const { parameters } = this.#plan;
     const { timerLatenessMs } = this.#faults;
-    return new Callers(this.#simulator, this.#history, this.#checkers, prng, workload, { n, w, timerLatenessMs });
+    return new Callers(this.#simulator, this.#history, this.#checkers, prng, workload, { parameters, timerLatenessMs });
   }
 
   run(): SeedOutcome {
@@ -301,6 +305,7 @@ class SeedRun {
 
   #heal(): void {
     const simulator = this.#simulator;
+    this.#audit.check();
     this.#callers.stop();
     simulator.heal();
     simulator.network.profile = { ...calmNetwork, latencyMs: this.#faults.network.latencyMs };
@@ -312,17 +317,18 @@ class SeedRun {
     const simulator = this.#simulator;
     const { network } = this.#faults;
     const from = simulator.now;
-    let nextSweep = from + SWEEP_MS;
     let waitsFor: string | undefined;
     for (;;) {
       simulator.runUntil(simulator.now + 1_000);
       this.#checkers.checkBounds();
       this.#placement.check();
-      const { sinceMs, missing } = this.#checkers.rest();
+      const rest = this.#checkers.rest();
+      const { sinceMs } = rest;
+      const missing = rest.missing ?? this.#custody.astray();
       if (missing !== waitsFor) this.#tell(`no rest yet: ${missing ?? "it must last"}`);
       waitsFor = missing;
       const noneOnItsWay = simulator.now - from >= (network.lateProbability > 0 ? network.lateMsMax : 0);
-      if (sinceMs >= REST_MS && noneOnItsWay && this.#callers.underWay === 0) {
+      if (sinceMs >= REST_MS && missing === undefined && noneOnItsWay && this.#callers.underWay === 0) {
         this.#settledMs = simulator.now - sinceMs - from;
         return;
       }
@@ -331,23 +337,15 @@ class SeedRun {
           "convergence",
           `${SETTLE_MS_MAX} ms after the last fault ${missing ?? "there is no rest"}`,
         );
-      if (missing === undefined) continue;
-      if (simulator.now < nextSweep) continue;
-      nextSweep = simulator.now + SWEEP_MS;
-      for (const key of this.#history.keys.keys()) {
-        const node = this.#prng.pick(simulator.running);
-        if (node !== undefined) this.#callers.get(node, key, () => undefined);
-      }
     }
   }
 
   #judge(): void {
     const simulator = this.#simulator;
     this.#checkers.checkNothingLost();
-    this.#custody.checkNothingAstray();
     this.#quietness.start(simulator.now);
     simulator.runUntil(simulator.now + QUIET_MS);
-    this.#quietness.judge(simulator.now, simulator.running.length);
+    this.#quietness.judge(simulator.now, simulator.running.length, this.#plan.config.scrubMs);
 
     const ring = this.#ring();
     if (ring === undefined) return;
@@ -377,6 +375,8 @@ class SeedRun {
     } while (missing !== undefined && simulator.now < until);
     if (missing !== undefined) throw new InvariantViolation("convergence", `settled, but then ${missing}`);
     this.#judgeBuckets();
+    this.#audit.check();
+    this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
   }
 
   /** All have heard of the buckets, and each goes by them. */
@@ -433,6 +433,12 @@ class SeedRun {
     if (ring?.owns(target, partition) === false) this.#sometimes.reached("hint re-routed");
   }
 
+  /** Data has moved from a former owner to another, to the end. */
+  #onPartitionDropped(): void {
+    const { placement } = this.#plan.parameters;
+    if (placement !== 3) this.#sometimes.reached(`partition dropped in placement ${placement}`);
+  }
+
   /** Something about the world as a whole, for traces and timelines. */
   #tell(what: string): void {
     if (this.#options.trace !== true) return;
@@ -458,9 +464,10 @@ class SeedRun {
 
   #shape(): string {
     const { parameters, founderCapacity, usesCodec } = this.#plan;
-    const { n, r, w, partitions } = parameters;
+    const { n, r, w, partitions, placement, tokensPerNode } = parameters;
+    const tokens = placement === 3 ? "" : ` placement=${placement} tokens=${tokensPerNode}`;
     const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}`;
-    return `${this.#simulator.nodes.length} nodes n=${n} r=${r} w=${w} partitions=${partitions}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
+    return `${this.#simulator.nodes.length} nodes n=${n} r=${r} w=${w} partitions=${partitions}${tokens}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
   }
 }
 

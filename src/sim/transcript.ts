@@ -152,6 +152,25 @@ export function formatMessage(message: Message, names: Names): string {
       return `release-request #${message.request} partitions=${message.partitions.length}`;
     case "release-reply":
       return `release-reply #${message.request} partitions=${message.partitions.length}`;
+    case "known-request":
+      return `known-request #${message.request} version=${message.incarnation}.${message.version}`;
+    case "known-reply":
+      return `known-reply #${message.request} ${message.known ? "known" : "not known"}`;
+    case "tree-request":
+      return `tree-request #${message.request} level=${message.level} nodes=${message.nodes.length}`;
+    case "tree-reply":
+      return `tree-reply #${message.request} level=${message.level} differing=${message.differing.length}${message.refused.length === 0 ? "" : ` refused=${message.refused.length}`}`;
+    case "leaf-request":
+      return `leaf-request #${message.request} leaf=${message.leaf}`;
+    case "leaf-reply":
+      return `leaf-reply #${message.request} ${message.outcome} ${message.records.map(({ key, digest }) => (digest === 0 ? `${key} damaged` : key)).join(", ")}`;
+    case "fetch-request":
+      return `fetch-request #${message.request} ${message.keys.join(", ")}`;
+    case "fetch-reply":
+      return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
+    case "statistics-request":
+    case "statistics-reply":
+      return `${message.kind} #${message.request}`;
     default:
       return unreachable(message);
   }
@@ -185,19 +204,30 @@ export function formatNote(note: Note, names: Names): string {
       return `stand-in ${note.key}`;
     case "damaged":
       return `damaged ${note.key}`;
+    case "exchanged":
+      return `exchanged ${note.records} records with ${names.node(note.peer)}`;
+    case "leaf-corrected":
+      return `leaf-corrected ${note.leaf}`;
     case "many-siblings":
       return `many-siblings ${note.key} ${note.siblings}`;
+    case "long-clock":
+      return `long-clock ${note.key} ${note.entries}`;
     case "peer-up":
     case "peer-suspect":
     case "peer-gray":
     case "peer-down":
     case "rings-differ":
       return `${note.what} ${names.node(note.peer)}`;
+    case "parameters-differ":
+      return `parameters-differ ${names.node(note.peer)}: ${note.difference}`;
     case "late-dropped":
       return `late-dropped ${note.message} from ${names.node(note.from)}`;
+    case "peer-limited":
+      return `peer-limited ${note.message} of ${names.node(note.peer)}`;
     case "clock-jump":
       return `clock-jump ${note.gapMs} ms`;
     case "partition-held":
+    case "partition-opened":
     case "partition-dropped":
       return `${note.what} ${note.partition}`;
     case "storage-failed":
@@ -213,8 +243,9 @@ export function formatEvent(event: NodeEvent, names: Names): string {
     case "wake":
       return event.kind;
     case "found-cluster": {
-      const { n, r, w, partitions } = event.parameters;
-      return `found-cluster n=${n} r=${r} w=${w} partitions=${partitions}`;
+      const { n, r, w, partitions, placement, tokensPerNode } = event.parameters;
+      const tokens = placement === 3 ? "" : ` placement=${placement} tokens=${tokensPerNode}`;
+      return `found-cluster n=${n} r=${r} w=${w} partitions=${partitions}${tokens}`;
     }
     case "client-get":
       return `client-get #${event.request} ${event.key}${formatReadQuorum(event)}`;
@@ -222,6 +253,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-put #${event.request} ${event.key} ${formatWrite(event.write, names)}`;
     case "set-bucket":
       return `set-bucket #${event.request} ${event.name} ${formatBucket(event.properties)}`;
+    case "client-statistics":
+      return `client-statistics #${event.request}`;
     case "client-abandoned":
       return `client-abandoned #${event.request}`;
     case "message-received":
@@ -237,6 +270,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `storage-failed #${event.ticket} ${event.reason}`;
     case "scanned":
       return `scanned #${event.ticket} entries=${event.entries.length}${event.done ? " done" : ""}`;
+    case "leaves-loaded":
+      return `leaves-loaded #${event.ticket} leaves=${event.leaves.length}`;
     case "visibility":
       return `visibility ${event.hidden ? "hidden" : "shown"}`;
     default:
@@ -265,11 +300,17 @@ export function formatEffect(effect: Effect, names: Names): string {
         .map((write) =>
           write.store === "meta"
             ? `meta incarnation=${write.meta.incarnation}`
-            : `${formatAddress(write.store, write.address, names)} ${write.record === null ? "removed" : formatSet(write.record.set, names)}`,
+            : write.store === "leaves"
+              ? `leaf ${write.leaf} ${write.change === "add" ? "changed" : "corrected"}`
+              : `${formatAddress(write.store, write.address, names)} ${write.record === null ? "removed" : formatSet(write.record.set, names)}`,
         )
         .join(", ")}`;
+    case "load-leaves":
+      return `load-leaves #${effect.ticket}`;
     case "scan":
       return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
+    case "report-statistics":
+      return `report-statistics #${effect.request} members=${effect.members.length} silent=${effect.silent.length}`;
     case "reply":
       return `reply #${effect.request} ${formatResult(effect.result, names)}`;
     case "bucket-set":

@@ -96,7 +96,7 @@ describe("commits", () => {
     storage.full = true;
     write(2, "y", "w");
     write(3, "x", null);
-    storage.commit(4, [{ store: "meta", meta: { incarnation: 2, view: undefined } }]);
+    storage.commit(4, [{ store: "meta", meta: { incarnation: 2, view: undefined, unopened: [] } }]);
     expect(run().map((answer) => answer.kind)).toEqual(["storage-failed", "stored", "stored"]);
     expect([storage.get("records", "x"), storage.get("records", "y")]).toEqual([undefined, undefined]);
     storage.full = false;
@@ -124,7 +124,7 @@ describe("commits", () => {
 
   test("keep the meta record as the last one said", () => {
     const { storage, run } = disk();
-    storage.commit(1, [{ store: "meta", meta: { incarnation: 4, view: undefined } }]);
+    storage.commit(1, [{ store: "meta", meta: { incarnation: 4, view: undefined, unopened: [] } }]);
     expect(storage.meta).toBeUndefined();
     run();
     expect(storage.meta?.incarnation).toBe(4);
@@ -206,12 +206,12 @@ describe("a disk that lies", () => {
   test("goes back to an earlier picture of itself", () => {
     const { storage, run, write } = disk();
     write(1, "x", "old");
-    storage.commit(2, [{ store: "meta", meta: { incarnation: 1, view: undefined } }]);
+    storage.commit(2, [{ store: "meta", meta: { incarnation: 1, view: undefined, unopened: [] } }]);
     run();
     const picture = storage.picture();
     write(3, "x", "new");
     write(4, "y", "new");
-    storage.commit(5, [{ store: "meta", meta: { incarnation: 2, view: undefined } }]);
+    storage.commit(5, [{ store: "meta", meta: { incarnation: 2, view: undefined, unopened: [] } }]);
     run();
     storage.damage("records", "x");
     storage.crash();

@@ -17,6 +17,7 @@ import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { NodeMeta, ReadRecord, RecordRead, RecordStore, StoredRecord, Write } from "../core/effect.ts";
 import type { Millis, Ticket } from "../core/identifiers.ts";
+import { type Digest, type Leaf, addDigests } from "../core/merkle-forest.ts";
 import { type Span, draw } from "./virtual-network.ts";
 
 export const COMMITS_WAITING_MAX = 100_000;
@@ -48,6 +49,11 @@ export type StorageAnswer =
       readonly records: readonly (ReadRecord | undefined)[];
     }
   | { readonly kind: "stored"; readonly ticket: Ticket }
+  | {
+      readonly kind: "leaves-loaded";
+      readonly ticket: Ticket;
+      readonly leaves: readonly { readonly leaf: Leaf; readonly digest: Digest }[];
+    }
   | { readonly kind: "storage-failed"; readonly ticket: Ticket; readonly reason: string }
   | {
       readonly kind: "scanned";
@@ -121,6 +127,7 @@ class Shelf {
 export interface DiskPicture {
   readonly meta: NodeMeta | undefined;
   readonly shelves: Record<RecordStore, readonly (readonly [string, StoredRecord])[]>;
+  readonly leaves: readonly (readonly [Leaf, Digest])[];
 }
 
 interface Commit {
@@ -135,6 +142,8 @@ export class VirtualStorage {
   readonly #host: StorageHost;
   readonly #codec: StorageCodec | undefined;
   readonly #shelves: Record<RecordStore, Shelf> = { records: new Shelf(), hints: new Shelf() };
+  /** Sums of leaves that are not 0. */
+  readonly #leaves = new Map<Leaf, Digest>();
   readonly #waiting: Commit[] = [];
   /** Addresses in either store whose record is damaged. */
   readonly #damaged: Record<RecordStore, Set<string>> = { records: new Set(), hints: new Set() };
@@ -204,11 +213,22 @@ export class VirtualStorage {
     this.#damaged[store].delete(address);
   }
 
+  /** All sums of leaves are gone. */
+  loseLeaves(): void {
+    this.#leaves.clear();
+  }
+
+  /** The sum of a leaf as durable now. */
+  leaf(leaf: Leaf): Digest {
+    return this.#leaves.get(leaf) ?? 0;
+  }
+
   /** What is durable now, to go back to later. */
   picture(): DiskPicture {
     return {
       meta: this.#meta,
       shelves: { records: [...this.#shelves.records.all()], hints: [...this.#shelves.hints.all()] },
+      leaves: [...this.#leaves],
     };
   }
 
@@ -216,6 +236,8 @@ export class VirtualStorage {
   goBackTo(picture: DiskPicture): void {
     assert(this.#waiting.length === 0, "a disk goes back only while nobody writes to it");
     this.#meta = picture.meta;
+    this.#leaves.clear();
+    for (const [leaf, digest] of picture.leaves) this.#leaves.set(leaf, digest);
     for (const store of ["records", "hints"] as const) {
       this.#damaged[store].clear();
       for (const [address] of [...this.#shelves[store].all()]) this.#shelves[store].delete(address);
@@ -269,6 +291,17 @@ export class VirtualStorage {
         bytes += typeof record === "string" ? 0 : roughBytes(record);
       }
       this.#host.answer({ kind: "scanned", ticket, entries, done });
+    });
+  }
+
+  loadLeaves(ticket: Ticket): void {
+    this.#later(this.profile.readMs, () => {
+      if (this.#failsRead())
+        this.#host.answer({ kind: "storage-failed", ticket, reason: "the sums of leaves could not be read" });
+      else {
+        const leaves = [...this.#leaves].map(([leaf, digest]) => ({ leaf, digest }));
+        this.#host.answer({ kind: "leaves-loaded", ticket, leaves });
+      }
     });
   }
 
@@ -327,7 +360,7 @@ export class VirtualStorage {
 
   #refusal(commit: Commit): string | undefined {
     if (this.closed) return "the database is closed";
-    if (this.full && commit.writes.some((write) => write.store !== "meta" && write.record !== null))
+    if (this.full && commit.writes.some((write) => "record" in write && write.record !== null))
       return "the disk is full";
     return undefined;
   }
@@ -336,6 +369,13 @@ export class VirtualStorage {
     for (const write of commit.writes) {
       if (write.store === "meta") {
         this.#meta = this.#codec?.roundTripMeta(write.meta) ?? write.meta;
+        continue;
+      }
+      if (write.store === "leaves") {
+        const { leaf, change, digest } = write;
+        const sum = change === "set" ? digest : addDigests(this.leaf(leaf), digest);
+        if (sum === 0) this.#leaves.delete(leaf);
+        else this.#leaves.set(leaf, sum);
         continue;
       }
       const shelf = this.#shelves[write.store];

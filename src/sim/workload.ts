@@ -10,10 +10,12 @@ import type { Prng } from "../base/prng.ts";
 import { utf8Encode } from "../base/bytes.ts";
 import type { Clock } from "../core/dvvset.ts";
 import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
-import type { View } from "../core/membership.ts";
 import type { BucketEntry } from "../core/buckets.ts";
+import type { ClusterParameters } from "../core/config.ts";
 import type { ClientResult, ClientWrite, RequestReport } from "../core/message.ts";
 import { partitionOf, positionOf } from "../core/address.ts";
+import type { View } from "../core/membership.ts";
+import { quorumOf } from "../core/quorum.ts";
 import { Ring } from "../core/ring.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation, OperationBits } from "./history.ts";
@@ -116,8 +118,7 @@ export class Callers {
   readonly #prng: Prng;
   readonly #workload: Workload;
   /** Default and most of r and w. */
-  readonly #n: number;
-  readonly #w: number;
+  readonly #parameters: ClusterParameters;
   readonly #latenessMs: Millis;
   #stopped = false;
   #underWay = 0;
@@ -131,15 +132,14 @@ export class Callers {
     checkers: Checkers,
     prng: Prng,
     workload: Workload,
-    options: { readonly n: number; readonly w: number; readonly timerLatenessMs: Millis },
+    options: { readonly parameters: ClusterParameters; readonly timerLatenessMs: Millis },
   ) {
     this.#simulator = simulator;
     this.#history = history;
     this.#checkers = checkers;
     this.#prng = prng;
     this.#workload = workload;
-    this.#n = options.n;
-    this.#w = options.w;
+    this.#parameters = options.parameters;
     this.#latenessMs = options.timerLatenessMs;
   }
 
@@ -232,7 +232,7 @@ export class Callers {
           throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
         this.#acknowledged(operation, result, undefined);
         const { needed, counted } = result.report;
-        const w = Math.min(properties.w ?? this.#w, counted);
+        const w = quorumOf(properties.w ?? this.#parameters.w, this.#parameters.n, counted);
         const alone = properties.policy !== "last-write-wins" || result.siblings === 1;
         if (needed !== w || !alone)
           throw new InvariantViolation(
@@ -302,12 +302,12 @@ export class Callers {
 
   #ownQuorum(): number | undefined {
     if (this.#mustSucceed !== undefined || !this.#prng.chance(this.#workload.ownQuorumProbability)) return undefined;
-    return this.#prng.chance(0.5) ? 1 : this.#prng.between(1, this.#n);
+    return this.#prng.chance(0.5) ? 1 : this.#prng.between(1, this.#parameters.n);
   }
 
   #ownOwners(): number | undefined {
     if (this.#mustSucceed !== undefined || !this.#prng.chance(this.#workload.ownersProbability)) return undefined;
-    return this.#prng.between(0, this.#n);
+    return this.#prng.between(0, this.#parameters.n);
   }
 
   #ownTimeout(): Millis | undefined {
@@ -340,7 +340,7 @@ export class Callers {
         if (result?.outcome === "got") {
           this.#checkers.judge(key, result.set, node, "answers with");
           this.#checkOwners("get", options.pr, result.report);
-          this.#checkStrictRead(node, key, result, strictlyDue, owners);
+          this.#checkStrictRead(node, key, options.r, result, strictlyDue, owners);
           if (due !== undefined && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
         } else this.counts.getsFailed++;
         this.#demand(strict, `get of ${key}`, node, result);
@@ -440,7 +440,11 @@ export class Callers {
   ): void {
     const { needed, counted, ownersNeeded, ownersAnswered, coordinator, answered, hintedFor } = result.report;
     this.#checkOwners("put", pw, result.report);
-    if (w !== undefined && needed !== Math.max(ownersNeeded, Math.min(w, counted)))
+    const asked = w ?? this.#defaultOf(this.#parameters.w, result.report);
+    const enough = quorumOf(asked, this.#parameters.n, counted);
+    const known = w !== undefined || !this.#workload.leavesPolicyToBuckets;
+    const possible = [enough, Math.min(asked, counted)].map((replicas) => Math.max(ownersNeeded, replicas));
+    if (known && !possible.includes(needed))
       throw new InvariantViolation(
         "answered",
         `a put with w=${w} was answered after ${needed} of ${counted} that count`,
@@ -449,11 +453,22 @@ export class Callers {
       throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
     this.#checkers.onAcknowledged(operation, needed, ownersAnswered);
     // A retry may be acknowledged with more copies than the first attempt: the promise grows.
-    if (operation.acknowledged !== undefined && operation.acknowledged.needed >= needed) return;
+    // With fewer nodes that keep data than W, a copy at one that is about to let go of it is no promise.
+    const members = this.#simulator.viewOf(coordinator)?.members ?? [];
+    const takers = members.filter((member) => member.capacity > 0).length;
+    const promised = Math.max(1, Math.min(asked, counted, takers));
+    if (operation.acknowledged !== undefined && operation.acknowledged.needed >= promised) return;
+    const strict = hintedFor.length === 0 && needed === enough ? asked : undefined;
     const owners = this.#peacefulOwners(operation.key);
-    const strict = hintedFor.length === 0 && counted === this.#n && owners !== undefined ? needed : undefined;
     const byOwners = owners === undefined ? undefined : { owners, answered: ownersAnswered };
-    operation.acknowledged = { needed, at: this.#simulator.now, coordinator, strict, byOwners };
+    operation.acknowledged = { needed: promised, at: this.#simulator.now, coordinator, strict, byOwners };
+  }
+
+  /** What a request asked for that left it to its bucket, of which each node may see another entry: at least this much, by what it needed. */
+  #defaultOf(ofCluster: number, { needed, counted, ownersNeeded }: RequestReport): number {
+    if (!this.#workload.leavesPolicyToBuckets) return ofCluster;
+    if (ownersNeeded === needed) return 1;
+    return Math.max(1, needed - Math.max(0, counted - this.#parameters.n));
   }
 
   /** pr and pw are what they say, wherever the request was handed to. */
@@ -494,30 +509,31 @@ export class Callers {
   }
 
   /**
-   * Reads and writes of strict quorums meet, whatever joins, moves or fails afterwards (DESIGN, section 3: holders). A put that is acknowledged
-   * while owners change is left out: a copy that it sends to a newcomer may be lost, and until the former owner has handed over, nobody who is
-   * asked need have it.
+   * Reads and writes of strict quorums meet, whatever joins, moves or fails before, meanwhile and afterwards (DESIGN, section 3: holders).
    *
    * What owners say themselves meets whatever stand-ins do meanwhile, as long as the owners are the same: with pr and pw for every read and write.
    */
   #checkStrictRead(
     node: NodeId,
     key: Key,
+    r: number | undefined,
     result: ClientResult & { readonly outcome: "got" },
     due: readonly Operation[],
     owners: string | undefined,
   ): void {
     const { needed, counted, ownersAnswered, answered, silent } = result.report;
-    const strict = counted === this.#n && answered.length + silent.length === counted;
+    const { n } = this.#parameters;
+    const asked = r ?? this.#defaultOf(this.#parameters.r, result.report);
+    const strict = needed === quorumOf(asked, n, counted) && answered.length + silent.length === counted;
     const history = this.#history.of(key);
     const missed = due.find(
       ({ acknowledged, copiesLost, forgiven }, i) =>
         !forgiven &&
         copiesLost === 0 &&
-        ((strict && (acknowledged?.strict ?? 0) + needed > counted) ||
+        ((strict && (acknowledged?.strict ?? 0) + asked > n) ||
           (owners !== undefined &&
             owners === acknowledged?.byOwners?.owners &&
-            acknowledged.byOwners.answered + ownersAnswered > this.#n)) &&
+            acknowledged.byOwners.answered + ownersAnswered > n)) &&
         !history.shows(result.set, due[i]!),
     );
     if (missed === undefined) return;

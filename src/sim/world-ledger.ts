@@ -48,8 +48,16 @@ function isMembership(message: Message): boolean {
 }
 
 export class Ledger {
-  /** Without hedges: time stands still in a small world but for a fault or two, and reply times would tell states apart that are one. */
-  readonly config: Config = { ...defaultConfig, hedges: false };
+  /**
+   * Time stands still, or nearly so: nothing would refill a bucket, so how often a peer has asked would make states of their own; and so would reply
+   * times, without hedges to show for it.
+   */
+  readonly config: Config = {
+    ...defaultConfig,
+    peerRequestsPerSecond: Number.POSITIVE_INFINITY,
+    peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
+    hedges: false,
+  };
   readonly ids: readonly NodeId[];
   readonly pairs: readonly (readonly [Place, Place])[];
   readonly keys: readonly Key[];
@@ -159,11 +167,12 @@ export class Ledger {
           break;
         }
         case "store":
-          shows ||= effect.writes.some((write) => write.store !== "meta" && write.record !== null);
+          shows ||= effect.writes.some((write) => "record" in write && write.record !== null);
           deeds.push({ kind: "ask-disk", operation: effect });
           break;
         case "load":
         case "scan":
+        case "load-leaves":
           deeds.push({ kind: "ask-disk", operation: effect });
           break;
         case "reply":
@@ -174,6 +183,7 @@ export class Ledger {
           break;
         case "connect":
         case "bucket-set":
+        case "report-statistics":
         case "note":
           break;
         default:

@@ -12,7 +12,7 @@ import type { ClientResult, Message } from "../core/message.ts";
 import type { NodeOptions } from "../core/node.ts";
 import type { History } from "./history.ts";
 import type { ExploredNode, LocalState, LocalStep } from "./local-states.ts";
-import type { Load, Scan, SmallDisk, Store } from "./small-disk.ts";
+import type { Load, LoadLeaves, Scan, SmallDisk, Store } from "./small-disk.ts";
 
 /** Members are numbered from 0 and called a, b, c, … */
 export type Place = number;
@@ -155,7 +155,7 @@ export interface Move {
 export type Deed =
   | { readonly kind: "post"; readonly parcel: Parcel }
   | { readonly kind: "tell"; readonly parcel: Parcel }
-  | { readonly kind: "ask-disk"; readonly operation: Store | Scan | Load }
+  | { readonly kind: "ask-disk"; readonly operation: Store | Scan | LoadLeaves | Load }
   | { readonly kind: "reply"; readonly request: RequestId; readonly result: ClientResult }
   | { readonly kind: "hang-up"; readonly peer: Place };
 

@@ -11,7 +11,7 @@ import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
 import type { ClientResult } from "../core/message.ts";
 import { Checkers, InvariantViolation, type Watched } from "./checkers.ts";
-import { OperationBits } from "./history.ts";
+import { OperationBits, promisedOf } from "./history.ts";
 import type { HostState } from "./simulator.ts";
 import { SmallDisk } from "./small-disk.ts";
 import { type Ledger, STEPS_PER_CLIENT_MAX, copyOf } from "./world-ledger.ts";
@@ -43,6 +43,7 @@ const NAMES = {
   message: 7,
   client: 8,
   wake: 9,
+  leaves: 10,
 } as const;
 const TIMES_MAX = 131_072;
 /** Request ids of reads at the end of the world, one for each key. */
@@ -354,13 +355,14 @@ export class Turn implements Watched {
       const judged = copyOf(this.#known.history);
       const promised = judged.of(key).byId.get(id)!;
       this.#checkers(judged).onAcknowledged(promised, needed, byOwners?.answered);
-      const name = `acknowledged ${id} ${needed} ${coordinator} ${promised.forgiven} ${byOwners?.answered ?? 0}`;
+      const kept = promisedOf(result.report, this.#options.parameters.n);
+      const name = `acknowledged ${id} ${kept} ${coordinator} ${promised.forgiven} ${byOwners?.answered ?? 0}`;
       this.#known = this.#ledger.knownAfter(this.#known, name, (history) => {
         const operation = history.of(key).byId.get(id)!;
         operation.forgiven = promised.forgiven;
         // A retry may be acknowledged with more copies than the first attempt: the promise grows.
-        if (operation.acknowledged === undefined || operation.acknowledged.needed < needed)
-          operation.acknowledged = { needed, at: 0, coordinator, byOwners };
+        if (operation.acknowledged === undefined || operation.acknowledged.needed < kept)
+          operation.acknowledged = { needed: kept, at: 0, coordinator, byOwners };
       });
       const ofKey = this.#known.history.of(key);
       const own = ofKey.byId.get(id)!;
@@ -583,6 +585,13 @@ export class Turn implements Watched {
       this.#step(place, NAMES.stored, first.ticket, (at) => ({ at, kind: "stored", ticket: first.ticket }));
       return;
     }
+    if (first.kind === "load-leaves") {
+      const { ticket } = first;
+      const { leaves } = disk;
+      const name = this.#ledger.numbering.ofText(`leaves ${ticket} ${this.#ledger.numbering.of(leaves)}`);
+      this.#step(place, NAMES.leaves, name, (at) => ({ at, kind: "leaves-loaded", ticket, leaves }));
+      return;
+    }
     const { ticket, store } = first;
     const addresses = disk.addresses(store, first.after, first.before);
     const entries = addresses
@@ -625,7 +634,7 @@ export class Turn implements Watched {
     for (const write of writes) {
       const disk = this.#disks[place]!;
       this.#disks = replaced(this.#disks, place, disk.written(write));
-      if (write.store === "meta") continue;
+      if (write.store === "meta" || write.store === "leaves") continue;
       const before = disk.get(write.store, write.address) ?? null;
       if (before !== null)
         this.#checkers().onApplied(this.#ledger.ids[place]!, write.store, write.address, before, write.record);

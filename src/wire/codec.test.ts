@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { type ClusterParameters, parametersFrom } from "../core/config.ts";
 import { crc32 } from "../base/crc32.ts";
 import { BUCKETS_MAX, type BucketEntry, type BucketProperties } from "../core/buckets.ts";
 import type { Dot, DvvSet, Sibling } from "../core/dvvset.ts";
@@ -11,13 +12,13 @@ import {
   UnknownMessageError,
 } from "../core/errors.ts";
 import type { Actor, Key, NodeId, OperationId } from "../core/identifiers.ts";
-import { allHolders, type Claim, type Member } from "../core/membership.ts";
+import { allHolders, type Claim, type Member, unclaimed } from "../core/membership.ts";
 import type { GossipNews, Message, ReplicaPut } from "../core/message.ts";
 import { decodeMessage, encodeMessage, PROTOCOL_VERSION } from "./codec.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import { message, messageOfKind, mutated } from "./message-arbitraries.ts";
 import { finishEncoding, startEncoding, writeByte, writeRaw, writeUint } from "./primitives.ts";
-import { writeNodeId, writeParameters } from "./values.ts";
+import { writeNodeId, writeParameters, writeView } from "./values.ts";
 
 const alice = "a".repeat(32) as NodeId;
 const bob = "b".repeat(32) as NodeId;
@@ -47,7 +48,9 @@ function put(changes: Partial<ReplicaPut> = {}): ReplicaPut {
 function putOf(clock: readonly Dot[], ...siblings: readonly Sibling[]): ReplicaPut {
   return put({ set: { clock, siblings } });
 }
-const parameters = { n: 3, r: 2, w: 2, partitions: 4 };
+const parameters = parametersFrom({ n: 3, r: 2, w: 2, partitions: 4 });
+const first = parametersFrom({ ...parameters, placement: 1, tokensPerNode: 2 });
+const second = parametersFrom({ ...parameters, placement: 2, tokensPerNode: 2 });
 function member(changes: Partial<Member> = {}): Member {
   const versions = { protocolMin: 1, protocolMax: 1 };
   return {
@@ -57,6 +60,7 @@ function member(changes: Partial<Member> = {}): Member {
     capacity: 1,
     zone: "z",
     holders: allHolders(4),
+    tokens: [],
     ...versions,
     hidden: false,
     ...changes,
@@ -238,7 +242,7 @@ describe("fuzz", () => {
 describe("refused", () => {
   const long = "x".repeat(1_025) as Key;
   const big = new Uint8Array(1_048_577);
-  const get = { kind: "replica-get", request: 1, ring: 1, ttlMs: 1 } as const;
+  const get = { kind: "replica-get", request: 1, ring: 1, ttlMs: 1, counts: true } as const;
   const cases: Record<string, [Message, RegExp]> = {
     "an empty key": [{ ...get, key: "" as Key }, /key is empty/],
     "a key over 1,024 bytes": [{ ...get, key: long }, /1025, over/],
@@ -270,8 +274,17 @@ describe("refused", () => {
     "protocol version 0": [news({ members: [member({ protocolMin: 0 })] }), /no range/],
     "a repeated member": [news({ members: [member(), member()] }), /repeats one/],
     "a repeated wish": [news({ wanted: [alice, alice] }), /repeats one/],
+    "more tokens of a node than slots": [
+      news({ parameters: { ...first, tokensPerNode: 5 }, members: [] }),
+      /tokensPerNode is 5/,
+    ],
     "r over n": [news({ parameters: { ...parameters, r: 4 } }), /r is 4/],
     "n of 17": [news({ parameters: { ...parameters, n: 17 } }), /n is 17/],
+    "a token off the ring": [
+      news({ parameters: first, members: [member({ tokens: [4] })] }),
+      /lies at 4, off the ring/,
+    ],
+    "a token twice": [news({ parameters: second, members: [member({ tokens: [7, 7] })] }), /unsorted or repeat/],
     "partitions that are no power of two": [
       news({ parameters: { ...parameters, partitions: 6 }, members: [] }),
       /partitions is 6/,
@@ -310,7 +323,7 @@ describe("refused", () => {
     "a number without end": [[1, 1, ...Array<number>(200).fill(0x80), 0], /shortest form|too large/],
     "a number of only ones": [[1, 1, ...Array<number>(200).fill(0xff), 1], /too large/],
     "a boolean of 2": [[1, 5, 0, 2], /must be 0 or 1/],
-    "a choice that is none": [[1, 9, 0, 7, 1, 2, 3, 4, 2], /must be below 2/],
+    "a choice that is none": [[1, 9, 0, 7, 1, 2, 3, 4, 4], /must be below 4/],
     "a key that is no UTF-8": [[1, 10, 0, 7, 1, 2, 3, 4, 9, 2, 0xc3, 0x28], /UTF-8/],
     "a list longer than the bytes": [[1, 6, 0, 0xff, 7, 1, 2, 3], /end within the list of members/],
     "a list over its limit": [[1, 6, 0, 0x81, 8, 1, 2, 3], /1025, over/],
@@ -330,6 +343,37 @@ describe("refused", () => {
       `protocol ${PROTOCOL_VERSION + 1}`,
     );
     for (const kind of [0, 99, 255]) expect(refusal(Uint8Array.of(1, kind, 0))).toBeInstanceOf(UnknownMessageError);
+  });
+});
+
+describe("placements", () => {
+  const bytesOf = (cluster: ClusterParameters, tokens: readonly number[]) => {
+    const encoder = startEncoding();
+    writeParameters(encoder, cluster);
+    const written = finishEncoding(encoder).length;
+    const whole = startEncoding();
+    writeView(whole, { parameters: cluster, members: [member({ tokens })], claims: unclaimed(4), buckets: [] });
+    const bytes = finishEncoding(whole);
+    return { cluster: [...bytes.subarray(0, written)], rest: bytes.subarray(written) };
+  };
+
+  test("3 stands in no byte, so that older builds read what they always read", () => {
+    const encoder = startEncoding();
+    writeParameters(encoder, parameters);
+    expect([...finishEncoding(encoder)]).toEqual([3, 2, 2, 4]);
+  });
+
+  test("1 and 2 stand beside n, which an older build then refuses, and tokens at the end of a member, before the buckets", () => {
+    expect(bytesOf(first, [])).toMatchObject({ cluster: [32 + 3, 2, 2, 4, 2] });
+    expect(bytesOf(second, [])).toMatchObject({ cluster: [64 + 3, 2, 2, 4, 2] });
+    expect([...bytesOf(first, [0, 1, 3]).rest.subarray(-5)]).toEqual([3, 0, 0, 1, 0]);
+    expect([...bytesOf(second, [1, 0x0102_0304]).rest.subarray(-10)]).toEqual([2, 1, 0, 0, 0, 4, 3, 2, 1, 0]);
+  });
+
+  test("a placement that there is not is refused", () => {
+    const bytes = encodeMessage(news({ members: [] }), 0);
+    bytes[3]! |= 96;
+    expect(refusal(bytes).message).toContain("placement is written as 3");
   });
 });
 

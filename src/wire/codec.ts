@@ -14,15 +14,7 @@
 import { assert, unreachable } from "../base/assert.ts";
 import { OversizedError, ProtocolVersionError, UnknownMessageError } from "../core/errors.ts";
 import type { DvvSet } from "../core/dvvset.ts";
-import {
-  type Epoch,
-  KEY_BYTES_MAX,
-  MEMBERS_MAX,
-  type NodeId,
-  PARTITIONS_MAX,
-  SIBLINGS_DECODED_MAX,
-  type Partition,
-} from "../core/identifiers.ts";
+import { type Epoch, KEY_BYTES_MAX, MEMBERS_MAX, type NodeId, SIBLINGS_DECODED_MAX } from "../core/identifiers.ts";
 import type {
   ClientResult,
   ClientWrite,
@@ -32,6 +24,8 @@ import type {
   GossipDigest,
   GossipNews,
   GossipVersions,
+  KnownReply,
+  KnownRequest,
   Message,
   Ping,
   Pong,
@@ -46,12 +40,13 @@ import type {
   RequestReport,
   ReleaseReply,
   ReleaseRequest,
+  StatisticsReply,
+  StatisticsRequest,
   TransferPage,
   TransferRequest,
 } from "../core/message.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
-  malformed,
   type Decoder,
   type Encoder,
   finishDecoding,
@@ -79,6 +74,7 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readStatistics, writeStatistics } from "./statistics.ts";
 import {
   demandNodeOrder,
   inNodeOrder,
@@ -93,6 +89,8 @@ import {
   readNodeIds,
   readOperationId,
   readParameters,
+  readPartition,
+  readPartitions,
   readValue,
   writeBuckets,
   writeClaims,
@@ -104,8 +102,23 @@ import {
   writeNodeIds,
   writeOperationId,
   writeParameters,
+  writePartitions,
   writeValue,
 } from "./values.ts";
+import {
+  readFetchReply,
+  readFetchRequest,
+  readLeafReply,
+  readLeafRequest,
+  readTreeReply,
+  readTreeRequest,
+  writeFetchReply,
+  writeFetchRequest,
+  writeLeafReply,
+  writeLeafRequest,
+  writeTreeReply,
+  writeTreeRequest,
+} from "./tree-messages.ts";
 
 /** What this build writes. */
 export const PROTOCOL_VERSION = 1;
@@ -139,11 +152,21 @@ const KIND = {
   "transfer-page": 16,
   "release-request": 17,
   "release-reply": 18,
+  "tree-request": 19,
+  "tree-reply": 20,
+  "leaf-request": 21,
+  "leaf-reply": 22,
+  "fetch-request": 23,
+  "fetch-reply": 24,
+  "known-request": 25,
+  "known-reply": 26,
+  "statistics-request": 48,
+  "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
 
 const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
-const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "refused"];
-const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed"];
+const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "early", "hinted", "refused"];
+const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed", "moved"];
 const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
 const POLICIES: readonly NonNullable<ClientWrite["policy"]>[] = ["siblings", "last-write-wins"];
 const RESULTS: readonly ClientResult["outcome"][] = ["got", "put", "failed"];
@@ -234,6 +257,26 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeReleaseRequest(encoder, message);
     case "release-reply":
       return writeReleaseReply(encoder, message);
+    case "known-request":
+      return writeKnownRequest(encoder, message);
+    case "known-reply":
+      return writeKnownReply(encoder, message);
+    case "tree-request":
+      return writeTreeRequest(encoder, message);
+    case "tree-reply":
+      return writeTreeReply(encoder, message);
+    case "leaf-request":
+      return writeLeafRequest(encoder, message);
+    case "leaf-reply":
+      return writeLeafReply(encoder, message);
+    case "fetch-request":
+      return writeFetchRequest(encoder, message);
+    case "fetch-reply":
+      return writeFetchReply(encoder, message);
+    case "statistics-request":
+      return writeStatisticsRequest(encoder, message);
+    case "statistics-reply":
+      return writeStatisticsReply(encoder, message);
     default:
       return unreachable(message);
   }
@@ -277,6 +320,26 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readReleaseRequest(decoder);
     case KIND["release-reply"]:
       return readReleaseReply(decoder);
+    case KIND["known-request"]:
+      return readKnownRequest(decoder);
+    case KIND["known-reply"]:
+      return readKnownReply(decoder);
+    case KIND["tree-request"]:
+      return readTreeRequest(decoder);
+    case KIND["tree-reply"]:
+      return readTreeReply(decoder);
+    case KIND["leaf-request"]:
+      return readLeafRequest(decoder);
+    case KIND["leaf-reply"]:
+      return readLeafReply(decoder);
+    case KIND["fetch-request"]:
+      return readFetchRequest(decoder);
+    case KIND["fetch-reply"]:
+      return readFetchReply(decoder);
+    case KIND["statistics-request"]:
+      return readStatisticsRequest(decoder);
+    case KIND["statistics-reply"]:
+      return readStatisticsReply(decoder);
     default:
       throw new UnknownMessageError(kind);
   }
@@ -355,9 +418,9 @@ function readBucketsDigest(decoder: Decoder): number {
 function writeGossipNews(encoder: Encoder, message: GossipNews): void {
   const { parameters, members, claims } = message;
   writeParameters(encoder, parameters);
-  writeMembers(encoder, members, parameters.partitions);
+  writeMembers(encoder, members, parameters);
   writeBoolean(encoder, claims !== undefined);
-  if (claims !== undefined) writeClaims(encoder, claims, parameters.partitions);
+  if (claims !== undefined) writeClaims(encoder, claims, parameters);
   writeOptional(encoder, message.buckets, writeBuckets);
   writeNodeIds(encoder, message.wanted.slice().sort());
   writeBoolean(encoder, message.wantsClaims);
@@ -365,9 +428,9 @@ function writeGossipNews(encoder: Encoder, message: GossipNews): void {
 }
 function readGossipNews(decoder: Decoder): GossipNews {
   const parameters = readParameters(decoder);
-  const members = readMembers(decoder, parameters.partitions);
+  const members = readMembers(decoder, parameters);
   const hasClaims = readBoolean(decoder, "whether there are claims");
-  const claims = hasClaims ? readClaims(decoder, parameters.partitions) : undefined;
+  const claims = hasClaims ? readClaims(decoder, parameters) : undefined;
   const buckets = readOptional(decoder, "whether there are buckets", () => readBuckets(decoder, parameters.n));
   const wanted = readNodeIds(decoder, "wanted nodes");
   demandNodeOrder(wanted.map((node) => ({ node })));
@@ -397,53 +460,68 @@ function readReplicaPut(decoder: Decoder): ReplicaPut {
   return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor };
 }
 
-/** replica-put-reply: request ring outcome owner */
+/** replica-put-reply: request ring outcome owner counted* */
 function writeReplicaPutReply(encoder: Encoder, message: ReplicaPutReply): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeChoice(encoder, STORED, message.outcome);
   writeBoolean(encoder, message.owner);
+  writeNodeIds(encoder, message.counted);
 }
 function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const outcome = readChoice(decoder, "the outcome of a put", STORED);
-  return { kind: "replica-put-reply", request, ring, outcome, owner: readBoolean(decoder, "whether it is an owner") };
+  const owner = readBoolean(decoder, "whether it is an owner");
+  return {
+    kind: "replica-put-reply",
+    request,
+    ring,
+    outcome,
+    owner,
+    counted: readNodeIds(decoder, "nodes that count"),
+  };
 }
 
-/** replica-get: request ring ttlMs key */
+/** replica-get: request ring ttlMs key counts */
 function writeReplicaGet(encoder: Encoder, message: ReplicaGet): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
   writeKey(encoder, message.key);
+  writeBoolean(encoder, message.counts);
 }
 function readReplicaGet(decoder: Decoder): ReplicaGet {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
-  return { kind: "replica-get", request, ring, ttlMs, key: readKey(decoder) };
+  const key = readKey(decoder);
+  return { kind: "replica-get", request, ring, ttlMs, key, counts: readBoolean(decoder, "whether it counts") };
 }
 
-/** replica-get-reply: request ring outcome owner, and for "found" the set */
+/** replica-get-reply: request ring outcome owner counted*, and for "found" the set */
 function writeReplicaGetReply(encoder: Encoder, message: ReplicaGetReply): void {
   assert((message.outcome === "found") === (message.set !== undefined), "a set goes with what was found");
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeChoice(encoder, FOUND, message.outcome);
   writeBoolean(encoder, message.owner);
+  writeNodeIds(encoder, message.counted);
   if (message.set !== undefined) writeDvvSet(encoder, message.set);
 }
 function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const outcome = readChoice(decoder, "the outcome of a get", FOUND);
+  const owner = readBoolean(decoder, "whether it is an owner");
+  const counted = readNodeIds(decoder, "nodes that count");
   return {
     kind: "replica-get-reply",
     request,
     ring,
     outcome,
-    owner: readBoolean(decoder, "whether it is an owner"),
+    owner,
+    counted,
     set: outcome === "found" ? readDvvSet(decoder) : undefined,
   };
 }
@@ -567,20 +645,26 @@ function readReleaseReply(decoder: Decoder): ReleaseReply {
   return { kind: "release-reply", request, partitions: readPartitions(decoder) };
 }
 
-/** partition*: ascending, so that there is one way to say it. */
-function writePartitions(encoder: Encoder, partitions: readonly Partition[]): void {
-  writeCount(encoder, partitions.length);
-  for (const partition of partitions) writeUint(encoder, partition);
+/** known-request: request incarnation version */
+function writeKnownRequest(encoder: Encoder, message: KnownRequest): void {
+  writeUint(encoder, message.request);
+  writeUint(encoder, message.incarnation);
+  writeUint(encoder, message.version);
 }
-function readPartitions(decoder: Decoder): Partition[] {
-  const count = readCount(decoder, "partitions", PARTITIONS_MAX, 1);
-  const partitions: Partition[] = [];
-  for (let i = 0; i < count; i++) {
-    const partition = readPartition(decoder);
-    if (i > 0 && partition <= partitions[i - 1]!) throw malformed("the partitions are not in order");
-    partitions.push(partition);
-  }
-  return partitions;
+function readKnownRequest(decoder: Decoder): KnownRequest {
+  const request = readRequest(decoder);
+  const incarnation = readUint(decoder, "an incarnation", 1);
+  return { kind: "known-request", request, incarnation, version: readUint(decoder, "the version of a member", 1) };
+}
+
+/** known-reply: request known */
+function writeKnownReply(encoder: Encoder, message: KnownReply): void {
+  writeUint(encoder, message.request);
+  writeBoolean(encoder, message.known);
+}
+function readKnownReply(decoder: Decoder): KnownReply {
+  const request = readRequest(decoder);
+  return { kind: "known-reply", request, known: readBoolean(decoder, "whether something is known") };
 }
 
 /** write: value context operation at w? pw? policy? */
@@ -693,6 +777,24 @@ function readReport(decoder: Decoder): RequestReport {
   return { coordinator, needed, counted, ownersNeeded, ownersAnswered, answered, silent, hintedFor, elapsedMs };
 }
 
+/** statistics-request: request */
+function writeStatisticsRequest(encoder: Encoder, message: StatisticsRequest): void {
+  writeUint(encoder, message.request);
+}
+function readStatisticsRequest(decoder: Decoder): StatisticsRequest {
+  return { kind: "statistics-request", request: readRequest(decoder) };
+}
+
+/** statistics-reply: request statistics (statistics.ts) */
+function writeStatisticsReply(encoder: Encoder, message: StatisticsReply): void {
+  writeUint(encoder, message.request);
+  writeStatistics(encoder, message.statistics);
+}
+function readStatisticsReply(decoder: Decoder): StatisticsReply {
+  const request = readRequest(decoder);
+  return { kind: "statistics-reply", request, statistics: readStatistics(decoder) };
+}
+
 function readRequest(decoder: Decoder): number {
   return readUint(decoder, "a request id");
 }
@@ -707,9 +809,6 @@ function readQuorum(decoder: Decoder): number {
 }
 function readOwnersQuorum(decoder: Decoder): number {
   return readUint(decoder, "a quorum of owners", 0, QUORUM_MAX);
-}
-function readPartition(decoder: Decoder): number {
-  return readUint(decoder, "a partition", 0, PARTITIONS_MAX - 1);
 }
 function readAddress(decoder: Decoder): string {
   return readText(decoder, "a storage address", 0, ADDRESS_BYTES_MAX);

@@ -3,13 +3,23 @@
 import fc from "fast-check";
 import { utf8Length } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
+import { BUCKETS_MAX, type HistogramData } from "../base/histogram.ts";
 import type { BucketEntry, BucketPolicy } from "../core/buckets.ts";
 import type { ClusterParameters } from "../core/config.ts";
 import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import type { NodeMeta, StoredRecord } from "../core/effect.ts";
 import { type Actor, type Key, KEY_BYTES_MAX, type NodeId, type OperationId } from "../core/identifiers.ts";
-import type { Claim, Member, View } from "../core/membership.ts";
+import { LEAVES_MAX } from "../core/merkle-forest.ts";
+import { type Claim, type Member, type View, unclaimed } from "../core/membership.ts";
+import { TOKEN_PLACES } from "../core/placement.ts";
 import type { ClientResult, ClientWrite, Message, RequestFailure, RequestReport } from "../core/message.ts";
+import {
+  COUNTED,
+  FAILURE_CODES,
+  type OperationStatistics,
+  type StatisticsSnapshot,
+  VERSIONS_SEEN,
+} from "../core/statistics.ts";
 
 function hex(bytes: number): fc.Arbitrary<string> {
   return fc
@@ -65,9 +75,24 @@ export const dvvSet: fc.Arbitrary<DvvSet> = fc
 
 const parameters: fc.Arbitrary<ClusterParameters> = fc
   .tuple(fc.integer({ min: 1, max: 16 }), fc.nat(15), fc.nat(15), fc.nat(6))
-  .map(([n, r, w, log]) => ({ n, r: 1 + (r % n), w: 1 + (w % n), partitions: 2 ** log }));
+  .chain(([n, r, w, log]) => {
+    const common = { n, r: 1 + (r % n), w: 1 + (w % n), partitions: 2 ** log };
+    return fc.oneof(
+      fc.constant({ ...common, placement: 3, tokensPerNode: 0 } as const),
+      fc
+        .integer({ min: 1, max: 2 ** log })
+        .map((tokensPerNode) => ({ ...common, placement: 1, tokensPerNode }) as const),
+      fc.integer({ min: 1, max: 256 }).map((tokensPerNode) => ({ ...common, placement: 2, tokensPerNode }) as const),
+    );
+  });
 
-function members(partitions: number): fc.Arbitrary<Member[]> {
+function tokens({ placement, partitions }: ClusterParameters): fc.Arbitrary<number[]> {
+  const token = fc.nat(placement === 1 ? partitions - 1 : TOKEN_PLACES - 1);
+  return fc.uniqueArray(token, { maxLength: placement === 3 ? 0 : 6 }).map((places) => places.sort((a, b) => a - b));
+}
+
+function members(fixed: ClusterParameters): fc.Arbitrary<Member[]> {
+  const { partitions } = fixed;
   const holderBytes = Math.max(1, partitions / 8);
   const member = record({
     node: nodeId,
@@ -78,6 +103,7 @@ function members(partitions: number): fc.Arbitrary<Member[]> {
     holders: fc
       .uint8Array({ minLength: holderBytes, maxLength: holderBytes })
       .map((bits) => (partitions < 8 ? bits.map((byte) => byte & (2 ** partitions - 1)) : bits)),
+    tokens: tokens(fixed),
     protocolMin: fc.integer({ min: 1, max: 9 }),
     protocolMax: fc.integer({ min: 9, max: 255 }),
     hidden: fc.boolean(),
@@ -87,7 +113,8 @@ function members(partitions: number): fc.Arbitrary<Member[]> {
     .map((list) => list.sort((a, b) => compare(a.node, b.node)));
 }
 
-function claims(partitions: number): fc.Arbitrary<Claim[]> {
+function claims({ partitions, placement }: ClusterParameters): fc.Arbitrary<Claim[]> {
+  if (placement !== 3) return fc.constant(unclaimed(partitions));
   return fc.array(nodeId, { minLength: 1, maxLength: 4 }).chain((owners) =>
     fc.array(record({ owner: fc.constantFrom(...owners), version: uint }), {
       minLength: partitions,
@@ -119,13 +146,19 @@ export function buckets(n: number): fc.Arbitrary<BucketEntry[]> {
 export const view: fc.Arbitrary<View> = parameters.chain((fixed) =>
   record({
     parameters: fc.constant(fixed),
-    members: members(fixed.partitions),
-    claims: claims(fixed.partitions),
+    members: members(fixed),
+    claims: claims(fixed),
     buckets: buckets(fixed.n),
   }),
 );
 
-export const meta: fc.Arbitrary<NodeMeta> = record({ incarnation: uint, view: fc.option(view, { nil: undefined }) });
+const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
+
+export const meta: fc.Arbitrary<NodeMeta> = record({
+  incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
+  view: fc.option(view, { nil: undefined }),
+  unopened: partitions,
+});
 
 export const storedRecord: fc.Arbitrary<StoredRecord> = record({
   set: dvvSet,
@@ -172,8 +205,45 @@ const header = { request: uint, ring: uint32 };
 const timed = { ...header, ttlMs: uint, key };
 const address = fc.string({ maxLength: 40 });
 
+const digest = fc.integer({ min: 0, max: 2 ** 52 - 1 });
+const treeIndex = fc.nat(4_096 * 64 - 1);
+const byIndex = <T extends { readonly index: number }>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+  fc
+    .uniqueArray(one, { maxLength: 8, selector: ({ index }) => index })
+    .map((some) => some.sort((a, b) => a.index - b.index));
+const histogram: fc.Arbitrary<HistogramData> = record({
+  sum: uint,
+  max: uint32,
+  buckets: fc
+    .uniqueArray(record({ bucket: fc.nat(BUCKETS_MAX - 1), count: fromOne }), {
+      maxLength: 6,
+      selector: ({ bucket }) => bucket,
+    })
+    .map((buckets) => buckets.sort((a, b) => a.bucket - b.bucket)),
+});
+function counts<Name extends string>(names: readonly Name[]): fc.Arbitrary<Record<Name, number>> {
+  return fc
+    .array(uint, { minLength: names.length, maxLength: names.length })
+    .map((list) => Object.fromEntries(names.map((name, i) => [name, list[i]!])) as Record<Name, number>);
+}
+const operations: fc.Arbitrary<OperationStatistics> = record({
+  answered: uint,
+  failed: counts(FAILURE_CODES),
+  timedOut: uint,
+  latencyMicros: histogram,
+  recentMicros: histogram,
+});
+const statistics: fc.Arbitrary<StatisticsSnapshot> = record({
+  upMs: uint,
+  gets: operations,
+  puts: operations,
+  versionsSeen: fc.array(uint, { minLength: VERSIONS_SEEN, maxLength: VERSIONS_SEEN }),
+  counts: counts(COUNTED),
+  minutes: fc.array(record({ requests: uint, answered: uint, served: uint }), { maxLength: 4 }),
+  minutesMs: uint,
+});
+
 /** One arbitrary for each kind: the compiler asks for a new one when the union grows. */
-const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 
 export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<Extract<Message, { kind: Kind }>> } = {
   ping: record({ kind: fc.constant("ping"), sequence: uint, epoch: uint }),
@@ -195,8 +265,8 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     record({
       kind: fc.constant("gossip-news"),
       parameters: fc.constant(fixed),
-      members: members(fixed.partitions),
-      claims: fc.option(claims(fixed.partitions), { nil: undefined }),
+      members: members(fixed),
+      claims: fc.option(claims(fixed), { nil: undefined }),
       buckets: fc.option(buckets(fixed.n), { nil: undefined }),
       wanted: fc.uniqueArray(nodeId, { maxLength: 5 }).map((list) => list.sort()),
       wantsClaims: fc.boolean(),
@@ -213,23 +283,26 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
   "replica-put-reply": record({
     kind: fc.constant("replica-put-reply"),
     ...header,
-    outcome: fc.constantFrom("stored", "refused"),
+    outcome: fc.constantFrom("stored", "early", "hinted", "refused"),
     owner: fc.boolean(),
+    counted: nodeIds,
   }),
-  "replica-get": record({ kind: fc.constant("replica-get"), ...timed }),
+  "replica-get": record({ kind: fc.constant("replica-get"), ...timed, counts: fc.boolean() }),
   "replica-get-reply": fc.oneof(
     record({
       kind: fc.constant("replica-get-reply"),
       ...header,
       outcome: fc.constant("found"),
       owner: fc.boolean(),
+      counted: nodeIds,
       set: dvvSet,
     }),
     record({
       kind: fc.constant("replica-get-reply"),
       ...header,
-      outcome: fc.constantFrom("missing", "failed"),
+      outcome: fc.constantFrom("missing", "failed", "moved"),
       owner: fc.boolean(),
+      counted: nodeIds,
       set: fc.constant(undefined),
     }),
   ),
@@ -268,6 +341,61 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     partitions,
   }),
   "release-reply": record({ kind: fc.constant("release-reply"), request: uint, partitions }),
+  "known-request": record({
+    kind: fc.constant("known-request"),
+    request: uint,
+    incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
+    version: fc.integer({ min: 1, max: 2 ** 40 }),
+  }),
+  "known-reply": record({ kind: fc.constant("known-reply"), request: uint, known: fc.boolean() }),
+  "tree-request": record({
+    kind: fc.constant("tree-request"),
+    request: uint,
+    level: fc.constant(2),
+    nodes: byIndex(record({ index: treeIndex, digest })),
+  }),
+  "tree-reply": record({
+    kind: fc.constant("tree-reply"),
+    request: uint,
+    level: fc.constant(2),
+    refused: partitions,
+    differing: byIndex(record({ index: treeIndex, children: fc.array(digest, { minLength: 8, maxLength: 8 }) })),
+  }),
+  "leaf-request": record({
+    kind: fc.constant("leaf-request"),
+    request: uint,
+    leaf: fc.nat(LEAVES_MAX - 1),
+    after: address,
+  }),
+  "leaf-reply": fc.oneof(
+    record({
+      kind: fc.constant("leaf-reply"),
+      request: uint,
+      outcome: fc.constant("listed"),
+      records: fc.array(record({ key, digest }), { maxLength: 4 }),
+      next: fc.option(address, { nil: undefined }),
+    }),
+    record({
+      kind: fc.constant("leaf-reply"),
+      request: uint,
+      outcome: fc.constant("refused"),
+      records: fc.constant([]),
+      next: fc.constant(undefined),
+    }),
+  ),
+  "fetch-request": record({
+    kind: fc.constant("fetch-request"),
+    request: uint,
+    keys: fc.array(key, { maxLength: 4 }),
+  }),
+  "fetch-reply": record({
+    kind: fc.constant("fetch-reply"),
+    request: uint,
+    records: fc.array(record({ key, set: dvvSet }), { maxLength: 4 }),
+    answered: fc.nat(64),
+  }),
+  "statistics-request": record({ kind: fc.constant("statistics-request"), request: uint }),
+  "statistics-reply": record({ kind: fc.constant("statistics-reply"), request: uint, statistics }),
 };
 
 export const message: fc.Arbitrary<Message> = fc.oneof(...Object.values(messageOfKind));

@@ -26,7 +26,16 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
-import { readActor, readDvvSet, readView, writeActor, writeDvvSet, writeView } from "./values.ts";
+import {
+  readActor,
+  readDvvSet,
+  readPartitions,
+  readView,
+  writeActor,
+  writeDvvSet,
+  writePartitions,
+  writeView,
+} from "./values.ts";
 
 const FORMAT = 1;
 /** Format 1 had a view without buckets. */
@@ -37,23 +46,23 @@ const START_CHARACTERS_MAX = 64;
 
 /** `record` in a buffer of its own. */
 export function encodeRecord(record: StoredRecord): Uint8Array {
-  return encodeGuarded(FORMAT, record, writeRecord);
+  return encodeGuarded(record, writeRecord);
 }
 
 /** @throws MalformedMessageError with code "damaged", whatever is wrong. */
 export function decodeRecord(bytes: Uint8Array): StoredRecord {
-  return decodeGuarded(FORMAT, bytes, "record", readRecord);
+  return decodeGuarded(bytes, "record", readRecord);
 }
 
 /** `meta` in a buffer of its own. */
 export function encodeMeta(meta: NodeMeta): Uint8Array {
-  return encodeGuarded(META_FORMAT, meta, writeMeta);
+  return encodeGuarded(meta, writeMeta, META_FORMAT);
 }
 
 /** @throws MalformedMessageError with code "damaged", whatever is wrong. */
 export function decodeMeta(bytes: Uint8Array): NodeMeta {
   const format = bytes[0] === 1 ? 1 : META_FORMAT;
-  return decodeGuarded(format, bytes, "state of this node", (decoder) => readMeta(decoder, format >= 2));
+  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format >= 2), format);
 }
 
 /** record: set minted? */
@@ -76,18 +85,24 @@ function readMinted(decoder: Decoder): Minted {
   return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
 }
 
-/** meta: incarnation view? */
+/** meta: incarnation view? unopened-partition* */
 function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writeUint(encoder, meta.incarnation);
   writeOptional(encoder, meta.view, writeView);
+  writePartitions(encoder, meta.unopened);
 }
 function readMeta(decoder: Decoder, hasBuckets: boolean): NodeMeta {
-  const incarnation = readUint(decoder, "the incarnation");
-  return { incarnation, view: readOptional(decoder, "whether there is a view", () => readView(decoder, hasBuckets)) };
+  const incarnation = readUint(decoder, "the incarnation", 1);
+  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, hasBuckets));
+  return { incarnation, view, unopened: readPartitions(decoder) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */
-function encodeGuarded<T>(format: number, content: T, write: (encoder: Encoder, content: T) => void): Uint8Array {
+export function encodeGuarded<T>(
+  content: T,
+  write: (encoder: Encoder, content: T) => void,
+  format: number = FORMAT,
+): Uint8Array {
   const encoder = startEncoding();
   writeByte(encoder, format);
   writeUint32(encoder, 0);
@@ -97,7 +112,12 @@ function encodeGuarded<T>(format: number, content: T, write: (encoder: Encoder, 
   return bytes;
 }
 
-function decodeGuarded<T>(expected: number, bytes: Uint8Array, what: string, read: (decoder: Decoder) => T): T {
+export function decodeGuarded<T>(
+  bytes: Uint8Array,
+  what: string,
+  read: (decoder: Decoder) => T,
+  expected: number = FORMAT,
+): T {
   try {
     const decoder = startDecoding(bytes);
     const format = readByte(decoder, "the format");

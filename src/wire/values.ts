@@ -19,7 +19,7 @@ import {
   mergeNameOf,
 } from "../core/buckets.ts";
 import type { ClusterParameters } from "../core/config.ts";
-import { parametersFault } from "../core/config.ts";
+import { type PlacementStrategy, parametersFault } from "../core/config.ts";
 import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import {
   type Actor,
@@ -29,11 +29,14 @@ import {
   MEMBERS_MAX,
   type NodeId,
   type OperationId,
+  type Partition,
   PARTITIONS_MAX,
   SIBLINGS_DECODED_MAX,
+  TOKENS_MAX,
   VALUE_BYTES_MAX,
 } from "../core/identifiers.ts";
-import type { Claim, Member, View } from "../core/membership.ts";
+import { type Claim, type Member, type View, unclaimed } from "../core/membership.ts";
+import { tokensFault } from "../core/placement.ts";
 import {
   damaged,
   type Decoder,
@@ -79,6 +82,8 @@ const BUCKET_BYTES_MIN = 2 + 1 + NODE_BYTES + 6;
 const DOTS_MAX = MEMBERS_MAX;
 const CAPACITY_MAX = 1_000;
 const ZONE_CHARACTERS_MAX = 64;
+/** Beside n, which is at most 16. */
+const PLACEMENT_SHIFT = 5;
 
 /** node: 16 bytes */
 export function writeNodeId(encoder: Encoder, node: NodeId): void {
@@ -217,18 +222,29 @@ function clockCovers(clock: Clock, dot: Dot): boolean {
   return false;
 }
 
-/** parameters: n r w (a byte each) partitions */
+/**
+ * parameters: n r w (a byte each) partitions, and in placements 1 and 2 tokensPerNode. The placement stands in the upper three bits of n's byte, placement
+ * 3 as 0: to a build that knows no other it is what it always was, and of 1 and 2 such a build refuses the n.
+ */
 export function writeParameters(encoder: Encoder, parameters: ClusterParameters): void {
-  writeByte(encoder, parameters.n);
-  writeByte(encoder, parameters.r);
-  writeByte(encoder, parameters.w);
-  writeUint(encoder, parameters.partitions);
+  const { n, r, w, partitions, placement, tokensPerNode } = parameters;
+  writeByte(encoder, n | ((placement === 3 ? 0 : placement) << PLACEMENT_SHIFT));
+  writeByte(encoder, r);
+  writeByte(encoder, w);
+  writeUint(encoder, partitions);
+  if (placement !== 3) writeUint(encoder, tokensPerNode);
 }
 export function readParameters(decoder: Decoder): ClusterParameters {
-  const n = readByte(decoder, "n");
+  const first = readByte(decoder, "n and the placement");
+  const n = first & ((1 << PLACEMENT_SHIFT) - 1);
+  const written = first >> PLACEMENT_SHIFT;
+  if (written > 2) throw malformed(`placement is written as ${written}`);
+  const placement = (written === 0 ? 3 : written) as PlacementStrategy;
   const r = readByte(decoder, "r");
   const w = readByte(decoder, "w");
-  const parameters = { n, r, w, partitions: readUint(decoder, "the number of partitions", 1, PARTITIONS_MAX) };
+  const partitions = readUint(decoder, "the number of partitions", 1, PARTITIONS_MAX);
+  const tokensPerNode = placement === 3 ? 0 : readUint(decoder, "the tokens of a node", 1, TOKENS_MAX);
+  const parameters = { n, r, w, partitions, placement, tokensPerNode };
   const fault = parametersFault(parameters);
   if (fault !== undefined) throw malformed(fault);
   return parameters;
@@ -246,9 +262,12 @@ export function readNodeIds(decoder: Decoder, what: string): NodeId[] {
   return nodes;
 }
 
-/** member: node incarnation version capacity zone holders protocolMin protocolMax hidden; the partitions fix the length of the holders */
-function writeMember(encoder: Encoder, member: Member, partitions: number): void {
-  assert(member.holders.length === holderBytes(partitions), "holders have a bit for each partition");
+/**
+ * member: node incarnation version capacity zone holders protocolMin protocolMax hidden, and in placements 1 and 2 tokens; the partitions fix the length
+ * of the holders
+ */
+function writeMember(encoder: Encoder, member: Member, parameters: ClusterParameters): void {
+  assert(member.holders.length === holderBytes(parameters.partitions), "holders have a bit for each partition");
   writeNodeId(encoder, member.node);
   writeUint(encoder, member.incarnation);
   writeUint(encoder, member.version);
@@ -258,8 +277,10 @@ function writeMember(encoder: Encoder, member: Member, partitions: number): void
   writeByte(encoder, member.protocolMin);
   writeByte(encoder, member.protocolMax);
   writeBoolean(encoder, member.hidden);
+  writeTokens(encoder, member.tokens, parameters);
 }
-function readMember(decoder: Decoder, partitions: number): Member {
+function readMember(decoder: Decoder, parameters: ClusterParameters): Member {
+  const { partitions } = parameters;
   const node = readNodeId(decoder);
   const incarnation = readUint(decoder, "an incarnation", 1);
   const version = readUint(decoder, "the version of a member", 1);
@@ -272,21 +293,45 @@ function readMember(decoder: Decoder, partitions: number): Member {
   const protocolMax = readByte(decoder, "a protocol version");
   if (protocolMin < 1 || protocolMin > protocolMax) throw malformed("the protocol versions of a member are no range");
   const hidden = readBoolean(decoder, "whether a member is hidden");
-  return { node, incarnation, version, capacity, zone, holders, protocolMin, protocolMax, hidden };
+  const tokens = readTokens(decoder, parameters);
+  return { node, incarnation, version, capacity, zone, holders, tokens, protocolMin, protocolMax, hidden };
 }
 function holderBytes(partitions: number): number {
   return Math.max(1, partitions >> 3);
 }
 
-/** members: member*, node ids ascending */
-export function writeMembers(encoder: Encoder, members: readonly Member[], partitions: number): void {
-  writeCount(encoder, members.length);
-  for (const member of inNodeOrder(members)) writeMember(encoder, member, partitions);
+/** tokens: in placement 1 each as what lies between it and the one before, in 2 four bytes each, in 3 nothing at all */
+function writeTokens(encoder: Encoder, tokens: readonly number[], parameters: ClusterParameters): void {
+  assert(parameters.placement !== 3 || tokens.length === 0, "in placement 3 nobody has tokens of its own");
+  if (parameters.placement === 3) return;
+  writeCount(encoder, tokens.length);
+  tokens.forEach((token, i) => {
+    if (parameters.placement === 1) writeUint(encoder, i === 0 ? token : token - tokens[i - 1]! - 1);
+    else writeUint32(encoder, token);
+  });
 }
-export function readMembers(decoder: Decoder, partitions: number): Member[] {
-  const count = readCount(decoder, "members", MEMBERS_MAX, MEMBER_BYTES_MIN + holderBytes(partitions) - 1);
+function readTokens(decoder: Decoder, parameters: ClusterParameters): number[] {
+  if (parameters.placement === 3) return [];
+  const count = readCount(decoder, "tokens", TOKENS_MAX, parameters.placement === 1 ? 1 : 4);
+  const tokens: number[] = [];
+  for (let i = 0; i < count; i++) {
+    if (parameters.placement === 2) tokens.push(readUint32(decoder, "a token"));
+    else tokens.push(readUint(decoder, "a token", 0, PARTITIONS_MAX) + (i === 0 ? 0 : tokens[i - 1]! + 1));
+  }
+  const fault = tokensFault(tokens, parameters);
+  if (fault !== undefined) throw malformed(fault);
+  return tokens;
+}
+
+/** members: member*, node ids ascending */
+export function writeMembers(encoder: Encoder, members: readonly Member[], parameters: ClusterParameters): void {
+  writeCount(encoder, members.length);
+  for (const member of inNodeOrder(members)) writeMember(encoder, member, parameters);
+}
+export function readMembers(decoder: Decoder, parameters: ClusterParameters): Member[] {
+  const count = readCount(decoder, "members", MEMBERS_MAX, MEMBER_BYTES_MIN + holderBytes(parameters.partitions) - 1);
   const members: Member[] = [];
-  for (let i = 0; i < count; i++) members.push(readMember(decoder, partitions));
+  for (let i = 0; i < count; i++) members.push(readMember(decoder, parameters));
   demandNodeOrder(members);
   return members;
 }
@@ -302,9 +347,14 @@ function isInNodeOrder(items: readonly { readonly node: NodeId }[]): boolean {
   return items.every((item, i) => i === 0 || items[i - 1]!.node < item.node);
 }
 
-/** claims: node* (the owners, each once, in order of their first claim), then for each partition: which of them, version */
-export function writeClaims(encoder: Encoder, claims: readonly Claim[], partitions: number): void {
+/** claims: node* (the owners, each once, in order of their first claim), then for each partition: which of them, version. In placements 1 and 2 nothing. */
+export function writeClaims(
+  encoder: Encoder,
+  claims: readonly Claim[],
+  { partitions, placement }: ClusterParameters,
+): void {
   assert(claims.length === partitions, "there is a claim for each partition");
+  if (placement !== 3) return;
   const places = new Map<NodeId, number>();
   for (const claim of claims) if (!places.has(claim.owner)) places.set(claim.owner, places.size);
   writeNodeIds(encoder, [...places.keys()]);
@@ -313,7 +363,8 @@ export function writeClaims(encoder: Encoder, claims: readonly Claim[], partitio
     writeUint(encoder, claim.version);
   }
 }
-export function readClaims(decoder: Decoder, partitions: number): Claim[] {
+export function readClaims(decoder: Decoder, { partitions, placement }: ClusterParameters): Claim[] {
+  if (placement !== 3) return unclaimed(partitions);
   const ownersCount = readCount(decoder, "owners", Math.min(partitions, MEMBERS_MAX), NODE_BYTES + CLAIM_BYTES_MIN);
   const owners: NodeId[] = [];
   for (let i = 0; i < ownersCount; i++) owners.push(readNodeId(decoder));
@@ -379,14 +430,34 @@ export function readBuckets(decoder: Decoder, n: number): BucketEntry[] {
 /** view: parameters members claims buckets */
 export function writeView(encoder: Encoder, view: View): void {
   writeParameters(encoder, view.parameters);
-  writeMembers(encoder, view.members, view.parameters.partitions);
-  writeClaims(encoder, view.claims, view.parameters.partitions);
+  writeMembers(encoder, view.members, view.parameters);
+  writeClaims(encoder, view.claims, view.parameters);
   writeBuckets(encoder, view.buckets);
 }
 /** `hasBuckets`: false for a view that was written down before there were buckets. */
 export function readView(decoder: Decoder, hasBuckets = true): View {
   const parameters = readParameters(decoder);
-  const members = readMembers(decoder, parameters.partitions);
-  const claims = readClaims(decoder, parameters.partitions);
+  const members = readMembers(decoder, parameters);
+  const claims = readClaims(decoder, parameters);
   return { parameters, members, claims, buckets: hasBuckets ? readBuckets(decoder, parameters.n) : [] };
+}
+
+/** partition*: ascending, so that there is one way to say it. */
+export function writePartitions(encoder: Encoder, partitions: readonly Partition[]): void {
+  writeCount(encoder, partitions.length);
+  for (const partition of partitions) writeUint(encoder, partition);
+}
+export function readPartitions(decoder: Decoder): Partition[] {
+  const count = readCount(decoder, "partitions", PARTITIONS_MAX, 1);
+  const partitions: Partition[] = [];
+  for (let i = 0; i < count; i++) {
+    const partition = readPartition(decoder);
+    if (i > 0 && partition <= partitions[i - 1]!) throw malformed("the partitions are not in order");
+    partitions.push(partition);
+  }
+  return partitions;
+}
+
+export function readPartition(decoder: Decoder): Partition {
+  return readUint(decoder, "a partition", 0, PARTITIONS_MAX - 1);
 }

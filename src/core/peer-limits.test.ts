@@ -1,0 +1,122 @@
+/** What a peer may ask, on a clock that the test moves. */
+
+import { expect, test } from "vitest";
+import { Prng } from "../base/prng.ts";
+import { type Config, defaultConfig } from "./config.ts";
+import { EMPTY } from "./dvvset.ts";
+import type { Note } from "./effect.ts";
+import { type Key, MEMBERS_MAX, type NodeId, type OperationId } from "./identifiers.ts";
+import type { Message, PutPurpose } from "./message.ts";
+import { PeerLimits, limitedWork } from "./peer-limits.ts";
+import { NO_STATISTICS } from "./statistics.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { TimerTable } from "./timers.ts";
+
+const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+const header = { request: 1, ring: 0, ttlMs: 1_000, key: "a" as Key };
+const get: Message = { kind: "coordinate-get", ...header, r: undefined };
+const put: Message = {
+  kind: "coordinate-put",
+  ...header,
+  write: { value: null, context: [], operation: "0" as OperationId, at: 0, w: undefined, policy: "siblings" },
+};
+const record = (purpose: PutPurpose): Message => ({
+  kind: "replica-put",
+  ...header,
+  purpose,
+  set: EMPTY,
+  hintFor: undefined,
+});
+const page: Message = { kind: "transfer-request", request: 1, partition: 0, after: "", bytesMax: 1 };
+
+function limits(change: Partial<Config>) {
+  const at = { now: 0 };
+  const notes: Note[] = [];
+  const surroundings: Surroundings = {
+    self: id(1),
+    config: { ...defaultConfig, ...change },
+    random: Prng.fromNumber(1),
+    timers: new TimerTable(),
+    get now() {
+      return at.now;
+    },
+    ring: undefined,
+    reachable: () => true,
+    mayStore: () => true,
+    mayAnswer: () => true,
+    listOf: () => undefined,
+    nextRequest: () => 1,
+    nextTicket: () => 1,
+    epochOf: () => 1,
+    send: () => false,
+    emit: () => undefined,
+    store: () => undefined,
+    complete: () => undefined,
+    note: (note) => notes.push(note),
+  };
+  return { at, notes, limits: new PeerLimits(surroundings) };
+}
+const small = {
+  peerRequestsPerSecond: 2,
+  peerRequestsBurst: 3,
+  peerBackgroundPerSecond: 10,
+  peerBackgroundBurst: 5,
+};
+
+test("a burst is admitted, then so many a second, and what is refused is noted", () => {
+  const { at, notes, limits: own } = limits(small);
+  expect([get, put, get, put].map((message) => own.admits(id(2), message))).toEqual([true, true, true, false]);
+  expect(notes).toEqual([{ what: "peer-limited", peer: id(2), message: "coordinate-put" }]);
+  at.now = 500;
+  expect([get, get].map((message) => own.admits(id(2), message))).toEqual([true, false]);
+  // What is left unused is kept up to the burst, and no longer.
+  at.now = 60_000;
+  expect([get, get, get, get].map((message) => own.admits(id(2), message))).toEqual([true, true, true, false]);
+});
+
+test("each peer has its own, and requests are not refused for background work, nor the other way round", () => {
+  const { limits: own } = limits(small);
+  for (let i = 0; i < 5; i++) expect(own.admits(id(2), record("hint"))).toBe(true);
+  for (const message of [record("hint"), record("repair"), record("transfer"), page])
+    expect(own.admits(id(2), message)).toBe(false);
+  for (let i = 0; i < 3; i++) expect(own.admits(id(2), get)).toBe(true);
+  expect(own.admits(id(2), get)).toBe(false);
+  expect(own.admits(id(3), get)).toBe(true);
+  expect(own.admits(id(3), page)).toBe(true);
+});
+
+test("what a coordinator needs of a replica is never limited, and neither is what membership and liveness rest on", () => {
+  const { limits: own, notes } = limits({ ...small, peerRequestsBurst: 0, peerBackgroundBurst: 0 });
+  const never: Message[] = [
+    record("write"),
+    { kind: "replica-get", ...header, counts: true },
+    { kind: "ping", sequence: 1, epoch: 1 },
+    { kind: "gossip-digest", ring: 1 },
+    { kind: "release-request", request: 1, claims: 0, partitions: [] },
+    { kind: "statistics-reply", request: 1, statistics: NO_STATISTICS },
+  ];
+  for (const message of never) expect(own.admits(id(2), message), message.kind).toBe(true);
+  expect(own.size).toBe(0);
+  expect(limitedWork({ kind: "statistics-request", request: 1 })).toBe("background");
+  expect(own.admits(id(2), get)).toBe(false);
+  expect(notes).toHaveLength(1);
+});
+
+test("the defaults refuse nothing that a busy tab does, and Infinity keeps no account at all", () => {
+  const { limits: own } = limits({});
+  for (let i = 0; i < 50_000; i++) expect(own.admits(id(2), get)).toBe(true);
+  const { limits: free } = limits({ peerRequestsPerSecond: Infinity, peerBackgroundPerSecond: Infinity });
+  for (let i = 0; i < 10; i++) expect(free.admits(id(2), i % 2 === 0 ? get : page)).toBe(true);
+  expect(free.memory).toEqual([]);
+});
+
+test("buckets are kept for so many peers and no more; those of the longest silent go", () => {
+  const { limits: own } = limits({ ...small, peerRequestsBurst: 1 });
+  for (let n = 1; n <= MEMBERS_MAX; n++) own.admits(id(n), get);
+  own.admits(id(1), get);
+  own.admits(id(MEMBERS_MAX + 1), get);
+  expect(own.size).toBe(MEMBERS_MAX);
+  // The second one's account is gone, and it begins anew; the first one's is not.
+  expect(own.admits(id(1), get)).toBe(false);
+  expect(own.admits(id(2), get)).toBe(true);
+});

@@ -1,0 +1,112 @@
+/** Stores on memory links and memory disks: what the status says of the cluster, and what a newcomer asks of it. */
+
+import { afterEach, expect, test } from "vitest";
+import { Prng } from "./base/prng.ts";
+import { type ClusterParameters, parametersFrom } from "./core/config.ts";
+import { ParametersDifferError } from "./core/errors.ts";
+import type { NodeId } from "./core/identifiers.ts";
+import { MemoryStorage } from "./driver/memory-storage.ts";
+import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
+import type { Clock } from "./driver/ports.ts";
+import { type StoreTransport, TabringStore } from "./store.ts";
+
+/** Rings its alarms in order, as fast as the process lets it. */
+class TestClock implements Clock {
+  #time = 1_000;
+  #alarms: { readonly at: number; readonly callback: () => void }[] = [];
+  now = () => this.#time;
+  wall = () => 1_700_000_000_000 + this.#time;
+  after = (delayMs: number, callback: () => void) => {
+    const alarm = { at: this.#time + delayMs, callback };
+    this.#alarms.push(alarm);
+    return () => void (this.#alarms = this.#alarms.filter((other) => other !== alarm));
+  };
+  async pass(ms: number): Promise<void> {
+    const until = this.#time + ms;
+    for (;;) {
+      for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+      const next = this.#alarms.reduce((a, b) => (b.at < a.at ? b : a), { at: Infinity, callback: () => {} });
+      if (next.at > until) break;
+      this.#alarms = this.#alarms.filter((alarm) => alarm !== next);
+      this.#time = Math.max(this.#time, next.at);
+      next.callback();
+    }
+    this.#time = until;
+  }
+}
+
+class TestTransport extends MemoryTransport implements StoreTransport {
+  readonly seedState = "none";
+  setCut(): void {
+    throw new Error("nothing is cut here");
+  }
+}
+
+const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+const clock = new TestClock();
+let hub = new MemoryHub();
+const open: TabringStore[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((store) => store.close()));
+  hub = new MemoryHub();
+});
+
+async function openNode(
+  n: number,
+  options: { zone?: string; found?: ClusterParameters; expects?: Partial<ClusterParameters> } = {},
+): Promise<TabringStore> {
+  const prng = Prng.fromNumber(n);
+  const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
+  const transport = new TestTransport(hub, { self: id(n), cluster: "c", secret: new Uint8Array(32), clock, random });
+  const { zone = "z", found, expects } = options;
+  const store = new TabringStore({
+    node: id(n),
+    cluster: "c",
+    storage: new MemoryStorage(),
+    transport,
+    clock,
+    random,
+    zone,
+    expects,
+  });
+  open.push(store);
+  await store.open(found);
+  if (found === undefined) transport.connect(id(1));
+  await clock.pass(10_000);
+  return store;
+}
+
+test("the status tells in how many zones a key lies", async () => {
+  const first = await openNode(1, { zone: "east", found: parametersFrom({ partitions: 16 }) });
+  expect(first.status).toMatchObject({ zonesOfKeys: 1, oneZone: true });
+  await openNode(2, { zone: "east" });
+  expect(first.status).toMatchObject({ members: 2, zonesOfKeys: 1, oneZone: true });
+  await openNode(3, { zone: "west" });
+  await openNode(4, { zone: "west" });
+  expect(first.status).toMatchObject({ members: 4, zonesOfKeys: 2, oneZone: false });
+  await openNode(5, { zone: "south" });
+  expect(first.status).toMatchObject({ members: 5, zonesOfKeys: 3, oneZone: false });
+});
+
+test.each([1, 2, 3] as const)("in placement %i tokens and first owners are there to look at", async (placement) => {
+  const first = await openNode(1, { found: parametersFrom({ partitions: 32, placement }) });
+  const second = await openNode(2);
+  expect(first.nodes().map((node) => node.tokens)).toEqual(placement === 3 ? [16, 16] : [8, 8]);
+  const { owners } = first.ring();
+  expect(owners).toHaveLength(32);
+  expect(new Set(owners)).toEqual(new Set([id(1), id(2)]));
+  expect(second.ring().owners).toEqual(owners);
+  expect(second.status).toMatchObject({ state: "online", partitionsOwned: 32, partitionsHeld: 32 });
+});
+
+test("a newcomer joins no cluster with other parameters than it asks for, and says so", async () => {
+  await openNode(1, { found: parametersFrom({ n: 3, partitions: 16 }) });
+  const wary = await openNode(2, { expects: { n: 5, placement: 1 } });
+  expect(wary.status.state).toBe("waiting");
+  expect(wary.status.reason).toMatch(/n is 5 here and 3 there, placement is 1 here and 3 there/);
+  const refused = expect(wary.ready()).rejects.toBeInstanceOf(ParametersDifferError);
+  await clock.pass(10_000);
+  await refused;
+  const content = await openNode(3, { expects: { n: 3 } });
+  expect(content.status).toMatchObject({ state: "online", members: 2 });
+});

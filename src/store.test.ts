@@ -1,0 +1,177 @@
+/** Stores on memory links and disks: what a store says of itself and of its cluster. The rest is tested in real tabs. */
+
+import { afterEach, expect, test } from "vitest";
+import { Prng } from "./base/prng.ts";
+import { defaultParameters } from "./core/config.ts";
+import { InvalidKeyError, NotReadyError } from "./core/errors.ts";
+import type { NodeId } from "./core/identifiers.ts";
+import { MemoryDisk, MemoryStorage } from "./driver/memory-storage.ts";
+import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
+import type { Clock } from "./driver/ports.ts";
+import { InvalidClusterOptionsError, type StoreTransport, TabringStore } from "./store.ts";
+
+/** A clock that runs as fast as the test lets it: the next alarm rings when nothing else is left to do. */
+class TestClock implements Clock {
+  time = 1_000;
+  readonly #alarms: { at: number; callback: () => void }[] = [];
+  now = () => this.time;
+  wall = () => 1_700_000_000_000 + this.time;
+  after = (delayMs: number, callback: () => void) => {
+    const alarm = { at: this.time + delayMs, callback };
+    this.#alarms.push(alarm);
+    return () => {
+      const i = this.#alarms.indexOf(alarm);
+      if (i >= 0) this.#alarms.splice(i, 1);
+    };
+  };
+  async pass(ms: number): Promise<void> {
+    const until = this.time + ms;
+    for (;;) {
+      for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+      this.#alarms.sort((a, b) => a.at - b.at);
+      const next = this.#alarms[0];
+      if (next === undefined || next.at > until) break;
+      this.#alarms.shift();
+      this.time = Math.max(this.time, next.at);
+      next.callback();
+    }
+    this.time = until;
+  }
+  async during<T>(promise: Promise<T>): Promise<T> {
+    let over = false;
+    const done = promise.finally(() => (over = true));
+    done.catch(() => undefined);
+    for (let i = 0; i < 200 && !over; i++) await this.pass(100);
+    return done;
+  }
+}
+
+const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
+const bytes = (n: number) => new Uint8Array([n]);
+const stores: TabringStore[] = [];
+
+class World {
+  readonly clock = new TestClock();
+  readonly hub = new MemoryHub();
+  readonly stores: TabringStore[] = [];
+
+  async open(n: number): Promise<TabringStore> {
+    const prng = Prng.fromNumber(n);
+    const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
+    const options = { self: id(n), cluster: "test", secret: new Uint8Array(32), clock: this.clock, random };
+    const memory = new MemoryTransport(this.hub, options);
+    const transport: StoreTransport = Object.assign(memory, { setCut: () => undefined, seedState: "none" as const });
+    const store = new TabringStore({
+      node: id(n),
+      cluster: "test",
+      storage: new MemoryStorage({ disk: new MemoryDisk() }),
+      transport,
+      clock: this.clock,
+      random,
+      zone: `zone-${n}`,
+    });
+    stores.push(store);
+    await store.open(n === 1 ? { ...defaultParameters, partitions: 16 } : undefined);
+    if (n > 1) memory.connect(id(1));
+    await this.clock.pass(5_000);
+    return store;
+  }
+
+  async cluster(size: number): Promise<TabringStore[]> {
+    for (let n = 1; n <= size; n++) this.stores.push(await this.open(n));
+    await this.clock.pass(20_000);
+    return this.stores;
+  }
+}
+
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map((store) => store.close()));
+});
+
+test("a store tells what its callers saw, and what those of the whole cluster saw", async () => {
+  const world = new World();
+  const [a, b, c] = await world.cluster(3);
+  const { clock } = world;
+  await clock.pass(60_000);
+  for (let n = 0; n < 10; n++) {
+    await clock.during(a!.put(`carts/${n}`, bytes(n)));
+    await clock.during(b!.get(`carts/${n}`));
+  }
+  await clock.during(c!.put("carts/0", bytes(99)));
+  await clock.during(c!.get("carts/0"));
+  expect(a!.statistics()).toMatchObject({ puts: { requests: 10, answered: 10 }, gets: { requests: 0 } });
+  expect(b!.statistics()).toMatchObject({ versionsSeen: [0, 10, 0, 0, 0], answeredShare: 1, inTimeShare: 1 });
+  expect(b!.statistics().gets.latency.count).toBe(10);
+
+  await clock.pass(60_000);
+  const all = await clock.during(a!.clusterStatistics());
+  expect(all.members.map(({ node }) => node)).toEqual([id(1), id(2), id(3)]);
+  expect(all.silent).toEqual([]);
+  expect(all.merged).toMatchObject({
+    puts: { requests: 11, answered: 11, timedOut: 0 },
+    gets: { requests: 11 },
+    versionsSeen: [0, 10, 1, 0, 0],
+  });
+  // Three nodes hold everything three times: each serves all.
+  expect(all.balance.outOfBalance).toEqual([]);
+  expect(all.balance.nodes.map(({ perMinute, minutes }) => perMinute * minutes)).toEqual([22, 22, 22]);
+});
+
+test("a member that is gone is named, and a caller may give up", async () => {
+  const world = new World();
+  const [a, , c] = await world.cluster(3);
+  const given = new AbortController();
+  world.hub.cut(id(1), id(2));
+  const waiting = a!.clusterStatistics({ signal: given.signal });
+  given.abort(new Error("enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  await expect(a!.clusterStatistics({ signal: given.signal })).rejects.toThrow("enough");
+  const cut = await world.clock.during(a!.clusterStatistics({ timeoutMs: 300 }));
+  expect(cut.silent).toEqual([id(2)]);
+  world.hub.heal();
+  await c!.close();
+  await world.clock.pass(10_000);
+  expect((await world.clock.during(a!.clusterStatistics())).silent).toEqual([id(3)]);
+  await expect(c!.clusterStatistics()).rejects.toThrow(NotReadyError);
+});
+
+test("a canary sees the store as a caller does, in a bucket that callers are refused", async () => {
+  const world = new World();
+  const [a, b, c] = await world.cluster(3);
+  const canary = a!.startCanary({ intervalMs: 1_000 });
+  expect(a!.startCanary()).toBe(canary);
+  await world.clock.pass(9_500);
+  expect(canary.report).toMatchObject({ rounds: 10, succeeded: 10, stale: 0, availability: 1 });
+  expect(a!.statistics()).toMatchObject({ puts: { answered: 10 }, gets: { answered: 11 } });
+
+  await Promise.all([b!.close(), c!.close()]);
+  await world.clock.pass(30_000);
+  expect(canary.report.availability).toBeLessThan(1);
+  expect(canary.report.recent[0]).toMatchObject({ error: "quorum" });
+
+  canary.stop();
+  const { rounds } = canary.report;
+  await world.clock.pass(30_000);
+  expect(canary.report.rounds).toBe(rounds);
+  expect(a!.startCanary()).not.toBe(canary);
+
+  const key = `$canary/${id(1)}`;
+  await expect(a!.get(key)).rejects.toThrow(InvalidKeyError);
+  await expect(a!.put(key, bytes(1))).rejects.toThrow(InvalidKeyError);
+  await expect(a!.delete(key)).rejects.toThrow(InvalidKeyError);
+  for (const intervalMs of [999, 3_600_001, Number.NaN])
+    expect(() => a!.startCanary({ intervalMs })).toThrow(InvalidClusterOptionsError);
+});
+
+test("a closed store's canary is still", async () => {
+  const world = new World();
+  const [a] = await world.cluster(1);
+  const canary = a!.startCanary({ intervalMs: 1_000 });
+  await world.clock.pass(3_500);
+  await a!.close();
+  const { rounds } = canary.report;
+  expect(rounds).toBe(4);
+  await world.clock.pass(10_000);
+  expect(canary.report.rounds).toBe(rounds);
+  expect(() => a!.startCanary()).toThrow(NotReadyError);
+});
