@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { BucketEntry } from "./buckets.ts";
 import { parametersFrom } from "./config.ts";
 import { DEPARTED_MAX, type NodeId } from "./identifiers.ts";
 import {
@@ -44,16 +45,34 @@ const claims = fc.array(fc.record({ owner: fc.nat(4).map(node), version: fc.inte
   minLength: 8,
   maxLength: 8,
 }) as fc.Arbitrary<Claim[]>;
+// The same version of the same node with other content: set anew after a crash that came before it was durable.
+const buckets: fc.Arbitrary<BucketEntry[]> = fc.array(
+  fc
+    .record({
+      name: fc.constantFrom("a", "b", "c"),
+      version: fc.integer({ min: 1, max: 2 }),
+      by: fc.nat(1),
+      w: fc.nat(2),
+    })
+    .map(({ name, version, by, w }) => ({
+      name,
+      version,
+      setBy: node(by),
+      properties: { r: undefined, w: w + 1, pr: undefined, pw: undefined, dw: undefined, policy: "siblings" },
+    })),
+  { maxLength: 5 },
+);
 const views: fc.Arbitrary<View> = fc
-  .tuple(members, claims)
-  .map(([entries, tokens]) =>
+  .tuple(members, claims, buckets)
+  .map(([entries, tokens, set]) =>
     mergeView(
-      { parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }), members: [], claims: tokens },
+      { parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }), members: [], claims: tokens, buckets: [] },
       entries,
       undefined,
+      set,
     ),
   );
-const merge = (a: View, b: View) => mergeView(a, b.members, b.claims);
+const merge = (a: View, b: View) => mergeView(a, b.members, b.claims, b.buckets);
 
 test("merging is commutative, associative and idempotent, and equal views have equal digests", () => {
   fc.assert(
@@ -105,7 +124,12 @@ test("only the latest departures are remembered, by whatever way they came", () 
   const gone = Array.from({ length: DEPARTED_MAX + 40 }, (_, i) =>
     goneEntry(entry(i + 10, 1, 1), i % 2 === 0 ? "left" : "removed", node(1), 1_000 + i),
   );
-  const empty: View = { parameters: parametersFrom({ partitions: 8 }), members: [entry(1, 1, 1)], claims: [] };
+  const empty: View = {
+    parameters: parametersFrom({ partitions: 8 }),
+    members: [entry(1, 1, 1)],
+    claims: [],
+    buckets: [],
+  };
   const all = mergeView(empty, gone, undefined);
   expect(all.members.filter(isGone)).toHaveLength(DEPARTED_MAX);
   expect(memberOf(all, gone[39]!.node)).toBeUndefined();
