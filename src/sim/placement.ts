@@ -77,7 +77,9 @@ export class PlacementChecker {
     if (first === undefined || views.length < living.length) return;
     if (first.members.length < this.#simulator.nodes.length) return;
     // Who goes, or is gone and has not heard of it, may still know of other tokens.
+    const staying = (view: View): string => view.members.flatMap((member) => (stays(member) ? member.node : [])).join();
     if (first.members.some((member) => !stays(member) && this.#simulator.stateOf(member.node) !== "wiped")) return;
+    if (views.some((view) => staying(view) !== staying(first))) return;
     if (views.some((view) => view.members.length !== first.members.length || !sameClaims(view, first))) return;
     const uneven =
       first.parameters.placement === 3 &&
