@@ -5,7 +5,7 @@ import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./
 import type { ChangeRefusal } from "./membership-change.ts";
 import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
-import type { ClientResult, Message, PutPurpose } from "./message.ts";
+import type { ClientResult, Message, PartitionSize, PutPurpose } from "./message.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
 
 /** Foreground: somebody waits for it. Background: repair, hints, transfers; may be held back. */
@@ -87,6 +87,11 @@ export type Effect =
       readonly kind: "reply";
       readonly request: RequestId;
       readonly result: ClientResult;
+    }
+  | /** Answers `client-sizes`: what was told in time. */ {
+      readonly kind: "report-sizes";
+      readonly request: RequestId;
+      readonly sizes: readonly PartitionSize[];
     }
   | /** Answers `change-membership`: what speaks against it; undefined when it is made here, and about to be told. */ {
       readonly kind: "report-change";

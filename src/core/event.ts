@@ -3,7 +3,7 @@
 import type { BucketProperties } from "./buckets.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { ReadRecord } from "./effect.ts";
-import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import type { MembershipChange } from "./membership-change.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientWrite, Message } from "./message.ts";
@@ -28,6 +28,12 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly write: ClientWrite;
       readonly prefer: NodeId | undefined;
       readonly timeoutMs: Millis | undefined;
+    }
+  | /** The sizes of these partitions are wanted, for a preview; ascending. */ {
+      readonly kind: "client-sizes";
+      readonly request: RequestId;
+      readonly partitions: readonly Partition[];
+      readonly timeoutMs: Millis;
     }
   | /** An operator's act at this node. `wallMs`: milliseconds since 1970. */ {
       readonly kind: "change-membership";

@@ -248,6 +248,27 @@ export interface FetchReply {
   readonly answered: number;
 }
 
+/** "How much is in these partitions?" For the preview of a membership change; nothing rests on the answer. */
+export interface SizesRequest {
+  readonly kind: "sizes-request";
+  readonly request: RequestId;
+  /** Ascending. */
+  readonly partitions: readonly Partition[];
+}
+export interface SizesReply {
+  readonly kind: "sizes-reply";
+  readonly request: RequestId;
+  /** Ascending; those that could not be read are left out. */
+  readonly sizes: readonly PartitionSize[];
+}
+export interface PartitionSize {
+  readonly partition: Partition;
+  /** Records, tombstones included. */
+  readonly keys: number;
+  /** Of keys and values, without what the record adds to them. */
+  readonly bytes: number;
+}
+
 /** "What have you counted since you started?" Nothing rests on the answer. */
 export interface StatisticsRequest {
   readonly kind: "statistics-request";
@@ -286,6 +307,8 @@ export type Message =
   | LeafReply
   | FetchRequest
   | FetchReply
+  | SizesRequest
+  | SizesReply
   | StatisticsRequest
   | StatisticsReply;
 

@@ -36,6 +36,7 @@ import { type View, isGone, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
+import { PartitionSizes } from "./partition-sizes.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
@@ -123,6 +124,7 @@ export class DynamoNode {
   readonly #opening: Opening;
   readonly #handOver: HandOver;
   readonly #departure: Departure;
+  readonly #sizes: PartitionSizes;
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
@@ -219,6 +221,7 @@ export class DynamoNode {
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
     });
+    this.#sizes = new PartitionSizes(surroundings);
     this.#departure = new Departure(surroundings, {
       remaining: () => ({ partitions: this.#handOver.remaining, hints: this.#hints.size }),
       isDurable: () => this.#belonging.durable,
@@ -313,6 +316,7 @@ export class DynamoNode {
         corrections: this.#scrub.size,
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
+        sizes: this.#sizes.size,
         limited: this.#limits.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
@@ -349,6 +353,7 @@ export class DynamoNode {
       opening: this.#opening.memory,
       handOver: this.#handOver.memory,
       departure: this.#departure.memory,
+      sizes: this.#sizes.memory,
       forest: this.#forest.memory,
       exchange: this.#exchange.memory,
       treeSource: this.#treeSource.memory,
@@ -424,6 +429,9 @@ export class DynamoNode {
           event.timeoutMs,
         );
         break;
+      case "client-sizes":
+        this.#sizes.start(event.request, event.partitions, event.timeoutMs);
+        break;
       case "change-membership":
         this.#onChange(event.request, event.change, event.wallMs);
         break;
@@ -497,6 +505,8 @@ export class DynamoNode {
         return this.#forwarding.onTimeout(request);
       case "forward-slow":
         return this.#forwarding.onSlow(request);
+      case "sizes-timeout":
+        return this.#sizes.onTimeout(request);
       case "survey-timeout":
         return this.#survey.onTimeout(request);
       case "hint-scan":
@@ -595,6 +605,7 @@ export class DynamoNode {
       this.#source.onScanned(ticket, entries, done) ||
       this.#treeSource.onScanned(ticket, entries, done) ||
       this.#exchange.onScanned(ticket, entries, done) ||
+      this.#sizes.onScanned(ticket, entries, done) ||
       this.#scrub.onScanned(ticket, entries, done) ||
       this.#handOver.onScanned(ticket, entries, done);
     if (known) this.#maybeReady();
@@ -608,6 +619,7 @@ export class DynamoNode {
       this.#source.onFailed(ticket) ||
       this.#treeSource.onFailed(ticket) ||
       this.#exchange.onFailed(ticket) ||
+      this.#sizes.onFailed(ticket) ||
       this.#scrub.onFailed(ticket) ||
       this.#handOver.onFailed(ticket);
     if (!known) this.#replica.onStorageFailed(ticket);
@@ -857,6 +869,12 @@ export class DynamoNode {
       case "fetch-reply":
         this.#exchange.onFetchReply(from, message);
         break;
+      case "sizes-request":
+        this.#sizes.onRequest(from, message);
+        break;
+      case "sizes-reply":
+        this.#sizes.onReply(from, message);
+        break;
       case "statistics-request": {
         const statistics = this.#bookkeeping.snapshot();
         this.#send(from, { kind: "statistics-reply", request: message.request, statistics }, "background");
@@ -1084,6 +1102,7 @@ export class DynamoNode {
     this.#antiEntropy.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
     this.#survey.onPeerDown(peer);
+    this.#sizes.onPeerDown(peer);
   }
 
   #onExchanged({ peer, purpose, partitions, outcome, differing }: ExchangeEnd): void {

@@ -36,6 +36,7 @@ export function limitedWork(message: Message): LimitedWork | undefined {
       return message.purpose === "write" ? undefined : "background";
     case "transfer-request":
     case "statistics-request":
+    case "sizes-request":
       return "background";
     default:
       return undefined;

@@ -26,8 +26,8 @@ import {
   UnknownMessageError,
 } from "../core/errors.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, RequestId, Ticket } from "../core/identifiers.ts";
-import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { Key, Millis, NodeId, Partition, RequestId, Ticket } from "../core/identifiers.ts";
+import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.ts";
 import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
@@ -91,6 +91,7 @@ export class Driver {
   /** Callers who have set a bucket. */
   readonly #setting = new Map<RequestId, { resolve: () => void; reject: (error: unknown) => void }>();
   readonly #surveys = new Map<RequestId, PendingSurvey>();
+  readonly #sizes = new Map<RequestId, (sizes: readonly PartitionSize[]) => void>();
   readonly #changes = new Map<RequestId, (refusal: ChangeRefusal | undefined) => void>();
   readonly #commits = new Set<Promise<void>>();
   /** Linked peers that were refused for their parameters: each is named once. */
@@ -187,6 +188,16 @@ export class Driver {
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#surveys.set(request, { resolve, reject, unwatch: () => signal?.removeEventListener("abort", onAbort) });
       this.#step({ kind: "client-statistics", request, timeoutMs });
+    });
+  }
+
+  /** How much is in these partitions, ascending, of those of which somebody tells in time. */
+  sizes(partitions: readonly Partition[], timeoutMs: Millis): Promise<readonly PartitionSize[]> {
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
+    const request = ++this.#requests;
+    return new Promise((resolve) => {
+      this.#sizes.set(request, resolve);
+      this.#step({ kind: "client-sizes", request, partitions, timeoutMs });
     });
   }
 
@@ -344,6 +355,12 @@ export class Driver {
         this.#surveys.delete(effect.request);
         survey?.unwatch();
         survey?.resolve(effect);
+        break;
+      }
+      case "report-sizes": {
+        const told = this.#sizes.get(effect.request);
+        this.#sizes.delete(effect.request);
+        told?.(effect.sizes);
         break;
       }
       case "report-change": {

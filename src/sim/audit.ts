@@ -58,6 +58,7 @@ function isBackgroundWork(message: Message): boolean {
   return (
     kind === "transfer-request" ||
     kind === "statistics-request" ||
+    kind === "sizes-request" ||
     (kind === "replica-put" && message.purpose !== "write")
   );
 }

@@ -184,6 +184,7 @@ export class Checkers {
         case "load-leaves":
         case "report-statistics":
         case "report-change":
+        case "report-sizes":
         case "departed":
         case "note":
           break;

@@ -19,8 +19,8 @@ import type { BucketProperties } from "../core/buckets.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
 import type { BucketRefusal, Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
-import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
+import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.ts";
 import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
 import type { NodeOptions, NodeView } from "../core/node.ts";
@@ -123,6 +123,7 @@ interface Host {
   /** Callers who have set a bucket. */
   readonly setting: Map<RequestId, (refusal: BucketRefusal | undefined) => void>;
   readonly surveys: Map<RequestId, (report: StatisticsReport) => void>;
+  readonly sizes: Map<RequestId, (sizes: readonly PartitionSize[]) => void>;
   readonly changes: Map<RequestId, (refusal: ChangeRefusal | undefined) => void>;
   steppedAt: Millis;
   stepsThen: number;
@@ -258,6 +259,7 @@ export class Simulator {
       requests: new Map(),
       setting: new Map(),
       surveys: new Map(),
+      sizes: new Map(),
       changes: new Map(),
       steppedAt: -1,
       stepsThen: 0,
@@ -294,6 +296,7 @@ export class Simulator {
     host.setting.clear();
     host.surveys.clear();
     host.changes.clear();
+    host.sizes.clear();
     for (const answer of callers) answer(undefined);
   }
 
@@ -322,6 +325,9 @@ export class Simulator {
     this.network.nodeLeft(node);
     this.#tell(`${host.options.name} has departed (${standing})`);
     host.wiped = true;
+    for (const store of ["records", "hints"] as const)
+      for (const [address, record] of [...host.storage.all(store)])
+        this.#options.observer?.applied?.(node, store, address, record, null);
   }
 
   /** The node takes no event for so long, or until an earlier freeze ends, if that is later; then all at once. */
@@ -435,6 +441,18 @@ export class Simulator {
     const request = this.#nextRequest++;
     this.#host(node).surveys.set(request, answer);
     this.#happens(node, { kind: "client-statistics", request, timeoutMs: undefined });
+  }
+
+  /** Asks a node how much is in some partitions. Answers once, or not at all when the node ends first. */
+  sizes(
+    node: NodeId,
+    partitions: readonly Partition[],
+    timeoutMs: Millis,
+    answer: (sizes: readonly PartitionSize[]) => void,
+  ): void {
+    const request = this.#nextRequest++;
+    this.#host(node).sizes.set(request, answer);
+    this.#happens(node, { kind: "client-sizes", request, partitions, timeoutMs });
   }
 
   /** An operator changes who belongs, at this node. Answers once, or not at all when the node ends first. */
@@ -601,6 +619,12 @@ export class Simulator {
         const answer = host.surveys.get(effect.request);
         host.surveys.delete(effect.request);
         if (answer !== undefined) this.after(0, () => answer(effect));
+        break;
+      }
+      case "report-sizes": {
+        const answer = host.sizes.get(effect.request);
+        host.sizes.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(effect.sizes));
         break;
       }
       case "report-change": {

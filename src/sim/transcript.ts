@@ -168,6 +168,8 @@ export function formatMessage(message: Message, names: Names): string {
       return `fetch-request #${message.request} ${message.keys.join(", ")}`;
     case "fetch-reply":
       return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
+    case "sizes-request":
+    case "sizes-reply":
     case "statistics-request":
     case "statistics-reply":
       return `${message.kind} #${message.request}`;
@@ -263,6 +265,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-abandoned #${event.request}`;
     case "message-received":
       return `from ${names.node(event.from)} (epoch ${event.epoch}): ${formatMessage(event.message, names)}`;
+    case "client-sizes":
+      return `client-sizes #${event.request} partitions=${event.partitions.length}`;
     case "change-membership":
       return `change-membership #${event.request} ${event.change.kind}${event.change.kind === "leave" ? "" : ` ${names.node(event.change.node)}`}`;
     case "peer-connected":
@@ -315,6 +319,8 @@ export function formatEffect(effect: Effect, names: Names): string {
       return `load-leaves #${effect.ticket}`;
     case "scan":
       return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
+    case "report-sizes":
+      return `report-sizes #${effect.request} partitions=${effect.sizes.length}`;
     case "report-change":
       return `report-change #${effect.request} ${effect.refusal === undefined ? "made" : `refused: ${effect.refusal.code}`}`;
     case "departed":

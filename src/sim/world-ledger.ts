@@ -185,6 +185,7 @@ export class Ledger {
         case "bucket-set":
         case "report-statistics":
         case "report-change":
+        case "report-sizes":
         case "departed":
         case "note":
           break;

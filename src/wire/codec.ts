@@ -40,6 +40,8 @@ import type {
   RequestReport,
   ReleaseReply,
   ReleaseRequest,
+  SizesReply,
+  SizesRequest,
   StatisticsReply,
   StatisticsRequest,
   TransferPage,
@@ -160,6 +162,8 @@ const KIND = {
   "fetch-reply": 24,
   "known-request": 25,
   "known-reply": 26,
+  "sizes-request": 55,
+  "sizes-reply": 56,
   "statistics-request": 48,
   "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
@@ -273,6 +277,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeFetchRequest(encoder, message);
     case "fetch-reply":
       return writeFetchReply(encoder, message);
+    case "sizes-request":
+      return writeSizesRequest(encoder, message);
+    case "sizes-reply":
+      return writeSizesReply(encoder, message);
     case "statistics-request":
       return writeStatisticsRequest(encoder, message);
     case "statistics-reply":
@@ -336,6 +344,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readFetchRequest(decoder);
     case KIND["fetch-reply"]:
       return readFetchReply(decoder);
+    case KIND["sizes-request"]:
+      return readSizesRequest(decoder);
+    case KIND["sizes-reply"]:
+      return readSizesReply(decoder);
     case KIND["statistics-request"]:
       return readStatisticsRequest(decoder);
     case KIND["statistics-reply"]:
@@ -775,6 +787,37 @@ function readReport(decoder: Decoder): RequestReport {
   const hintedFor = readNodeIds(decoder, "nodes hinted for");
   const elapsedMs = readMillis(decoder, "the time elapsed");
   return { coordinator, needed, counted, ownersNeeded, ownersAnswered, answered, silent, hintedFor, elapsedMs };
+}
+
+/** sizes-request: request partition* */
+function writeSizesRequest(encoder: Encoder, message: SizesRequest): void {
+  writeUint(encoder, message.request);
+  writePartitions(encoder, message.partitions);
+}
+function readSizesRequest(decoder: Decoder): SizesRequest {
+  return { kind: "sizes-request", request: readRequest(decoder), partitions: readPartitions(decoder) };
+}
+
+/** sizes-reply: request partition* (keys bytes)*, as many as there are partitions */
+function writeSizesReply(encoder: Encoder, message: SizesReply): void {
+  writeUint(encoder, message.request);
+  writePartitions(
+    encoder,
+    message.sizes.map(({ partition }) => partition),
+  );
+  for (const { keys, bytes } of message.sizes) {
+    writeUint(encoder, keys);
+    writeUint(encoder, bytes);
+  }
+}
+function readSizesReply(decoder: Decoder): SizesReply {
+  const request = readRequest(decoder);
+  const sizes = readPartitions(decoder).map((partition) => ({
+    partition,
+    keys: readUint(decoder, "a number of keys"),
+    bytes: readUint(decoder, "a number of bytes"),
+  }));
+  return { kind: "sizes-reply", request, sizes };
 }
 
 /** statistics-request: request */

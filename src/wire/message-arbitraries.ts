@@ -400,6 +400,14 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     records: fc.array(record({ key, set: dvvSet }), { maxLength: 4 }),
     answered: fc.nat(64),
   }),
+  "sizes-request": record({ kind: fc.constant("sizes-request"), request: uint, partitions }),
+  "sizes-reply": record({
+    kind: fc.constant("sizes-reply"),
+    request: uint,
+    sizes: partitions.chain((told) =>
+      fc.tuple(...told.map((partition) => record({ partition: fc.constant(partition), keys: uint, bytes: uint }))),
+    ),
+  }),
   "statistics-request": record({ kind: fc.constant("statistics-request"), request: uint }),
   "statistics-reply": record({ kind: fc.constant("statistics-reply"), request: uint, statistics }),
 };
