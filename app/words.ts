@@ -43,6 +43,8 @@ export function stateWord(state: StoreStatus["state"]): string {
       return "Waiting";
     case "joining":
       return "Joining";
+    case "leaving":
+      return "Leaving";
     case "online":
       return "Online";
     case "degraded":

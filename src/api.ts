@@ -80,6 +80,8 @@ export interface NodeInfo {
   readonly hidden: boolean;
   /** This node's own opinion of it. */
   readonly reachability: "up" | "suspect" | "down";
+  /** It goes for good, and counts as long as it holds something. */
+  readonly leaving: boolean;
   /** How it is linked, if it is. */
   readonly link: "webrtc" | "websocket" | "relayed" | "memory" | undefined;
   /** Its tokens, and partitions that it holds completely, by the gossiped view. */
@@ -92,9 +94,9 @@ export interface NodeInfo {
 export interface StoreStatus {
   /**
    * starting: opening its storage. waiting: has met no member of its cluster yet and does not answer for it. joining: a member, but does not
-   * hold all of its partitions yet. online: all members are reachable. degraded: some are not. alone: none is (not said of a cluster of one). closed.
+   * hold all of its partitions yet. leaving: gives what it has to others before it goes for good. online: all members are reachable. degraded: some are not. alone: none is (not said of a cluster of one). closed.
    */
-  readonly state: "starting" | "waiting" | "joining" | "online" | "degraded" | "alone" | "closed";
+  readonly state: "starting" | "waiting" | "joining" | "leaving" | "online" | "degraded" | "alone" | "closed";
   /** The same in a sentence for people. */
   readonly reason: string;
   readonly node: NodeId;
@@ -224,6 +226,39 @@ export interface Canary {
   stop(): void;
 }
 
+/** What an operator may do to who belongs. "join" is for plans alone: a newcomer joins by opening a store. */
+export type OperatorChange =
+  | /** This node goes for good. */ { readonly kind: "leave" }
+  | /** Another one goes for good; it does not answer any more. */ { readonly kind: "remove"; readonly node: string }
+  | /** A newcomer comes, of this capacity (1) and zone (a new one). */ {
+      readonly kind: "join";
+      readonly capacity?: number;
+      readonly zone?: string;
+    };
+
+/** What a membership change will do, by what is known now. Nothing is changed by making one. */
+export interface MembershipPlan {
+  readonly change: OperatorChange;
+  /** Stands for the ring that it was made for; `commit` refuses when that is another by then. */
+  readonly planned: number;
+  /** Copies of partitions that nodes will have to make. A newcomer is called `"f" * 32`. `keys` and `bytes` are undefined where nobody told in time. */
+  readonly moves: readonly {
+    readonly partition: Partition;
+    readonly to: NodeId;
+    readonly keys: number | undefined;
+    readonly bytes: number | undefined;
+  }[];
+  /** By node: tokens before and after. */
+  readonly tokens: readonly { readonly node: NodeId; readonly before: number; readonly after: number }[];
+  /** Of all moves together; keys and bytes of keys and values without those that nobody told of, which are counted in `untold`. */
+  readonly partitions: number;
+  readonly keys: number;
+  readonly bytes: number;
+  readonly untold: number;
+  /** Why `commit` would refuse it, as things are. */
+  readonly refusal: Error | undefined;
+}
+
 export interface StoreEvents {
   status: StoreStatus;
   membership: readonly NodeInfo[];
@@ -232,6 +267,8 @@ export interface StoreEvents {
   /** A refusal at the edge: wrong secret, wrong protocol version, malformed frames from a peer. */
   refused: { readonly error: Error; readonly peer: NodeId | undefined };
   trace: { readonly atMs: number; readonly note: Note };
+  /** This node has left, or was removed by another; others have all that it had. It is closed and its data is thrown away. */
+  departed: { readonly standing: "left" | "removed"; readonly by: NodeId };
 }
 
 export interface Store extends AsyncDisposable {
@@ -273,6 +310,26 @@ export interface Store extends AsyncDisposable {
    * gives the canary that is running.
    */
   startCanary(options?: { intervalMs?: number }): Canary;
+  /**
+   * A preview: what a membership change would move. Waits for the holders to count what they have, 10 seconds at most by default. Rejects with `NotReadyError`
+   * before the cluster is met.
+   */
+  plan(change: OperatorChange, options?: { timeoutMs?: number }): Promise<MembershipPlan>;
+  /**
+   * Makes the change that was planned, if the ring is still the one of the plan. Rejects with `MembershipChangeError`, which says why, and with nothing changed.
+   * `force` removes a node though it answers, or though it holds what too few others do: that is given up, unless the node comes back.
+   */
+  commit(plan: MembershipPlan, options?: { force?: boolean }): Promise<void>;
+  /**
+   * This node goes for good: it gives all that it has to others first, then throws its data away and is closed. Resolves then; the status tells how far it is. While
+   * an owner of its data cannot be reached it waits. Rejects with `MembershipChangeError` when nobody could take over.
+   */
+  leave(options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Removes a member that will not come back, so that others take over its tokens. If it does come back, it gives what it has to the owners and goes; it can join
+   * again as a new node. Rejects with `MembershipChangeError`: unknown node, a node that answers, too few copies elsewhere. `force` as in `commit`.
+   */
+  remove(node: string, options?: { force?: boolean }): Promise<void>;
   readonly faults: FaultControls;
   on<Name extends keyof StoreEvents>(
     name: Name,

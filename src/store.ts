@@ -15,8 +15,10 @@ import type {
   GetOptions,
   GetResult,
   Merge,
+  MembershipPlan,
   NodeInfo,
   OpenStoreOptions,
+  OperatorChange,
   PreferenceEntry,
   PutOptions,
   PutResult,
@@ -43,7 +45,9 @@ import {
   WrongSecretError,
 } from "./core/errors.ts";
 import type { Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
-import { holds, memberOf } from "./core/membership.ts";
+import { holds, isGone, memberOf, stays } from "./core/membership.ts";
+import { type MembershipChange, changeRefusal } from "./core/membership-change.ts";
+import { NEWCOMER, type PlannedChange, planOf } from "./core/membership-plan.ts";
 import type { NodeView } from "./core/node.ts";
 import { Ring, tokenCounts } from "./core/ring.ts";
 import { NO_STATISTICS, type StatisticsFigures, balanceOf, figuresOf, mergeStatistics } from "./core/statistics.ts";
@@ -55,13 +59,15 @@ import {
   CANARY_INTERVAL_MS_MIN,
   RunningCanary,
 } from "./canary.ts";
+import { DepartedError, MembershipChangeError, membershipPlan } from "./operator.ts";
 import { toHex } from "./base/bytes.ts";
+import { Prng } from "./base/prng.ts";
 import { Driver } from "./driver/driver.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
 import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
 import { decodeContext, encodeContext } from "./wire/context.ts";
 import { IndexedDbStorage } from "./browser/indexeddb-storage.ts";
-import { claimIdentity, profileZone } from "./browser/identity.ts";
+import { claimIdentity, discardIdentity, profileZone } from "./browser/identity.ts";
 import { watchPage } from "./browser/page-lifecycle.ts";
 import { WebRtcTransport } from "./browser/webrtc-transport.ts";
 
@@ -93,6 +99,8 @@ export interface StoreParts {
   readonly expects?: Partial<ClusterParameters> | undefined;
   readonly durability?: "relaxed" | "strict" | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
+  /** Throws the node's data and identity away: it has departed. After the storage is closed, before `onClosed`. */
+  readonly discard?: () => Promise<void>;
   /** Runs once when the store is closed, last. */
   readonly onClosed?: () => void | Promise<void>;
 }
@@ -113,6 +121,7 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "peer-down",
   "hint-kept",
   "hint-delivered",
+  "membership-changed",
   "partition-held",
   "partition-dropped",
   "storage-failed",
@@ -122,6 +131,8 @@ export class TabringStore implements Store {
   readonly faults: FaultControls;
   readonly #parts: StoreParts;
   readonly #driver: Driver;
+  /** Of plans for newcomers. */
+  readonly #random: Prng;
   readonly #listeners = new Map<keyof StoreEvents, Set<(event: never) => void>>();
   #closing: Promise<void> | undefined;
   #closedWhy = "";
@@ -130,6 +141,7 @@ export class TabringStore implements Store {
   #ring: Ring | undefined;
   #cut: "all" | "none" | readonly NodeId[] = "none";
   #canary: Canary | undefined;
+  #departure: StoreEvents["departed"] | undefined;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
@@ -157,7 +169,15 @@ export class TabringStore implements Store {
         this.#queueStatus();
       },
       onLinks: () => this.#queueStatus(),
+      onDeparted: (standing, by) => {
+        this.#departure = { standing, by };
+        this.#emit("departed", { standing, by });
+        void this.closeBecause(
+          standing === "left" ? "it has left the cluster" : `it was removed from the cluster by ${by.slice(0, 6)}`,
+        );
+      },
     });
+    this.#random = Prng.fromNumber(new DataView(Uint8Array.from(parts.random(4)).buffer).getUint32(0));
     const setCut = (cut: "all" | "none" | readonly NodeId[]) => {
       this.#cut = cut;
       parts.transport.setCut(cut);
@@ -284,6 +304,83 @@ export class TabringStore implements Store {
     };
   }
 
+  async plan(change: OperatorChange, options: { timeoutMs?: number } = {}): Promise<MembershipPlan> {
+    this.#demandOpen();
+    const { view } = this.#driver;
+    if (view === undefined) throw new MembershipChangeError({ code: "not-ready" });
+    const plan = planOf(view, plannedChange(change, this.#parts.node), this.#random);
+    const partitions = [...new Set(plan.moves.map((move) => move.partition))];
+    const sizes = await this.#driver.sizes(partitions, options.timeoutMs ?? PLAN_TIMEOUT_MS);
+    const ring = this.#ringOf(this.#driver.view);
+    const up = new Set(this.#view()?.peers.flatMap((peer) => (peer.reachability === "up" ? [peer.node] : [])));
+    const refusal =
+      change.kind === "join" || ring === undefined
+        ? undefined
+        : changeRefusal(ring, this.#parts.node, asked(change, plan.planned, false), (node) => up.has(node));
+    return membershipPlan(change, plan, sizes, refusal);
+  }
+
+  async commit({ change, planned }: MembershipPlan, options: { force?: boolean } = {}): Promise<void> {
+    this.#demandOpen();
+    if (change.kind === "join") throw new MembershipChangeError({ code: "unknown-node", node: NEWCOMER });
+    await this.#change(asked(change, planned, options.force === true));
+    if (change.kind === "leave") await this.#gone(undefined);
+  }
+
+  async leave(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#demandOpen();
+    options.signal?.throwIfAborted();
+    await this.#change({ kind: "leave", planned: undefined });
+    await this.#gone(options.signal);
+  }
+
+  async remove(node: string, options: { force?: boolean } = {}): Promise<void> {
+    this.#demandOpen();
+    await this.#change(asked({ kind: "remove", node }, undefined, options.force === true));
+  }
+
+  async #change(change: MembershipChange): Promise<void> {
+    const refusal = await this.#driver.changeMembership(change);
+    if (refusal !== undefined) throw new MembershipChangeError(refusal);
+    this.#queueStatus();
+  }
+
+  /** When all that was here is with others, and this store is closed. */
+  #gone(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const ended = new AbortController();
+      const end = () => {
+        if (this.#closing === undefined) return;
+        ended.abort();
+        this.#closing.then(
+          () =>
+            this.#departure === undefined
+              ? reject(
+                  new NotReadyError(
+                    `This node was closed before it had left: ${this.#closedWhy}. It goes on leaving when the store is opened again.`,
+                  ),
+                )
+              : resolve(),
+          reject,
+        );
+      };
+      this.on("status", end, { signal: ended.signal });
+      signal?.addEventListener(
+        "abort",
+        () => {
+          ended.abort();
+          reject(
+            signal.reason instanceof Error
+              ? signal.reason
+              : new NotReadyError("The wait was given up. The node goes on leaving."),
+          );
+        },
+        { once: true },
+      );
+      end();
+    });
+  }
+
   startCanary(options: { intervalMs?: number } = {}): Canary {
     const { intervalMs = CANARY_INTERVAL_MS } = options;
     const fault = canaryFault(intervalMs);
@@ -371,6 +468,7 @@ export class TabringStore implements Store {
       this.#closedWhy = why;
       this.#canary?.stop();
       await this.#driver.close();
+      if (this.#departure !== undefined) await this.#parts.discard?.();
       await this.#parts.onClosed?.();
       this.#queueStatus();
     })();
@@ -426,6 +524,7 @@ export class TabringStore implements Store {
   }
 
   #demandOpen(): void {
+    if (this.#departure !== undefined) throw new DepartedError(this.#closedWhy);
     if (this.#closing !== undefined)
       throw new NotReadyError(`This node is closed: ${this.#closedWhy}. Nothing was sent. Open the store again.`);
   }
@@ -455,6 +554,30 @@ export class TabringStore implements Store {
   }
 }
 
+const PLAN_TIMEOUT_MS: Millis = 10_000;
+
+function plannedChange(change: OperatorChange, self: NodeId): PlannedChange {
+  if (change.kind === "join") {
+    const { capacity = 1, zone = "a new zone" } = change;
+    const fault = configFault({ capacity, zone });
+    if (fault !== undefined)
+      throw new InvalidClusterOptionsError(`The plan cannot be made: ${fault}. Nothing was changed.`);
+    return { kind: "join", capacity, zone };
+  }
+  return change.kind === "leave" ? { kind: "leave", node: self } : { kind: "remove", node: change.node as NodeId };
+}
+
+/** Ids that nobody has are refused by the node itself. */
+function asked(
+  change: Exclude<OperatorChange, { kind: "join" }>,
+  planned: number | undefined,
+  force: boolean,
+): MembershipChange {
+  return change.kind === "leave"
+    ? { kind: "leave", planned }
+    : { kind: "remove", node: change.node as NodeId, force, planned };
+}
+
 /** A key that callers may use; throws {@link InvalidKeyError}. */
 function callersKey(key: unknown): Key {
   const parsed = parseKey(key);
@@ -478,18 +601,21 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
   const tokens = tokenCounts(view);
   const peers = new Map(node.peers.map((peer) => [peer.node, peer.reachability]));
   const hints = new Map(node.hints.map((hint) => [hint.target, hint.count]));
-  return view.members.map((member) => ({
-    node: member.node,
-    self: member.node === node.id,
-    capacity: member.capacity,
-    zone: member.zone,
-    hidden: member.hidden,
-    reachability: member.node === node.id ? "up" : (peers.get(member.node) ?? "down"),
-    link: linkOf(member.node),
-    tokens: tokens.get(member.node) ?? 0,
-    partitionsHeld: view.claims.reduce((sum, _, p) => sum + (holds(member, p) ? 1 : 0), 0),
-    hintsOwed: hints.get(member.node) ?? 0,
-  }));
+  return view.members
+    .filter((member) => !isGone(member))
+    .map((member) => ({
+      node: member.node,
+      self: member.node === node.id,
+      capacity: member.capacity,
+      zone: member.zone,
+      hidden: member.hidden,
+      leaving: !stays(member),
+      reachability: member.node === node.id ? "up" : (peers.get(member.node) ?? "down"),
+      link: linkOf(member.node),
+      tokens: tokens.get(member.node) ?? 0,
+      partitionsHeld: view.claims.reduce((sum, _, p) => sum + (holds(member, p) ? 1 : 0), 0),
+      hintsOwed: hints.get(member.node) ?? 0,
+    }));
 }
 
 function statusOf(
@@ -514,6 +640,7 @@ function statusOf(
   else if (self === undefined && refusal !== undefined) [state, reason] = ["waiting", refusal.message];
   else if (self === undefined)
     [state, reason] = ["waiting", "Has met no member of its cluster yet, and does not answer for it until it has."];
+  else if (node.departure !== undefined) [state, reason] = ["leaving", departureWords(node.departure, count)];
   else if (owed > 0) [state, reason] = ["joining", `Copying ${count(owed, "partition")} to this node.`];
   else if (keepers.length > 1 && reachable <= 1)
     [state, reason] = ["alone", `None of the ${keepers.length - 1} other nodes answers.`];
@@ -537,6 +664,17 @@ function statusOf(
     oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
     zonesOfKeys: view === undefined ? 0 : listsOf(view, parts.node).zones,
   };
+}
+
+function departureWords(
+  { partitions, hints }: NonNullable<NodeView["departure"]>,
+  count: (n: number, what: string) => string,
+): string {
+  if (partitions + hints === 0) return "Leaving: others have all that it had, and hear of it now.";
+  const what = [partitions > 0 ? count(partitions, "partition") : "", hints > 0 ? count(hints, "hint") : ""].filter(
+    (text) => text !== "",
+  );
+  return `Leaving: gives ${what.join(" and ")} to others. It waits for owners that do not answer.`;
 }
 
 interface Lists {
@@ -636,6 +774,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
       merges: options.merges,
+      discard: () => discardIdentity(identity),
       onClosed: async () => {
         stopping.abort();
         await identity.release();

@@ -16,7 +16,7 @@ export type OpenStore = (options: OpenStoreOptions) => Promise<Store>;
 
 const REFRESH_MS = 1_000;
 const TRACE_MAX = 60;
-const MEMBER_STATES: ReadonlySet<StoreStatus["state"]> = new Set(["joining", "online", "degraded", "alone"]);
+const MEMBER_STATES: ReadonlySet<StoreStatus["state"]> = new Set(["joining", "leaving", "online", "degraded", "alone"]);
 /** Seeds listen for signaling at this path of the server that serves the page. */
 const SIGNAL_PATH = "/signal";
 

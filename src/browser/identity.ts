@@ -118,6 +118,17 @@ export async function claimIdentity(options: { readonly cluster: string } & Iden
   );
 }
 
+/** The node has departed: its database goes, and its identity with it. Close the storage first; the slot is still held. Rejects with a `StorageError`. */
+export async function discardIdentity({ databaseName }: Pick<Identity, "databaseName">): Promise<void> {
+  try {
+    await deleteDB(databaseName);
+  } catch (error) {
+    throw new StorageError(
+      `The database ${databaseName} of a node that has departed could not be deleted (${error instanceof Error ? error.message : String(error)}). Nothing is lost: others have all of it. Delete it in the browser's settings.`,
+    );
+  }
+}
+
 /** The failure domain of this browser: 32 random hexadecimal digits, drawn once for each profile and origin. */
 export async function profileZone(options: IdentityHost = {}): Promise<string> {
   usable(options);
