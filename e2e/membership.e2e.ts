@@ -187,7 +187,7 @@ test("tabs join, leave and are removed under load: no read fails, nothing acknow
     expect(load.failures).toEqual([]);
     expect(load.reads).toBeGreaterThan(0);
   }
-  const keys = Array.from({ length: KEYS }, (_, n) => [`keys/${n}`, `value ${n}`] as const);
+  const keys: [string, string][] = Array.from({ length: KEYS }, (_, n) => [`keys/${n}`, `value ${n}`]);
   for (const [at, { written }] of loads.entries())
     for (let n = 0; n < written; n++) keys.push([`live/tab${at}-${n}`, `live/tab${at}-${n}`]);
   expect(await missing(others[2]!, keys)).toEqual([]);

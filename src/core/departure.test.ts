@@ -52,7 +52,7 @@ class Fixture {
   }
 
   answer(node: number, request: RequestId, known: boolean): this {
-    this.departure.onReply(nodeNamed(node), { kind: "known-reply", request, known });
+    this.departure.onReply(nodeNamed(node), { kind: "known-reply", request, known, unopened: [] });
     return this;
   }
 }

@@ -2,8 +2,9 @@
  * Hand-over: how a former owner lets go of a partition (DESIGN section 3: only after every owner holds it and a last exchange with them). States of
  * each partition, in order:
  *
- *   asking        this node owns it no more, and by the view all owners hold it: they are asked whether that is so. An answer counts only while both
- *                 sides see the same tokens, or two former owners could let go in favour of each other
+ *   asking        this node owns it no more, and by the view all owners hold it: they are asked whether that is so, and whether they answer for it: until
+ *                 then they may need this node to compare with. An answer counts only while both sides see the same tokens, or two former owners
+ *                 could let go in favour of each other
  *   closing       it still counts for others, but answers as one who does not: so nothing is acknowledged here any more that the owners do not have
  *                 after the last exchange. Trees are compared with every owner, and what one lacks is sent
  *   counted out   its entry says, durably, that it does not hold it, so that nobody counts on it, not even itself after a crash
@@ -38,6 +39,8 @@ const ASK_AFTER_MS = 300;
 const ROUND_MAX = 64;
 
 export interface HandOverActions {
+  /** Whether this node answers for the partition, of which it says that it holds it. */
+  isOpen(partition: Partition): boolean;
   /** This node is not to be counted for these partitions any more. */
   countOut(partitions: readonly Partition[]): void;
   /** Sends an owner what it lacks. False when it cannot begin now. */
@@ -149,7 +152,9 @@ export class HandOver {
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
     const same = ring !== undefined && own !== undefined && placementDigest(ring.view) === message.claims;
     const partitions = same
-      ? message.partitions.filter((p) => p < ring.view.claims.length && holds(own, p) && ring.owns(self, p))
+      ? message.partitions.filter(
+          (p) => p < ring.view.claims.length && holds(own, p) && ring.owns(self, p) && this.#do.isOpen(p),
+        )
       : [];
     this.#in.send(from, { kind: "release-reply", request: message.request, partitions }, "background");
   }

@@ -191,6 +191,8 @@ export interface KnownReply {
   readonly kind: "known-reply";
   readonly request: RequestId;
   readonly known: boolean;
+  /** Partitions that the sender holds and does not answer for yet; ascending. */
+  readonly unopened: readonly Partition[];
 }
 
 /** "My trees have these digests; where do yours differ, and what do you have under it?" All nodes on one level; see `merkle-forest.ts`. */

@@ -206,6 +206,9 @@ class Bench {
         this.notes.push({ node, note: effect.note });
         break;
       case "bucket-set":
+      case "report-change":
+      case "report-sizes":
+      case "departed":
         break;
     }
   }

@@ -215,6 +215,7 @@ export class DynamoNode {
     });
     this.#source = new TransferSource(surroundings);
     this.#handOver = new HandOver(surroundings, {
+      isOpen: (partition) => !this.#belonging.unopened.has(partition),
       countOut: (partitions) => this.#belonging.countOut(partitions),
       exchange: (owner, partitions, round) =>
         this.#exchange.start(owner, partitions, "push", { kind: "hand-over", round }),
@@ -843,7 +844,8 @@ export class DynamoNode {
         break;
       case "known-request": {
         const known = this.#belonging.knows(from, message.incarnation, message.version);
-        this.#send(from, { kind: "known-reply", request: message.request, known }, "background");
+        const unopened = [...this.#belonging.unopened.keys()].sort((a, b) => a - b);
+        this.#send(from, { kind: "known-reply", request: message.request, known, unopened }, "background");
         if (!known) this.#greet(from);
         break;
       }

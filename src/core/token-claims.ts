@@ -128,7 +128,7 @@ export function claimsAfterDepartures(view: View): readonly Claim[] {
   owners.forEach((owner, place) => {
     if (!isOrphan(owner)) return;
     const apart = nodes.filter((node) => spaced(owners, node, place, n));
-    const taker = most(apart.filter((node) => lacks(node) > ROUNDING)) ?? most(apart) ?? most(nodes)!;
+    const taker = most(apart.filter((node) => lacks(node) > ROUNDING)) ?? most(nodes)!;
     owners[place] = taker;
     counts.set(taker, (counts.get(taker) ?? 0) + 1);
   });

@@ -664,14 +664,25 @@ export const mutants: readonly Mutant[] = [
     replace:
       "if (claims !== view.claims && claims.length === 0) this.#setView({ ...view, claims });\n  }\n\n  #updateSelf",
   },
+
+  {
+    name: "opens-on-the-word-of-newcomers",
+    trap: "D 3",
+    bug: "a newcomer compares with others that are not open themselves, and takes that for enough",
+    caughtBy: ["strict-quorum", "placement"],
+    file: "core/opening.ts",
+    find: "others.filter((node) => this.#peers.get(node)?.unopened.has(partition) !== true);",
+    replace: "others;",
+  },
   {
     name: "opens-as-if-none-were-removed",
     trap: "D 3, D 5",
     bug: "a newcomer takes the quorum that was for a quorum that is, though a removed node had one of its copies",
     caughtBy: ["strict-quorum", "placement", "read-your-writes"],
     file: "core/opening.ts",
-    find: "const lost = Math.max(0, n - others.length);",
-    replace: "const lost = 0;",
+    find: "const needed = others.length === 0 ? 0 : Math.max(1, Math.min(missed + 1, alreadyOpen.length));",
+    replace:
+      "const needed = others.length === 0 ? 0 : Math.max(1, Math.min(missed + 1, alreadyOpen.length - n + Math.max(n - others.length, missed + 1)));",
   },
   {
     name: "gone-before-anybody-knows",
@@ -739,8 +750,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a newcomer answers as soon as it holds its copy, though that is from one source",
     caughtBy: ["placement", "strict-quorum"],
     file: "core/opening.ts",
-    find: "const needed = others.length === 0 ? 0 : others.length - quorum + 1;",
-    replace: "const needed = others.length === 0 ? 0 : others.length - others.length - 0 * quorum;",
+    find: "const needed = others.length === 0 ? 0 : Math.max(1, Math.min(missed + 1, alreadyOpen.length));",
+    replace: "const needed = 0 * missed;",
   },
   {
     name: "opens-after-one-holder",
@@ -748,8 +759,8 @@ export const mutants: readonly Mutant[] = [
     bug: "one holder is enough to compare with, though it may have missed an acknowledged write",
     caughtBy: ["placement", "strict-quorum"],
     file: "core/opening.ts",
-    find: "const needed = others.length === 0 ? 0 : others.length - quorum + 1;",
-    replace: "const needed = Math.min(1, others.length * quorum);",
+    find: "const needed = others.length === 0 ? 0 : Math.max(1, Math.min(missed + 1, alreadyOpen.length));",
+    replace: "const needed = Math.min(1, others.length + missed);",
   },
   {
     name: "page-skips-unreadable-records",

@@ -669,14 +669,16 @@ function readKnownRequest(decoder: Decoder): KnownRequest {
   return { kind: "known-request", request, incarnation, version: readUint(decoder, "the version of a member", 1) };
 }
 
-/** known-reply: request known */
+/** known-reply: request known partition* */
 function writeKnownReply(encoder: Encoder, message: KnownReply): void {
   writeUint(encoder, message.request);
   writeBoolean(encoder, message.known);
+  writePartitions(encoder, message.unopened);
 }
 function readKnownReply(decoder: Decoder): KnownReply {
   const request = readRequest(decoder);
-  return { kind: "known-reply", request, known: readBoolean(decoder, "whether something is known") };
+  const known = readBoolean(decoder, "whether something is known");
+  return { kind: "known-reply", request, known, unopened: readPartitions(decoder) };
 }
 
 /** write: value context operation at w? pw? policy? */

@@ -353,7 +353,7 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
     version: fc.integer({ min: 1, max: 2 ** 40 }),
   }),
-  "known-reply": record({ kind: fc.constant("known-reply"), request: uint, known: fc.boolean() }),
+  "known-reply": record({ kind: fc.constant("known-reply"), request: uint, known: fc.boolean(), unopened: partitions }),
   "tree-request": record({
     kind: fc.constant("tree-request"),
     request: uint,
