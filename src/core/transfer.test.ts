@@ -166,6 +166,8 @@ describe("copying", () => {
     const asked = newcomer.asked();
     expect(asked.map(({ partition }) => partition)).toEqual([0, 2, 3, 4]);
     expect(new Set(asked.map(({ to }) => to)).size).toBe(SOURCES.length);
+    // Of those with the same sources, too.
+    expect(asked[0]!.to).not.toBe(asked[3]!.to);
     const [first] = asked;
     newcomer.transfer.onPage(first!.to, newcomer.page(first!, []));
     expect(newcomer.askedOne().partition).toBe(6);
@@ -462,8 +464,12 @@ test("whatever fails on the way, what is told to be held is durable here, all of
           const { source, disk: theirs } = sources.get(node)!;
           if (effect.kind === "scan") {
             const { entries, done } = theirs.scan(effect);
+            const unreadable = fails() ? prng.pick(entries) : undefined;
+            const read = entries.map((entry) =>
+              entry === unreadable ? { ...entry, record: "failed" as const } : entry,
+            );
             if (fails()) source.onFailed(effect.ticket);
-            else source.onScanned(effect.ticket, entries, done);
+            else source.onScanned(effect.ticket, read, done);
           } else if (effect.kind === "send" && effect.message.kind === "transfer-page" && !fails())
             transfer.onPage(node, effect.message);
         };

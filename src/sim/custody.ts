@@ -6,7 +6,7 @@
  *   a hint goes      when its target has all of it; when that owns the key no more, W of the owners          ("copies-kept")
  *   a record goes    when all owners have all of it                                                          ("copies-kept")
  *   a holder opens   a partition it has come to hold, when it has every put that a quorum of the others had then ("placement")
- *   at rest          no record lies with somebody who does not own its partition                             ("placement")
+ *   at rest          no record lies with somebody who does not own its partition, and each node knows of every hint on its disk
  *
  * All by what is on the disks, and by the ring as the one who acts sees it. What a lying disk took is nobody's fault: puts that lost a copy so
  * (`budget.ts` writes it down) are left out, and a node that is gone for good is waited for.
@@ -99,6 +99,9 @@ export class Custody {
     for (const node of this.#world.running) {
       const ring = this.#ringOf(node);
       if (ring === undefined) continue;
+      const hints = this.#world.diskOf(node).count("hints");
+      const owed = this.#world.inspect(node)?.hintsOwed ?? hints;
+      if (hints > owed) return `${this.#world.nameOf(node)} has ${hints} hints on its disk and knows of ${owed}`;
       for (const address of this.#world.diskOf(node).addresses("records", "", END)) {
         const key = keyOfRecord(address);
         const { owners } = listOf(ring, key);

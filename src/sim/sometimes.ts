@@ -36,6 +36,7 @@ export const sometimesPoints = [
   "put failed",
   "put forwarded",
   "quorum grown",
+  "read mended",
   "read of one who does not count",
   "read repaired",
   "release refused",
