@@ -127,3 +127,12 @@ test("at rest a record lies with its owners, unless one of them is waited for", 
   simulator.wipe(owners[0]!, "n5");
   expect(custody.astray()).toBeUndefined();
 });
+
+test("at rest a node knows of every hint on its disk", () => {
+  const { custody, owners, strangers, record, onDisk } = world();
+  const address = hintAddress(key, position, owners[0]!);
+  onDisk(strangers[0]!, { store: "hints", address, record });
+  expect(custody.astray()).toContain("1 hints on its disk and knows of 0");
+  onDisk(strangers[0]!, { store: "hints", address, record: null });
+  expect(custody.astray()).toBeUndefined();
+});
