@@ -864,15 +864,6 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (outcome !== "met" || early.size >= 0 || tally.complete()) return outcome;',
   },
   {
-    name: "put-ignores-who-else-counts",
-    trap: "T21, D 3",
-    bug: "an answer says that somebody else counts, and the put is acknowledged without a copy there",
-    caughtBy: ["strict-quorum", "read-your-writes"],
-    file: "core/put-coordinator.ts",
-    find: "    this.#extend(put, counted);\n",
-    replace: "",
-  },
-  {
     name: "moved-is-missing",
     trap: "T11, D 3",
     bug: "a get takes one who counts no more, or not yet, for one that has nothing",
@@ -891,15 +882,6 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ["copies-kept", "no-lost-write"],
     file: "core/merkle-forest.ts",
     find: "    for (const leaf of this.#pending.keys()) if (Math.floor(leaf / width) === index) return false;\n",
-    replace: "",
-  },
-  {
-    name: "sums-survive-a-failed-store",
-    trap: "T9, T11",
-    bug: "a store fails, and its leaf goes on counting it as if it were on the disk",
-    caughtBy: ["copies-kept", "placement", "convergence"],
-    file: "core/merkle-forest.ts",
-    find: "    this.#fail(leaf);\n    this.doubt(leaf);\n",
     replace: "",
   },
   {

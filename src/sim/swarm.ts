@@ -215,7 +215,7 @@ class SeedRun {
             else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
           }
           this.#checkers.onStep(node, event, effects);
-          this.#custody.onStep(node, effects);
+          this.#custody.onStep(node, effects, event);
           const { slowReplyMs } = this.#plan.config;
           this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
           this.#audit.onStep(node, event, effects);
