@@ -667,15 +667,6 @@ export const mutants: readonly Mutant[] = [
     replace: "const needed = Math.min(1, others.length * quorum);",
   },
   {
-    name: "opens-on-a-failed-store",
-    trap: "T9, D 5",
-    bug: "a newcomer takes itself for equal although a store has failed since that it was compared with",
-    caughtBy: ["placement", "strict-quorum"],
-    file: "core/opening.ts",
-    find: " || compared.failures !== this.#forest.failuresIn(partition)) return false;",
-    replace: ") return false;",
-  },
-  {
     name: "opens-before-durable",
     trap: "T9, D 5",
     bug: "what was fetched counts when it is in memory",
@@ -866,7 +857,7 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (outcome === "moved" && get.answered) {',
   },
 
-  // ---------------------------------------------------------------------------------------------- trees: core/merkle-forest.ts, tree-exchange.ts, leaf-reading.ts
+  // ---------------------------------------------------------------------------------------------- trees: core/merkle-forest.ts, anti-entropy.ts
 
   {
     name: "equal-before-durable",
@@ -876,42 +867,6 @@ export const mutants: readonly Mutant[] = [
     file: "core/merkle-forest.ts",
     find: "    for (const leaf of this.#pending.keys()) if (Math.floor(leaf / width) === index) return false;\n",
     replace: "",
-  },
-  {
-    name: "scrub-judges-while-others-write",
-    trap: "T24",
-    bug: "the sum of a leaf is set to what was read of it, though a store was under way there",
-    caughtBy: ["convergence", "quiet"],
-    file: "core/merkle-forest.ts",
-    find: 'if (observation.disturbed.has(leaf)) return "disturbed";',
-    replace: "",
-  },
-  {
-    name: "sound-copy-let-go-for-a-damaged-one",
-    trap: "T12",
-    bug: "whoever finds a damaged record corrects its leaf, and the sound copy in memory is forgotten with it",
-    caughtBy: ["copies-kept", "no-lost-write", "convergence"],
-    file: "core/leaf-reading.ts",
-    find: "if (digest === 0) actions.mendDamaged(key);",
-    replace: "",
-  },
-  {
-    name: "unreadable-record-counts-as-given",
-    trap: "T11, D 3",
-    bug: "an exchange is settled though a record that was to be sent could not be read here",
-    caughtBy: ["copies-kept", "no-lost-write", "strict-quorum"],
-    file: "core/tree-exchange.ts",
-    find: 'if (outcome === "failed") exchange.unreadable = true;',
-    replace: "",
-  },
-  {
-    name: "refused-record-counts-as-given",
-    trap: "D 3",
-    bug: "an exchange is settled though the other side refused a record",
-    caughtBy: ["copies-kept", "no-lost-write"],
-    file: "core/tree-exchange.ts",
-    find: 'if (outcome === "stored") exchange.refusals = 0;',
-    replace: "if (outcome.length > 0) exchange.refusals = 0;",
   },
   {
     name: "trees-are-never-compared",
