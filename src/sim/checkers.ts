@@ -18,7 +18,7 @@
  *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
- *   late-frame          what is addressed to an epoch that is over is dropped                                                        (1)
+ *   late-frame          what is addressed to an epoch that is over is dropped, and a start of a node gets answers only to what it asked  (1)
  *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits, hedges within their budget (hedge-judge.ts); each request is answered once and in time; step never throws (simulator.ts) (8)
  */
@@ -30,8 +30,9 @@ import { type DvvSet, covers, descends, equal } from "../core/dvvset.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Epoch, Key, Millis, NodeId, Position, RingDigest } from "../core/identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, Position, RequestId, RingDigest } from "../core/identifiers.ts";
 import { isGone, memberOf } from "../core/membership.ts";
+import type { Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
@@ -106,6 +107,10 @@ function positionFor(key: Key): Position {
   return position;
 }
 
+function isAnswer({ kind }: Message): boolean {
+  return kind.endsWith("-reply") || kind === "transfer-page";
+}
+
 /** The record and all hints of a key that are durable on this disk. */
 export function setsOnDisk(disk: WatchedDisk, key: Key): DvvSet[] {
   const position = positionFor(key);
@@ -129,6 +134,8 @@ export class Checkers {
   readonly #lettingGo = new Map<NodeId, Set<string>>();
   /** By which epoch each node last asked each peer to address it. */
   readonly #told = new Map<NodeId, Map<NodeId, Epoch>>();
+  /** What each node has asked others since it started, and by which epochs it asked to be addressed. */
+  readonly #asked = new Map<NodeId, { readonly requests: Set<RequestId>; readonly epochs: Set<Epoch> }>();
   #simulator: Watched | undefined;
   #restSince: Millis | undefined;
   #restDigest: RingDigest | undefined;
@@ -147,6 +154,7 @@ export class Checkers {
     if (event.kind === "started") {
       this.#lettingGo.set(node, new Set());
       this.#told.set(node, new Map());
+      this.#asked.set(node, { requests: new Set(), epochs: new Set() });
     } else if (event.kind === "message-received") this.#checkLateness(node, event, effects);
     for (const effect of effects) {
       switch (effect.kind) {
@@ -163,6 +171,7 @@ export class Checkers {
           break;
         case "send": {
           const { message } = effect;
+          this.#checkAnswer(node, effect);
           if (message.kind === "ping" || message.kind === "pong") this.#told.get(node)?.set(effect.to, message.epoch);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
           else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
@@ -189,6 +198,20 @@ export class Checkers {
         case "note":
           break;
       }
+    }
+  }
+
+  /** An answer to an earlier start of the asker must not reach the present one, which may count its requests alike. */
+  #checkAnswer(node: NodeId, { to, epoch, message }: Effect & { kind: "send" }): void {
+    if (message.kind === "ping" || message.kind === "pong") this.#asked.get(node)?.epochs.add(message.epoch);
+    else if ("request" in message && !isAnswer(message)) this.#asked.get(node)?.requests.add(message.request);
+    else if ("request" in message) {
+      const asked = this.#asked.get(to);
+      if (asked?.epochs.has(epoch) !== true || asked.requests.has(message.request)) return;
+      throw new InvariantViolation(
+        "late-frame",
+        `${this.#name(node)} answers ${this.#name(to)} with a ${message.kind} to request ${message.request}, which an earlier start of it asked`,
+      );
     }
   }
 

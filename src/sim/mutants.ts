@@ -450,11 +450,28 @@ export const mutants: readonly Mutant[] = [
   {
     name: "stores-while-closing",
     trap: "T21, D 3",
-    bug: "a former owner still takes writes as one who counts while it hands over: they come too late for the last exchange",
+    bug: "a former owner still takes writes as one who counts while it hands over, too late for the last exchange, and clears without another one",
     caughtBy: ["copies-kept", "strict-quorum", "placement"],
     file: "core/node.ts",
-    find: "    if (list === undefined || this.#handOver.isClosing(this.#partitionOf(key))) return false;\n",
-    replace: "    if (list === undefined) return false;\n",
+    find: "if (list === undefined || this.#handOver.isClosing(this.#partitionOf(key))) return false;",
+    replace: "if (list === undefined) return false;",
+    also: [
+      {
+        file: "core/hand-over.ts",
+        find: "if (ring?.owns(self, p) === false) this.#toClear.add(p);",
+        replace:
+          "if (ring?.owns(self, p) === false) this.#toClear.add(p) && this.#clear.set(p, ring.preferenceList(p).owners);",
+      },
+    ],
+  },
+  {
+    name: "stores-what-it-has-let-go-of",
+    trap: "T21, D 3",
+    bug: "a node takes every record that it is sent for its own, also when it owns the key no more",
+    caughtBy: ["placement", "convergence", "copies-kept"],
+    file: "core/node.ts",
+    find: "return list.owners.includes(this.#id) || list.counted.includes(this.#id);",
+    replace: "return list.owners.length > 0;",
   },
   {
     name: "former-owner-only-nods",
@@ -472,7 +489,7 @@ export const mutants: readonly Mutant[] = [
     name: "late-frame-accepted",
     trap: "T27",
     bug: "nothing tells a late frame from a present one: requests are counted from 1 at each start, and epochs are not looked at, so an acknowledgement from before a crash answers the request that has its number now",
-    caughtBy: ["durable-before-ack", "copies-kept", "no-fabrication", "convergence"],
+    caughtBy: ["late-frame", "durable-before-ack", "copies-kept", "no-fabrication", "convergence"],
     file: "core/failure-detector.ts",
     find: "return peer?.linked === true && peer.ourEpoch === epoch;",
     replace: "return peer?.linked === true;",
@@ -493,7 +510,7 @@ export const mutants: readonly Mutant[] = [
     name: "answer-crosses-a-restart",
     trap: "T27",
     bug: "an answer goes to whoever has the asker's name now: one that has started anew, and counts its requests anew, takes it for another request's",
-    caughtBy: ["durable-before-ack", "copies-kept", "no-fabrication", "convergence"],
+    caughtBy: ["late-frame", "durable-before-ack", "copies-kept", "no-fabrication", "convergence"],
     file: "core/node.ts",
     find: "if (options.meta !== undefined) this.#requests = this.#random.below(REQUESTS_FROM);",
     replace: "",
@@ -763,15 +780,6 @@ export const mutants: readonly Mutant[] = [
     replace: "const needed = Math.min(1, others.length + missed);",
   },
   {
-    name: "page-skips-unreadable-records",
-    trap: "T11, D 5",
-    bug: "a page leaves out what could not be read",
-    caughtBy: ["placement", "strict-quorum"],
-    file: "core/transfer-source.ts",
-    find: 'if (entries.some(({ record }) => record === "failed")) this.#reply(',
-    replace: "if (entries.length < records.length) this.#reply(",
-  },
-  {
     name: "opens-before-durable",
     trap: "T9, D 5",
     bug: "what was fetched counts when it is in memory",
@@ -917,15 +925,6 @@ export const mutants: readonly Mutant[] = [
     replace: "const known = this.#ring === undefined ? undefined : memberOf(this.#ring.view, node);",
   },
   {
-    name: "answers-while-closing",
-    trap: "D 3",
-    bug: "a former owner still answers reads as one who counts while it hands over and takes no writes",
-    caughtBy: ["strict-quorum"],
-    file: "core/node.ts",
-    find: "return counts && !this.#handOver.isClosing(partition) && !this.#belonging.unopened.has(partition);",
-    replace: "return counts && partition >= 0 && !this.#belonging.unopened.has(partition);",
-  },
-  {
     name: "answers-before-it-opens",
     trap: "D 3",
     bug: "a newcomer answers reads before it has compared with enough of those who know of it",
@@ -961,6 +960,18 @@ export const mutants: readonly Mutant[] = [
     find: 'if (outcome !== "met" || early.size === 0 || tally.complete()) return outcome;',
     replace: 'if (outcome !== "met" || early.size >= 0 || tally.complete()) return outcome;',
   },
+  {
+    name: "moved-is-missing",
+    trap: "T11, D 3",
+    bug: "a get takes one who counts no more, or not yet, for one that has nothing",
+    caughtBy: ["strict-quorum", "read-your-writes"],
+    file: "core/get-coordinator.ts",
+    find: 'if (outcome === "moved") {',
+    replace: 'if (outcome === "moved" && get.answered) {',
+  },
+
+  // ---------------------------------------------------------------------------------------------- trees: core/merkle-forest.ts, anti-entropy.ts
+
   {
     name: "equal-before-durable",
     trap: "T9, D 5",

@@ -42,6 +42,7 @@ export const sometimesPoints = [
   "put failed",
   "put forwarded",
   "quorum grown",
+  "read mended",
   "read of one who does not count",
   "read repaired",
   "release refused",

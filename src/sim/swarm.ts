@@ -8,7 +8,7 @@
  *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX, and not before the last late frame has come out. Until the Merkle
  *               trees are there, a record that one owner missed is found by reads alone, so every key is read now and then
  *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; a cluster
- *               that has nothing to do is quiet; and nodes have counted what their callers saw
+ *               that has nothing to do is quiet; nodes have counted what their callers saw; and a read mends an owner whose disk lost a record
  *
  * The same seed and options give the same outcome, to the last byte, everywhere.
  */
@@ -49,6 +49,10 @@ export const SETTLE_MS_MAX: Millis = 180_000;
 /** Rest is rest only if it lasts: tokens are given away some seconds after a view has changed. */
 const REST_MS: Millis = 10_000;
 const BOUNDS_MS: Millis = 5_000;
+/** A node that starts again is up for all others within this time. */
+const RETURN_MS: Millis = 20_000;
+/** A read has mended whoever was behind within this time, and within it little else mends. */
+const MEND_MS: Millis = 2_500;
 /** How long a cluster that has settled is watched for being quiet. */
 const QUIET_MS: Millis = 10_000;
 /** Keys that are written and read back at the end. */
@@ -212,7 +216,7 @@ class SeedRun {
             else if (effect.note.what === "phase" && effect.note.phase === "gone") this.#placement.forgetPeace();
           }
           this.#checkers.onStep(node, event, effects);
-          this.#custody.onStep(node, effects);
+          this.#custody.onStep(node, effects, event);
           const { slowReplyMs } = this.#plan.config;
           this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
           this.#audit.onStep(node, event, effects);
@@ -379,6 +383,52 @@ class SeedRun {
     this.#judgeBuckets();
     this.#audit.check();
     this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
+    this.#checkReadRepair(ring);
+  }
+
+  /** The disk of an owner has lost a record, and nothing but a read tells: its sums still count it. */
+  #checkReadRepair(ring: Ring): void {
+    const simulator = this.#simulator;
+    const key = this.#prng.pick([...this.#history.keys.keys()]);
+    if (key === undefined) return;
+    const { owners } = ring.preferenceList(partitionOf(positionOf(key), ring.view.claims.length));
+    const [victim, other] = this.#prng.shuffled(owners);
+    const address = recordAddress(key, positionOf(key));
+    if (victim === undefined || other === undefined || owners.some((owner) => simulator.stateOf(owner) === "wiped"))
+      return;
+    const kept = simulator.diskOf(other).get("records", address);
+    if (kept === undefined || !this.#budget.loseRecord(victim, address)) return;
+    simulator.crash(victim);
+    simulator.diskOf(victim).lose("records", address);
+    simulator.restart(victim);
+    if (!this.#isBack(victim))
+      throw new InvariantViolation("convergence", `${simulator.nameOf(victim)} did not come back`);
+    let result: ClientResult | undefined;
+    this.#callers.get(other, key, (answer) => (result = answer));
+    const until = simulator.now + RETURN_MS;
+    while (result === undefined && simulator.now < until) simulator.runUntil(simulator.now + 100);
+    simulator.runUntil(simulator.now + MEND_MS + this.#faults.timerLatenessMs);
+    const mended = simulator.diskOf(victim).get("records", address);
+    if (result?.outcome === "got" && mended !== undefined && equal(mended.set, kept.set))
+      this.#sometimes.reached("read mended");
+    else
+      throw new InvariantViolation(
+        "convergence",
+        `a get of ${key} did not mend ${simulator.nameOf(victim)}, whose disk had lost it`,
+      );
+  }
+
+  #isBack(node: NodeId): boolean {
+    const simulator = this.#simulator;
+    const until = simulator.now + RETURN_MS;
+    const isUp = (other: NodeId): boolean =>
+      simulator.inspect(other)?.peers.some((peer) => peer.node === node && peer.reachability === "up") === true;
+    while (simulator.now < until) {
+      simulator.runUntil(simulator.now + 250);
+      const others = simulator.running.filter((other) => other !== node);
+      if (simulator.inspect(node)?.phase === "member" && others.every(isUp)) return true;
+    }
+    return false;
   }
 
   /** All have heard of the buckets, and each goes by them. */
