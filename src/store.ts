@@ -107,6 +107,9 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "peer-suspect",
   "peer-gray",
   "peer-down",
+  "peer-slow",
+  "peer-prompt",
+  "admission",
   "hint-kept",
   "hint-delivered",
   "partition-held",
@@ -451,7 +454,7 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
   const { view } = node;
   if (view === undefined) return [];
   const tokens = tokenCounts(view);
-  const peers = new Map(node.peers.map((peer) => [peer.node, peer.reachability]));
+  const peers = new Map(node.peers.map((peer) => [peer.node, peer]));
   const hints = new Map(node.hints.map((hint) => [hint.target, hint.count]));
   return view.members.map((member) => ({
     node: member.node,
@@ -459,7 +462,8 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
     capacity: member.capacity,
     zone: member.zone,
     hidden: member.hidden,
-    reachability: member.node === node.id ? "up" : (peers.get(member.node) ?? "down"),
+    reachability: member.node === node.id ? "up" : (peers.get(member.node)?.reachability ?? "down"),
+    slow: peers.get(member.node)?.slow ?? false,
     link: linkOf(member.node),
     tokens: tokens.get(member.node) ?? 0,
     partitionsHeld: view.claims.reduce((sum, _, p) => sum + (holds(member, p) ? 1 : 0), 0),
@@ -508,6 +512,12 @@ function statusOf(
     partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
+    background: {
+      share: node?.background.share ?? 1,
+      why: node?.background.why ?? "idle",
+      waiting: node?.background.waiting ?? [],
+    },
+    patience: node?.patience ?? 1,
     seed: parts.transport.seedState,
     oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
     zonesOfKeys: view === undefined ? 0 : listsOf(view, parts.node).zones,

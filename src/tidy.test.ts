@@ -87,6 +87,7 @@ const CORE_VALUES = [
   "vector-clock",
 ];
 const CORE_MECHANISMS = [
+  "admission",
   "anti-entropy",
   "belonging",
   "bookkeeping",
@@ -101,6 +102,7 @@ const CORE_MECHANISMS = [
   "put-coordinator",
   "replica",
   "scrub",
+  "slow-peers",
   "survey",
   "transfer",
   "transfer-source",

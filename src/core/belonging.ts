@@ -181,6 +181,11 @@ export class Belonging {
     for (const [partition, told] of this.#unopened) if (told < Infinity) this.#unopened.set(partition, version);
   }
 
+  /** This node's tab is in the background. */
+  get hidden(): boolean {
+    return this.#hidden;
+  }
+
   setHidden(hidden: boolean): void {
     this.#hidden = hidden;
     this.#updateSelf({ hidden });

@@ -34,6 +34,8 @@ class Fixture {
       },
       ring: undefined,
       reachable: (node) => this.detector.reachable(node),
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => undefined,

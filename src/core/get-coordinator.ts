@@ -8,7 +8,7 @@
  *
  * Stand-ins alone cannot say that a key does not exist: "missing" is an answer only when somebody who counts is among those who gave it.
  *
- * A counted node that is down is replaced at once by the next on the walk, one that is slow after `slowReplyMs`; a stand-in answers from its hints
+ * A counted node that is down is replaced at once by the next on the walk, one that does not answer after `slowReplyMs`, or at once if it is known to be slow; a stand-in answers from its hints
  * too. An owner that does not hold the partition yet is asked when nobody else is left: it has at least the writes since it joined. A disk that did not answer is no reply: it is never taken for "missing". Repair merges at the receiver; it never overwrites.
  *
  * Limits: `requestsMax` gets under way; each ends after its time bound.
@@ -95,7 +95,8 @@ export class GetCoordinator {
     this.#gets.set(request, get);
     this.#in.timers.set(`get-timeout:${request}`, get.deadline);
     this.#in.timers.set(`get-slow:${request}`, now + this.#in.config.slowReplyMs);
-    for (const node of list.counted) if (!this.#ask(get, node)) this.#askFallback(get, list);
+    // One that is slow is asked, and somebody beside it.
+    for (const node of list.counted) if (!this.#ask(get, node) || this.#in.slow(node)) this.#askFallback(get, list);
     // A stand-in that none of the walk led to still knows what its hints say.
     if (!list.owners.includes(self) && !get.asked.has(self) && get.tally.outcome() === "unreachable")
       this.#ask(get, self);

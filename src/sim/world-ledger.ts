@@ -53,6 +53,8 @@ export class Ledger {
     ...defaultConfig,
     peerRequestsPerSecond: Number.POSITIVE_INFINITY,
     peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
+    // What was measured would be part of every state, and hardly two ways would lead to one.
+    foregroundTargetMs: Number.POSITIVE_INFINITY,
   };
   readonly ids: readonly NodeId[];
   readonly pairs: readonly (readonly [Place, Place])[];
