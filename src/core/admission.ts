@@ -66,8 +66,8 @@ export class Admission {
   #signals = freshSignals();
   /** What the disk has not answered yet. It answers everything once. */
   readonly #asked = new Map<Ticket, Millis>();
-  /** Storage that failed since the last judgement. */
-  #failures = 0;
+  /** When storage failed last, unless it was judged already. */
+  #failedAt: Millis = Number.NEGATIVE_INFINITY;
   #share = 1;
   #why: AdmissionReason = "steady";
   #judgedAt: Millis = Number.NEGATIVE_INFINITY;
@@ -93,7 +93,7 @@ export class Admission {
         this.#signals[signal].recent(this.#in.now).map(({ age, slice }) => [age, slice.data]),
       ),
       asked: this.#asked,
-      failures: this.#failures,
+      failedAt: this.#failedAt,
       share: this.#share,
       why: this.#why,
       judgedAt: this.#judgedAt,
@@ -139,7 +139,7 @@ export class Admission {
     const since = this.#asked.get(ticket);
     if (since === undefined) return;
     this.#asked.delete(ticket);
-    if (failed) this.#failures++;
+    if (failed) this.#failedAt = this.#in.now;
     else this.onTook("disk", this.#in.now - since);
   }
 
@@ -210,18 +210,18 @@ export class Admission {
     if (now - this.#judgedAt < JUDGE_MS) return;
     this.#judgedAt = now;
     const why = this.#bad();
-    this.#failures = 0;
+    this.#failedAt = Number.NEGATIVE_INFINITY;
     const least = Math.min(1, config.backgroundPerSecondMin / config.backgroundPerSecond);
     const before = this.#share;
-    this.#share = why === "steady" ? Math.min(1, before + SHARE_STEP) : Math.max(least, before / 2);
+    this.#share = why === "steady" ? Math.min(1, Math.round((before + SHARE_STEP) * 1_000) / 1_000) : Math.max(least, before / 2);
     this.#why = why;
     if (why !== "steady") this.#signals = freshSignals();
     if (this.#share !== before) this.#in.note({ what: "admission", share: this.#share, why });
   }
 
   #bad(): Signal | "failures" | "steady" {
-    if (this.#failures > 0) return "failures";
     const { now, config } = this.#in;
+    if (now - this.#failedAt < SLICE_MS) return "failures";
     for (const signal of SIGNALS) {
       const minute = new Histogram();
       for (const { slice } of this.#signals[signal].recent(now)) minute.include(slice.data);
