@@ -147,6 +147,14 @@ describe("slices", () => {
     expect(got).toBe(1);
   });
 
+  test("who comes later does not go first", () => {
+    f.pass(500, true);
+    while (f.admission.mayWork("transfer"));
+    f.in.now += 200;
+    expect(f.admission.mayWork("hints")).toBe(false);
+    expect(f.admission.status.waiting).toEqual(["transfer", "hints"]);
+  });
+
   test("a turn that is not taken goes to the next", () => {
     f.pass(500, true);
     while (f.admission.mayWork("transfer"));

@@ -187,8 +187,7 @@ export class Admission {
   }
 
   get #perSecond(): number {
-    const { backgroundPerSecond, backgroundPerSecondMin } = this.#in.config;
-    return Math.max(backgroundPerSecondMin, this.#share * backgroundPerSecond);
+    return this.#share * this.#in.config.backgroundPerSecond;
   }
 
   #fill(): void {
@@ -213,7 +212,8 @@ export class Admission {
     this.#failedAt = Number.NEGATIVE_INFINITY;
     const least = Math.min(1, config.backgroundPerSecondMin / config.backgroundPerSecond);
     const before = this.#share;
-    this.#share = why === "steady" ? Math.min(1, Math.round((before + SHARE_STEP) * 1_000) / 1_000) : Math.max(least, before / 2);
+    this.#share =
+      why === "steady" ? Math.min(1, Math.round((before + SHARE_STEP) * 1_000) / 1_000) : Math.max(least, before / 2);
     this.#why = why;
     if (why !== "steady") this.#signals = freshSignals();
     if (this.#share !== before) this.#in.note({ what: "admission", share: this.#share, why });

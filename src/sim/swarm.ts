@@ -32,6 +32,7 @@ import { HealthyCore } from "./healthy-core.ts";
 import { History } from "./history.ts";
 import { PlacementChecker } from "./placement.ts";
 import { Quietness } from "./quietness.ts";
+import { Restraint } from "./restraint.ts";
 import { Saboteur } from "./saboteur.ts";
 import { SimulationError, Simulator } from "./simulator.ts";
 import { Sometimes } from "./sometimes.ts";
@@ -112,6 +113,7 @@ class SeedRun {
   readonly #core: HealthyCore;
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
+  readonly #restraint: Restraint;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -131,6 +133,7 @@ class SeedRun {
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
+    this.#restraint = new Restraint(this.#simulator);
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -202,6 +205,7 @@ class SeedRun {
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
           this.#audit.onStep(node, event, effects);
+          this.#restraint.onStep(node, event, effects);
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
@@ -247,6 +251,7 @@ class SeedRun {
     }
     const { counts } = this.#callers;
     for (const [name, count] of Object.entries(counts)) this.#sometimes.count(`calls ${name}`, count);
+    if (this.#restraint.waits > 0) this.#sometimes.reached("background work waited");
     this.#sometimes.count("put failed", counts.putsFailed);
     this.#sometimes.count("get failed", counts.getsFailed);
     this.#sometimes.count("retry after a failure", counts.retries);
@@ -284,6 +289,7 @@ class SeedRun {
     this.#saboteur.schedule(this.#faults.actions);
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
       simulator.runUntil(at);
+      this.#restraint.check();
       if (at % BOUNDS_MS === 0) this.#checkers.checkBounds();
       this.#placement.check();
     }
@@ -308,6 +314,7 @@ class SeedRun {
     let waitsFor: string | undefined;
     for (;;) {
       simulator.runUntil(simulator.now + 1_000);
+      this.#restraint.check();
       this.#checkers.checkBounds();
       this.#placement.check();
       const rest = this.#checkers.rest();
