@@ -161,7 +161,10 @@ class SeedRun {
       plan: this.#plan,
       latencyMs: this.#faults.network.latencyMs,
       prng: prng.fork(),
-      checkPlacement: () => this.#placement.check(),
+      checkPlacement: () => {
+        this.#restraint.check();
+        this.#placement.check();
+      },
     });
   }
 
