@@ -206,6 +206,11 @@ export interface StoreEvents {
   membership: readonly NodeInfo[];
   /** A get returned more than one sibling. */
   siblings: { readonly key: string; readonly siblings: number };
+  /**
+   * A put that this node coordinated left a key with 25 siblings or more (read it and write with the context of the read: at 100 puts are refused with
+   * `TooManySiblingsError`), or with 64 writers or more in its clock. Repair is never refused.
+   */
+  warning: { readonly kind: "many-siblings" | "long-clock"; readonly key: string; readonly count: number };
   /** A refusal at the edge: wrong secret, wrong protocol version, malformed frames from a peer. */
   refused: { readonly error: Error; readonly peer: NodeId | undefined };
   trace: { readonly atMs: number; readonly note: Note };

@@ -148,6 +148,10 @@ export class TabringStore implements Store {
       durability: parts.durability ?? "relaxed",
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
+        if (note.what === "many-siblings")
+          this.#emit("warning", { kind: note.what, key: note.key, count: note.siblings });
+        else if (note.what === "long-clock")
+          this.#emit("warning", { kind: note.what, key: note.key, count: note.entries });
         if (STATUS_NOTES.has(note.what)) this.#queueStatus();
       },
       onRefused: (error, peer) => {
