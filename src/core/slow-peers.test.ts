@@ -35,6 +35,7 @@ class Fixture {
       request,
       ring: 0,
       outcome: "missing",
+      owner: true,
       set: undefined,
       counted: [],
     });
