@@ -1,7 +1,7 @@
 /** What happened, in words for somebody who has never heard of a preference list. */
 
 import { QuorumError, TabringError } from "../src/core/errors.ts";
-import type { Note } from "../src/core/effect.ts";
+import type { AdmissionReason, Note } from "../src/core/effect.ts";
 import type { StoreStatus } from "../src/api.ts";
 import { unreachable } from "../src/base/assert.ts";
 
@@ -105,6 +105,16 @@ export function errorCode(error: unknown): string {
   return error instanceof TabringError ? error.code : "unexpected";
 }
 
+/** Why background work has the share that it has. */
+export const ADMISSION_WORDS: Readonly<Record<AdmissionReason, string>> = {
+  requests: "their requests take too long",
+  disk: "the disk is slow",
+  queue: "the node comes late to its work",
+  failures: "the disk refuses",
+  steady: "they are served in time",
+  idle: "nobody asks for anything",
+};
+
 /** One line of the trace. */
 export function noteWords(note: Note): string {
   switch (note.what) {
@@ -154,6 +164,12 @@ export function noteWords(note: Note): string {
       return `Others hear ${shortNode(note.peer)}, this node does not.`;
     case "peer-down":
       return `Takes ${shortNode(note.peer)} for down.`;
+    case "peer-slow":
+      return `${shortNode(note.peer)} answers pings, but not requests: it is asked on, and not waited for.`;
+    case "peer-prompt":
+      return `${shortNode(note.peer)} answers requests in time again.`;
+    case "admission":
+      return `Background work has ${Math.max(1, Math.round(note.share * 100))}% of its speed while people use this node: ${ADMISSION_WORDS[note.why]}.`;
     case "late-dropped":
       return `Dropped a late message from ${shortNode(note.from)}.`;
     case "peer-limited":

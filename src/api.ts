@@ -5,8 +5,9 @@ import type { ClusterParameters } from "./core/config.ts";
 import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { RequestReport } from "./core/message.ts";
-import type { Note } from "./core/effect.ts";
+import type { AdmissionReason, Note } from "./core/effect.ts";
 import type { Balance, LatencySummary, StatisticsFigures } from "./core/statistics.ts";
+import type { BackgroundWork } from "./core/surroundings.ts";
 
 export type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
 
@@ -77,11 +78,14 @@ export interface NodeInfo {
   readonly self: boolean;
   readonly capacity: number;
   readonly zone: string;
+  /** Its tab is in the background, by its own word: others wait longer before they blame it, and let others coordinate first. */
   readonly hidden: boolean;
   /** This node's own opinion of it. */
   readonly reachability: "up" | "suspect" | "down";
   /** It goes for good, and counts as long as it holds something. */
   readonly leaving: boolean;
+  /** It answers this node's pings, but not its requests in time: it is asked, and not waited for. */
+  readonly slow: boolean;
   /** How it is linked, if it is. */
   readonly link: "webrtc" | "websocket" | "relayed" | "memory" | undefined;
   /** Its tokens, and partitions that it holds completely, by the gossiped view. */
@@ -111,6 +115,17 @@ export interface StoreStatus {
   readonly partitionsHeld: number;
   /** Partitions still being copied to this node. */
   readonly partitionsJoining: number;
+  /** How background work (hints, transfers, comparisons, scrub) gives way to callers. */
+  readonly background: {
+    /** Of its full speed while callers are served, 0 to 1; never 0. */
+    readonly share: number;
+    /** What decided the share last; "idle" while there are no callers, and then there is no limit. */
+    readonly why: AdmissionReason;
+    /** What waits for its turn now. */
+    readonly waiting: readonly BackgroundWork[];
+  };
+  /** How many times longer than usual this node waits before it blames others, 1 to 3: more than 1 when it is late or unheard itself. */
+  readonly patience: number;
   readonly seed: "connected" | "connecting" | "none";
   /** True when all members with data are in one zone: several tabs of one browser are one failure domain. */
   readonly oneZone: boolean;
@@ -264,6 +279,11 @@ export interface StoreEvents {
   membership: readonly NodeInfo[];
   /** A get returned more than one sibling. */
   siblings: { readonly key: string; readonly siblings: number };
+  /**
+   * A put that this node coordinated left a key with 25 siblings or more (read it and write with the context of the read: at 100 puts are refused with
+   * `TooManySiblingsError`), or with 64 writers or more in its clock. Repair is never refused.
+   */
+  warning: { readonly kind: "many-siblings" | "long-clock"; readonly key: string; readonly count: number };
   /** A refusal at the edge: wrong secret, wrong protocol version, malformed frames from a peer. */
   refused: { readonly error: Error; readonly peer: NodeId | undefined };
   trace: { readonly atMs: number; readonly note: Note };

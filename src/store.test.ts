@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from "vitest";
 import { Prng } from "./base/prng.ts";
 import { defaultParameters } from "./core/config.ts";
-import { InvalidKeyError, NotReadyError } from "./core/errors.ts";
+import { InvalidKeyError, NotReadyError, TooManySiblingsError } from "./core/errors.ts";
 import type { NodeId } from "./core/identifiers.ts";
 import { MemoryDisk, MemoryStorage } from "./driver/memory-storage.ts";
 import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
@@ -174,4 +174,38 @@ test("a closed store's canary is still", async () => {
   await world.clock.pass(10_000);
   expect(canary.report.rounds).toBe(rounds);
   expect(() => a!.startCanary()).toThrow(NotReadyError);
+});
+
+test("a key with 25 siblings is warned of, at 100 a put is refused, and one that has read them is not", async () => {
+  const world = new World();
+  const store = await world.open(1);
+  const warnings: [string, string, number][] = [];
+  store.on("warning", ({ kind, key, count }) => warnings.push([kind, key, count]));
+  const put = () => world.clock.during(store.put("carts/ada", bytes(1)));
+  for (let i = 1; i <= 24; i++) await put();
+  expect(warnings).toEqual([]);
+  await put();
+  expect(warnings).toEqual([["many-siblings", "carts/ada", 25]]);
+  for (let i = 26; i <= 100; i++) await put();
+  await expect(put()).rejects.toBeInstanceOf(TooManySiblingsError);
+  const { context, values } = await world.clock.during(store.get("carts/ada"));
+  expect(values).toHaveLength(100);
+  await expect(world.clock.during(store.put("carts/ada", bytes(2), { context }))).resolves.toMatchObject({
+    siblings: 1,
+  });
+});
+
+test("a store says how background work gives way, who is slow and who is hidden", async () => {
+  const world = new World();
+  const [first, second] = [await world.open(1), await world.open(2)];
+  await world.clock.pass(10_000);
+  expect(first.status).toMatchObject({ background: { share: 1, why: "idle", waiting: [] }, patience: 1 });
+  second.setHidden(true);
+  await world.clock.pass(3_000);
+  expect(first.nodes().map(({ hidden, slow }) => [hidden, slow])).toEqual([
+    [false, false],
+    [true, false],
+  ]);
+  await world.clock.during(first.get("carts/ada"));
+  expect(first.status.background.why).toBe("steady");
 });

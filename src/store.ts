@@ -119,6 +119,9 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "peer-suspect",
   "peer-gray",
   "peer-down",
+  "peer-slow",
+  "peer-prompt",
+  "admission",
   "hint-kept",
   "hint-delivered",
   "membership-changed",
@@ -161,6 +164,10 @@ export class TabringStore implements Store {
       durability: parts.durability ?? "relaxed",
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
+        if (note.what === "many-siblings")
+          this.#emit("warning", { kind: note.what, key: note.key, count: note.siblings });
+        else if (note.what === "long-clock")
+          this.#emit("warning", { kind: note.what, key: note.key, count: note.entries });
         if (STATUS_NOTES.has(note.what)) this.#queueStatus();
       },
       onRefused: (error, peer) => {
@@ -599,7 +606,7 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
   const { view } = node;
   if (view === undefined) return [];
   const tokens = tokenCounts(view);
-  const peers = new Map(node.peers.map((peer) => [peer.node, peer.reachability]));
+  const peers = new Map(node.peers.map((peer) => [peer.node, peer]));
   const hints = new Map(node.hints.map((hint) => [hint.target, hint.count]));
   return view.members
     .filter((member) => !isGone(member))
@@ -610,7 +617,8 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
       zone: member.zone,
       hidden: member.hidden,
       leaving: !stays(member),
-      reachability: member.node === node.id ? "up" : (peers.get(member.node) ?? "down"),
+      reachability: member.node === node.id ? "up" : (peers.get(member.node)?.reachability ?? "down"),
+      slow: peers.get(member.node)?.slow ?? false,
       link: linkOf(member.node),
       tokens: tokens.get(member.node) ?? 0,
       partitionsHeld: view.claims.reduce((sum, _, p) => sum + (holds(member, p) ? 1 : 0), 0),
@@ -660,6 +668,12 @@ function statusOf(
     partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
+    background: {
+      share: node?.background.share ?? 1,
+      why: node?.background.why ?? "idle",
+      waiting: node?.background.waiting ?? [],
+    },
+    patience: node?.patience ?? 1,
     seed: parts.transport.seedState,
     oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
     zonesOfKeys: view === undefined ? 0 : listsOf(view, parts.node).zones,

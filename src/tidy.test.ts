@@ -93,6 +93,7 @@ const CORE_VALUES = [
   "vector-clock",
 ];
 const CORE_MECHANISMS = [
+  "admission",
   "anti-entropy",
   "belonging",
   "bookkeeping",
@@ -109,6 +110,7 @@ const CORE_MECHANISMS = [
   "put-coordinator",
   "replica",
   "scrub",
+  "slow-peers",
   "survey",
   "transfer",
   "transfer-source",

@@ -285,6 +285,11 @@ export class Belonging {
     this.#setView(mergeView(ring.view, [goneEntry(own, "left", this.#in.self, own.departure.at)], undefined));
   }
 
+  /** This node's tab is in the background. */
+  get hidden(): boolean {
+    return this.#hidden;
+  }
+
   setHidden(hidden: boolean): void {
     this.#hidden = hidden;
     this.#updateSelf({ hidden });

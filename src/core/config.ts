@@ -126,6 +126,14 @@ export interface Config {
   readonly antiEntropyMs: Millis;
   /** A page of this node's own records is read this often, to see whether they are sound and counted right. */
   readonly scrubMs: Millis;
+  /**
+   * Background work gives way to callers (`admission.ts`; paper, section 6.5): requests, reads of the disk and late timers are each held against this at
+   * the 99th percentile. Infinity: it never gives way.
+   */
+  readonly foregroundTargetMs: Millis;
+  /** Slices of background work a second while callers are served, at the full share; and those that it is never kept from. A slice is about a page. */
+  readonly backgroundPerSecond: number;
+  readonly backgroundPerSecondMin: number;
   /** Links kept by wish of the node. */
   readonly linksMax: number;
   /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
@@ -175,6 +183,9 @@ export const defaultConfig: Config = {
   rebalanceAfterMs: 1_000,
   antiEntropyMs: 10_000,
   scrubMs: 10_000,
+  foregroundTargetMs: 50,
+  backgroundPerSecond: 1_000,
+  backgroundPerSecondMin: 20,
   linksMax: 64,
   requestsMax: 10_000,
   peerRequestsPerSecond: 10_000,

@@ -89,6 +89,8 @@ class Bench {
         buckets: [],
       }),
       reachable: (node) => !this.down.has(node),
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => this.list,

@@ -170,10 +170,15 @@ export type Note =
   | { readonly what: "stand-in"; readonly key: Key }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
   | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }
+  /** How much of the full speed background work has while callers are served, 0 to 1, and why it changed. */
+  | { readonly what: "admission"; readonly share: number; readonly why: AdmissionReason }
   | { readonly what: "peer-up"; readonly peer: NodeId }
   | { readonly what: "peer-suspect"; readonly peer: NodeId }
   | { readonly what: "peer-gray"; readonly peer: NodeId }
   | { readonly what: "peer-down"; readonly peer: NodeId }
+  /** Answers pings, and leaves requests unanswered; or answers them again. */
+  | { readonly what: "peer-slow"; readonly peer: NodeId }
+  | { readonly what: "peer-prompt"; readonly peer: NodeId }
   | { readonly what: "late-dropped"; readonly from: NodeId; readonly message: Message["kind"] }
   | { readonly what: "peer-limited"; readonly peer: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
@@ -194,6 +199,12 @@ export type Note =
       readonly what: "leaf-corrected";
       readonly leaf: Leaf;
     };
+
+/**
+ * What decided the share of background work last. requests, disk, queue: 99 of 100 took longer than the target; queue: timers came late, so that whatever
+ * comes to this node waits. failures: the disk failed. steady: none of these. idle: no callers, so that there is nobody to give way to.
+ */
+export type AdmissionReason = "requests" | "disk" | "queue" | "failures" | "steady" | "idle";
 
 /** starting: looks through its hints. waiting: has met no member yet. member: answers. leaving: gives what it has to others. gone: belongs to the cluster no more. */
 export type NodePhase = "starting" | "waiting" | "joining" | "member" | "leaving" | "gone";

@@ -7,6 +7,8 @@ import type { Effect, Note } from "./effect.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import type { NodeId } from "./identifiers.ts";
 import type { Message } from "./message.ts";
+import { Ring } from "./ring.ts";
+import { viewOf } from "./stub-surroundings.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
 
@@ -19,11 +21,13 @@ class Fixture {
   readonly notes: Note["what"][] = [];
   readonly events: string[] = [];
   wanted: NodeId[] = [];
+  ring: Ring | undefined;
   readonly timers = new TimerTable();
   readonly detector: FailureDetector;
 
   constructor() {
     const now = () => this.now;
+    const ring = () => this.ring;
     const surroundings: Surroundings = {
       self,
       config: defaultConfig,
@@ -32,8 +36,12 @@ class Fixture {
       get now() {
         return now();
       },
-      ring: undefined,
+      get ring() {
+        return ring();
+      },
       reachable: (node) => this.detector.reachable(node),
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => undefined,
@@ -66,8 +74,15 @@ class Fixture {
       while (this.timers.expire(this.now) !== undefined) this.detector.onTimer();
       for (const [to, message] of this.sent("ping"))
         if (answering.includes(to)) this.detector.onPong(to, { kind: "pong", sequence: message.sequence, epoch: 77 });
+      if (this.probed === undefined) continue;
+      for (const [to, { sequence, target }] of this.sent("probe"))
+        if (answering.includes(to))
+          this.detector.onProbeReply({ kind: "probe-reply", sequence, target, alive: this.probed === "alive" });
     }
   }
+
+  /** What those say that are asked about another; nothing when undefined. */
+  probed: "alive" | "silent" | undefined;
 
   sent<Kind extends Message["kind"]>(kind: Kind): [NodeId, Extract<Message, { kind: Kind }>][] {
     const found: [NodeId, Extract<Message, { kind: Kind }>][] = [];
@@ -109,7 +124,7 @@ describe("opinions", () => {
   test("silence makes a suspect, others are asked, and then the link is given up", () => {
     f.up(peer);
     f.up(friend);
-    f.pass(3_000, [friend]);
+    f.pass(3_500, [friend]);
     expect(f.detector.reachable(peer)).toBe(false);
     expect(f.events).toContain("down 2");
     expect(f.sent("probe")).toEqual([[friend, expect.objectContaining({ target: peer })]]);
@@ -132,11 +147,47 @@ describe("opinions", () => {
     f.wanted = [peer];
     f.up(peer);
     f.up(friend);
+    f.probed = "alive";
     f.pass(3_000, [friend]);
-    f.detector.onProbeReply({ kind: "probe-reply", sequence: 1, target: peer, alive: true });
     expect(f.notes).toContain("peer-gray");
     f.pass(2_500, [friend]);
     expect(f.effects.map((effect) => effect.kind).slice(-2)).toEqual(["disconnect", "connect"]);
+  });
+
+  test("nobody is suspected before those asked have answered, or had their time", () => {
+    f.up(peer);
+    f.up(friend);
+    const other = id(4);
+    f.up(other);
+    f.pass(2_600, [friend]);
+    expect(f.sent("probe").filter(([to]) => to === friend)).toHaveLength(2);
+    f.detector.onProbeReply({ kind: "probe-reply", sequence: 1, target: peer, alive: false });
+    f.detector.onProbeReply({ kind: "probe-reply", sequence: 1, target: peer, alive: false });
+    f.pass(500, [friend]);
+    expect([f.detector.reachable(peer), f.detector.reachable(other)]).toEqual([false, true]);
+    f.pass(500, [friend]);
+    expect(f.detector.reachable(other)).toBe(false);
+    expect(f.notes).not.toContain("peer-gray");
+  });
+
+  test("who is there only later is asked then, before anybody is suspected", () => {
+    f.up(peer);
+    f.pass(2_700);
+    f.up(friend);
+    f.pass(400, [friend]);
+    expect(f.notes).not.toContain("peer-suspect");
+    expect(f.sent("probe")).toEqual([[friend, expect.objectContaining({ target: peer })]]);
+  });
+
+  test("one that is heard, though it does not hear, is not suspected; the deaf end gives up the link", () => {
+    f.up(peer);
+    for (let i = 0; i < 20; i++) {
+      f.pass(500);
+      f.detector.heard(peer);
+    }
+    expect(f.detector.reachable(peer)).toBe(true);
+    f.detector.onLost(peer);
+    expect(f.detector.reachable(peer)).toBe(false);
   });
 
   test("asked about another, it says what it has heard itself", () => {
@@ -178,6 +229,46 @@ describe("epochs", () => {
     expect(f.detector.accepts(peer, before)).toBe(false);
     expect(f.detector.reachable(peer)).toBe(true);
     expect(f.events).toEqual(["up 2"]);
+  });
+});
+
+test("a node that hears others is not the sick one, however many it loses", () => {
+  for (let n = 2; n <= 6; n++) f.up(id(n));
+  f.pass(30_000, [friend]);
+  expect(f.notes.filter((what) => what === "peer-suspect")).toHaveLength(4);
+  expect(f.detector.patience).toBe(1);
+});
+
+describe("hidden tabs", () => {
+  test("are given twice the time", () => {
+    f.ring = new Ring({
+      ...viewOf({ nodes: 3, n: 3, r: 2, w: 2 }),
+      members: viewOf({ nodes: 3, n: 3, r: 2, w: 2 }).members.map((member) => ({
+        ...member,
+        hidden: member.node === peer,
+      })),
+    });
+    f.probed = "silent";
+    for (const node of [peer, friend, id(4)]) f.up(node);
+    f.pass(4_000, [friend]);
+    expect(f.detector.reachable(id(4))).toBe(false);
+    expect(f.detector.reachable(peer)).toBe(true);
+    expect(f.detector.patienceWith(peer)).toBe(2);
+    f.pass(2_000, [friend]);
+    expect(f.detector.reachable(peer)).toBe(false);
+  });
+
+  test("a node that wakes once a minute blames nobody at first, and still finds out who is gone", () => {
+    f.up(peer);
+    f.up(friend);
+    for (let minute = 0; minute < 10; minute++) {
+      f.now += 60_000;
+      f.detector.onClockJump();
+      f.detector.heard(friend);
+      if (minute < 3) expect(f.detector.reachable(peer)).toBe(true);
+    }
+    expect(f.detector.reachable(peer)).toBe(false);
+    expect(f.detector.reachable(friend)).toBe(true);
   });
 });
 

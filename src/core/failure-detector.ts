@@ -4,22 +4,30 @@
  *
  *   down      no link, or a link that has not greeted yet
  *   up        linked, greeted, and nothing that was asked of it is overdue
- *   suspect   a ping is unanswered for `suspectAfterMs`: it is left out of new requests, and up to `indirectProbes` others are asked about it
+ *   doubted   a ping is unanswered for three quarters of `suspectAfterMs`: up to `indirectProbes` others are asked whether they hear it. Still as good as up
+ *   suspect   still nothing after `suspectAfterMs`, and those asked have said what they know, or had ANSWER_MS to: it is left out of new requests
  *   down      still nothing after `downAfterMs`: the link is given up and dialled anew. If others hear it, the failure is gray: only our link is
  *             bad, and it is dialled anew at once
+ *
+ * So nobody is accused before others were asked, unless there is nobody to ask (DynamoDB, ATC 2022, section 5.3).
  *
  * **Epochs.** Each end of a link says, in its pings, to which epoch of its own it wants to be addressed. Whatever else is addressed to an earlier
  * one is dropped: a healed partition or a thawed tab replays messages many seconds old (TRAPS T25, T27). A node takes a new epoch for a peer when
  * it makes or gives up the link, and for all peers when its own clock jumped.
  *
- * **Local health.** A node whose own timers run late, or whom nobody answers, is probably the sick one: it stretches its own time bounds, up to
- * three times, before it blames others.
+ * **Local health** (Lifeguard). A node whose own timers run late, or whom nobody answers, neither the one in doubt nor those asked about it, is probably
+ * the sick one: it stretches its own time bounds, up to three times, before it blames others. Each pong makes it better.
+ *
+ * **Hidden tabs** say so in their entry: what they do by timers is late, and the browser may stop them altogether. For them all bounds are HIDDEN_PATIENCE times
+ * as long. A node that is itself woken but once a minute takes each wake for a jump of its clock and blames nobody then; one who stays
+ * silent over JUMPS_MAX such wakes is gone.
  *
  * Limits: one state for each member or linked peer; pings go to all of up to `PINGED_ALL` linked peers, beyond that to that many at random and
  * to whoever is overdue, so that the cost of being idle stays small.
  */
 
 import type { Epoch, Millis, NodeId } from "./identifiers.ts";
+import { memberOf } from "./membership.ts";
 import type { Ping, Pong, Probe, ProbeReply } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -27,6 +35,12 @@ const PINGED_ALL = 8;
 /** Epochs of one incarnation lie within this many of its start. */
 const EPOCHS_PER_INCARNATION = 2 ** 20;
 const HEALTH_MAX = 4;
+/** How long those who were asked about a peer may take. */
+const ANSWER_MS = 1_000;
+/** Others are asked when this much of `suspectAfterMs` has passed, so that their answers are here in time. */
+const DOUBTED = 0.75;
+const HIDDEN_PATIENCE = 2;
+const JUMPS_MAX = 3;
 
 export type Reachability = "up" | "suspect" | "down";
 
@@ -40,8 +54,14 @@ interface Peer {
   heardAt: Millis;
   /** When the oldest ping without a sign of life since was sent. */
   overdueSince: Millis | undefined;
+  /** How many were asked about it since it fell silent, when first, and how many have answered. */
+  asked: number;
+  askedAt: Millis;
+  answers: number;
   /** Somebody else hears it. */
   gray: boolean;
+  /** Jumps of our own clock since it was last heard. */
+  jumps: number;
   redialAt: Millis;
   redialWaitMs: Millis;
 }
@@ -110,8 +130,7 @@ export class FailureDetector {
     peer.linked = true;
     peer.theirEpoch = 0;
     peer.ourEpoch = this.#nextEpoch();
-    peer.overdueSince = undefined;
-    peer.gray = false;
+    trust(peer);
     this.#ping(peer);
   }
 
@@ -133,8 +152,7 @@ export class FailureDetector {
     const peer = this.#peers.get(from);
     if (peer?.linked !== true) return;
     peer.heardAt = this.#in.now;
-    peer.overdueSince = undefined;
-    peer.gray = false;
+    trust(peer);
     if (peer.theirEpoch > 0 && peer.state !== "up") {
       peer.state = "up";
       peer.redialWaitMs = this.#in.config.redialMs;
@@ -173,9 +191,11 @@ export class FailureDetector {
 
   onProbeReply(message: ProbeReply): void {
     const peer = this.#peers.get(message.target);
-    if (peer?.state !== "suspect" || !message.alive || peer.gray) return;
+    if (peer === undefined || peer.asked === 0) return;
+    peer.answers++;
+    if (!message.alive || peer.gray) return;
     peer.gray = true;
-    this.#in.note({ what: "peer-gray", peer: peer.node });
+    if (peer.state === "suspect") this.#in.note({ what: "peer-gray", peer: peer.node });
   }
 
   /** A request to this peer is overdue: do not wait for the next round of pings. */
@@ -189,16 +209,22 @@ export class FailureDetector {
     this.#health = HEALTH_MAX;
     for (const peer of this.#peers.values()) {
       if (!peer.linked) continue;
+      const silent = peer.overdueSince !== undefined;
+      const jumps = silent ? peer.jumps + 1 : 0;
+      if (jumps > JUMPS_MAX) {
+        this.#giveUp(peer);
+        continue;
+      }
+      trust(peer);
+      peer.jumps = jumps;
       peer.ourEpoch = this.#nextEpoch();
-      peer.overdueSince = undefined;
       this.#ping(peer);
     }
   }
 
   onTimer(): void {
     const { now, config } = this.#in;
-    if (this.#tickDueAt !== undefined && now - this.#tickDueAt > config.pingMs)
-      this.#health = Math.min(HEALTH_MAX, this.#health + 1);
+    if (this.#tickDueAt !== undefined && now - this.#tickDueAt > config.pingMs) this.#worsen();
     this.#judge();
     this.#pingSome();
     this.#redial();
@@ -212,27 +238,53 @@ export class FailureDetector {
     return 1 + this.#health / 2;
   }
 
+  /** The same for one peer: hidden tabs are slow without being sick. */
+  patienceWith(node: NodeId): number {
+    const { ring } = this.#in;
+    const hidden = ring !== undefined && memberOf(ring.view, node)?.hidden === true;
+    return hidden ? this.patience * HIDDEN_PATIENCE : this.patience;
+  }
+
   #judge(): void {
     const { now, config } = this.#in;
     for (const peer of this.#peers.values()) {
       if (!peer.linked || peer.overdueSince === undefined) continue;
-      const silentMs = now - peer.overdueSince;
-      if (silentMs >= config.downAfterMs * this.patience) {
-        this.#giveUp(peer);
-      } else if (silentMs >= config.suspectAfterMs * this.patience && peer.state === "up") {
-        peer.state = "suspect";
-        this.#in.note({ what: "peer-suspect", peer: peer.node });
-        this.#do.down(peer.node);
-        this.#askOthers(peer);
-      }
+      const silentMs = (now - peer.overdueSince) / this.patienceWith(peer.node);
+      if (peer.state === "up") {
+        if (peer.asked === 0 && silentMs >= config.suspectAfterMs * DOUBTED) this.#askOthers(peer);
+        if (silentMs >= config.suspectAfterMs && this.#haveAnswered(peer)) this.#suspect(peer);
+      } else if (silentMs >= config.downAfterMs) this.#giveUp(peer);
     }
   }
 
-  #askOthers(suspect: Peer): void {
-    const others = this.#in.random.shuffled(this.up()).slice(0, this.#in.config.indirectProbes);
-    for (const node of others)
-      this.#in.send(node, { kind: "probe", sequence: ++this.#sequence, target: suspect.node }, "foreground");
-    if (others.length === 0) this.#health = Math.min(HEALTH_MAX, this.#health + 1);
+  #suspect(peer: Peer): void {
+    peer.state = "suspect";
+    if (peer.answers === 0 && !this.#hearsSomebody(peer.askedAt)) this.#worsen();
+    this.#in.note({ what: "peer-suspect", peer: peer.node });
+    if (peer.gray) this.#in.note({ what: "peer-gray", peer: peer.node });
+    this.#do.down(peer.node);
+  }
+
+  #askOthers(doubted: Peer): void {
+    const others = this.up().filter((node) => node !== doubted.node);
+    for (const node of this.#in.random.shuffled(others).slice(0, this.#in.config.indirectProbes)) {
+      this.#in.send(node, { kind: "probe", sequence: ++this.#sequence, target: doubted.node }, "foreground");
+      doubted.asked++;
+    }
+    doubted.askedAt = this.#in.now;
+  }
+
+  /** All that were asked have answered, or had the time for it; or there was nobody to ask. */
+  #haveAnswered({ asked, askedAt, answers }: Peer): boolean {
+    return answers >= asked || this.#in.now - askedAt >= ANSWER_MS;
+  }
+
+  #hearsSomebody(since: Millis): boolean {
+    return [...this.#peers.values()].some((peer) => peer.linked && peer.heardAt > since);
+  }
+
+  #worsen(): void {
+    this.#health = Math.min(HEALTH_MAX, this.#health + 1);
   }
 
   #giveUp(peer: Peer): void {
@@ -248,8 +300,7 @@ export class FailureDetector {
     peer.state = "down";
     peer.theirEpoch = 0;
     peer.ourEpoch = this.#nextEpoch();
-    peer.overdueSince = undefined;
-    peer.gray = false;
+    trust(peer);
     if (before === "down") return;
     this.#in.note({ what: "peer-down", peer: peer.node });
     if (before === "up") this.#do.down(peer.node);
@@ -307,7 +358,11 @@ export class FailureDetector {
         ourEpoch: 0,
         heardAt: this.#in.now,
         overdueSince: undefined,
+        asked: 0,
+        askedAt: 0,
+        answers: 0,
         gray: false,
+        jumps: 0,
         redialAt: 0,
         redialWaitMs: this.#in.config.redialMs,
       };
@@ -315,4 +370,13 @@ export class FailureDetector {
     }
     return peer;
   }
+}
+
+/** Nothing is held against the peer. */
+function trust(peer: Peer): void {
+  peer.overdueSince = undefined;
+  peer.asked = 0;
+  peer.answers = 0;
+  peer.gray = false;
+  peer.jumps = 0;
 }

@@ -2,7 +2,7 @@
  * A caller's request at a node that does not count for the key: handed to one that does (paper, section 4.2 and 5: any node takes any request).
  * States of each request, in order:
  *
- *   forwarded   the best counted node that answers was asked to coordinate
+ *   forwarded   the best counted node that answers was asked to coordinate: one that is prompt and visible, if there is any
  *   hedged      a get only: the coordinator takes longer than 99 in 100 of late, and the next one is asked beside it. Each makes a quorum of its own,
  *               so the first answer is as good as any. A put is not hedged: two coordinators would mint two dots and write everything twice
  *   retried     it was lost, slow or refused: the next one is asked, under the same operation id, so that no retry makes a false sibling
@@ -16,6 +16,7 @@
 
 import { HEDGE_AFTER_MS_MIN, type Hedging } from "./hedging.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import { memberOf } from "./membership.ts";
 import type { ClientResult, ClientWrite } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -142,7 +143,9 @@ export class Forwarding {
 
   #next(forwarded: Forwarded, prefer: NodeId | undefined): void {
     const counted = this.#in.listOf(forwarded.what.key)?.counted ?? [];
-    const inOrder = prefer !== undefined && counted.includes(prefer) ? [prefer, ...counted] : counted;
+    const wanted = prefer !== undefined && counted.includes(prefer) ? [prefer, ...counted] : counted;
+    // A coordinator is waited for: those that are slow or hidden are the last to be one.
+    const inOrder = [...wanted.filter((node) => !this.#isSluggish(node)), ...wanted];
     for (const node of inOrder) if (this.#ask(forwarded, node)) return;
     if (forwarded.sent.size > 0) return;
     if (forwarded.what.kind === "get" && !forwarded.relayed) {
@@ -151,6 +154,11 @@ export class Forwarding {
     }
     this.#end(forwarded);
     this.#do.exhausted(forwarded.request, forwarded.what, Math.max(1, forwarded.deadline - this.#in.now));
+  }
+
+  #isSluggish(node: NodeId): boolean {
+    const { ring } = this.#in;
+    return this.#in.slow(node) || (ring !== undefined && memberOf(ring.view, node)?.hidden === true);
   }
 
   #hedge(forwarded: Forwarded): void {

@@ -52,6 +52,8 @@ function handOver(start: View) {
       return new Ring(world.view);
     },
     reachable: () => true,
+    slow: () => false,
+    mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,
     listOf: () => undefined,

@@ -230,6 +230,11 @@ export class HandOver {
     this.#arm();
   }
 
+  /** A slice of background work is there for a page. */
+  onSlice(): void {
+    this.#nextPage();
+  }
+
   onScanned(
     ticket: Ticket,
     entries: readonly { readonly address: string; readonly record: ReadRecord }[],
@@ -375,6 +380,7 @@ export class HandOver {
     const { ring } = this.#in;
     if (this.#page !== undefined || ring === undefined) return;
     for (const partition of this.#clear.keys()) {
+      if (!this.#in.mayWork("hand-over")) return;
       const ticket = this.#in.nextTicket();
       this.#page = { partition, ticket };
       const { after, before } = partitionRange(partition, ring.view.claims.length);

@@ -12,6 +12,8 @@
  * present owners, and is let go only when W of them hold it durably (one acknowledgement and one lost disk would lose the write) and the others have a
  * hint here instead: a put may have been promised more copies than W.
  *
+ * Each delivery takes a slice of background work and waits for it where it is (kept).
+ *
  * Limits: `hintsInFlightMax` under way for each target; `hintsMax` kept; a delivery without an answer ends after `transferTimeoutMs` and is
  * tried again with the next scan. Deliveries travel in the background lane.
  */
@@ -57,6 +59,8 @@ interface Recipients {
 const HINTS_PER_SCAN = 512;
 const HINT_BYTES_PER_SCAN = 1_048_576;
 const SCAN_AGAIN_MS = 1_000;
+/** One record, not a page of them. */
+const SLICES_PER_HINT = 0.25;
 
 export class HintedHandoff {
   readonly #in: Surroundings;
@@ -136,6 +140,11 @@ export class HintedHandoff {
     }
   }
 
+  /** A slice of background work is there for a delivery. */
+  onSlice(): void {
+    for (const target of this.#index.targets()) this.#scan(target);
+  }
+
   onScanTimer(): void {
     const { now, config } = this.#in;
     for (const deliveries of this.#underWay.values())
@@ -199,6 +208,7 @@ export class HintedHandoff {
       if (underWay?.has(key) === true) continue;
       const { nodes, needed } = this.#recipients(key, target);
       if (nodes.filter((node) => this.#in.reachable(node)).length < needed) continue;
+      if (!this.#in.mayWork("hints", SLICES_PER_HINT)) return;
       const delivery: Delivery = {
         key,
         target,

@@ -13,6 +13,7 @@ import { crc32 } from "../base/crc32.ts";
 import { Prng, type Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
+import { Admission, type AdmissionStatus } from "./admission.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { Belonging } from "./belonging.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
@@ -43,8 +44,9 @@ import { Replica } from "./replica.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { PreferenceList } from "./ring.ts";
 import { Scrub } from "./scrub.ts";
+import { SlowPeers } from "./slow-peers.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
-import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import type { BackgroundWork, Completion, Origin, Surroundings } from "./surroundings.ts";
 import { Survey } from "./survey.ts";
 import { TimerTable } from "./timers.ts";
 import { Transfer } from "./transfer.ts";
@@ -73,7 +75,15 @@ export interface NodeView {
   readonly phase: NodePhase;
   readonly view: View | undefined;
   readonly ringDigest: RingDigest | undefined;
-  readonly peers: readonly { readonly node: NodeId; readonly reachability: Reachability; readonly linked: boolean }[];
+  readonly peers: readonly {
+    readonly node: NodeId;
+    readonly reachability: Reachability;
+    readonly linked: boolean;
+    /** Answers pings, but not requests. */
+    readonly slow: boolean;
+  }[];
+  /** How many times longer than configured this node waits before it blames others: 1 to 3. */
+  readonly patience: number;
   readonly hints: readonly { readonly target: NodeId; readonly count: number }[];
   readonly hintsOwed: number;
   /** Partitions that are being copied here. */
@@ -86,6 +96,8 @@ export interface NodeView {
   readonly departure: DepartureProgress | undefined;
   /** Requests under way here. */
   readonly requests: number;
+  /** How background work gives way to callers. */
+  readonly background: AdmissionStatus;
   /** Sizes of every queue, map and table, for the bounds test. */
   readonly sizes: Readonly<Record<string, number>>;
 }
@@ -100,7 +112,13 @@ type Caller =
       readonly deadline: Millis;
       retried: boolean;
     }
-  | { readonly kind: "peer"; readonly from: NodeId; readonly epoch: Epoch; readonly request: RequestId };
+  | {
+      readonly kind: "peer";
+      readonly from: NodeId;
+      readonly epoch: Epoch;
+      readonly request: RequestId;
+      readonly startedAt: Millis;
+    };
 
 export class DynamoNode {
   readonly #id: NodeId;
@@ -132,6 +150,8 @@ export class DynamoNode {
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
   readonly #limits: PeerLimits;
+  readonly #admission: Admission;
+  readonly #slowPeers: SlowPeers;
   readonly #callers = new Map<RequestId, Caller>();
   readonly #greetedAt = new Map<NodeId, Millis>();
 
@@ -155,6 +175,7 @@ export class DynamoNode {
     const surroundings = this.#surroundings();
     this.#bookkeeping = new Bookkeeping(surroundings);
     this.#limits = new PeerLimits(surroundings);
+    this.#admission = new Admission(surroundings, { resume: (work) => this.#resume(work) });
     this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
@@ -201,6 +222,10 @@ export class DynamoNode {
         (this.#belonging.ring?.view.members ?? [])
           .filter((member) => member.node !== this.#id && !isGone(member))
           .map((member) => member.node),
+    });
+    this.#slowPeers = new SlowPeers(surroundings, {
+      patienceWith: (peer) => this.#detector.patienceWith(peer),
+      overdue: (peer) => this.#detector.onOverdue(peer),
     });
     this.#transfer = new Transfer(surroundings, this.#forest, {
       merge: (key, set, request) => this.#replica.merge(key, set, "transfer", { kind: "transfer", request }),
@@ -290,7 +315,8 @@ export class DynamoNode {
       phase: this.#phase,
       view: this.#belonging.ring?.view,
       ringDigest: this.#belonging.ring?.digest,
-      peers: this.#detector.peers(),
+      peers: this.#detector.peers().map((peer) => ({ ...peer, slow: this.#slowPeers.slow(peer.node) })),
+      patience: this.#detector.patience,
       hints: this.#hints.targets().map((target) => ({ target, count: this.#hints.count(target) })),
       hintsOwed: this.#hints.size,
       transfers: this.#transfer.progress,
@@ -298,6 +324,7 @@ export class DynamoNode {
       unopened: this.#belonging.unopened.size,
       departure: this.#departure.progress,
       requests: this.#callers.size,
+      background: this.#admission.status,
       sizes: {
         keys,
         loads,
@@ -319,6 +346,7 @@ export class DynamoNode {
         surveys: this.#survey.size,
         sizes: this.#sizes.size,
         limited: this.#limits.size,
+        watched: this.#slowPeers.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
@@ -362,6 +390,8 @@ export class DynamoNode {
       scrub: this.#scrub.memory,
       survey: this.#survey.memory,
       limits: this.#limits.memory,
+      admission: this.#admission.memory,
+      slowPeers: this.#slowPeers.memory,
     };
   }
 
@@ -380,6 +410,8 @@ export class DynamoNode {
         return ring();
       },
       reachable: (peer) => this.#detector.reachable(peer),
+      slow: (peer) => this.#slowPeers.slow(peer),
+      mayWork: (work, slices) => this.#admission.mayWork(work, slices),
       mayStore: (key) => this.#mayStore(key),
       mayAnswer: (key) => this.#mayAnswer(key),
       listOf: (key) => this.#listOf(key),
@@ -387,8 +419,14 @@ export class DynamoNode {
       nextTicket: () => ++this.#tickets,
       epochOf: (peer) => this.#epochOf(peer),
       send: (to, message, lane, asked) => this.#send(to, message, lane, asked),
-      emit: (effect) => this.#effects.push(effect),
-      store: (ticket, writes) => this.#effects.push({ kind: "store", ticket, writes }),
+      emit: (effect) => {
+        if (effect.kind === "load") this.#admission.onDiskAsked(effect.ticket);
+        this.#effects.push(effect);
+      },
+      store: (ticket, writes) => {
+        this.#admission.onDiskAsked(ticket);
+        this.#effects.push({ kind: "store", ticket, writes });
+      },
       complete: (completion) => this.#completions.push(completion),
       note: (note) => this.#note(note),
     };
@@ -400,6 +438,8 @@ export class DynamoNode {
     const due = this.#timers.earliest();
     this.#now = Math.max(this.#now, at);
     const gapMs = due === undefined ? 0 : this.#now - due;
+    // The timers of a hidden tab are late whatever it does.
+    if (gapMs >= 0 && due !== undefined && !this.#belonging.hidden) this.#admission.onTook("queue", gapMs);
     if (gapMs <= this.#config.clockJumpMs) return;
     this.#note({ what: "clock-jump", gapMs });
     this.#detector.onClockJump();
@@ -462,9 +502,11 @@ export class DynamoNode {
         this.#detector.onLost(event.peer);
         break;
       case "loaded":
+        this.#admission.onDiskAnswered(event.ticket, event.records.includes("failed"));
         this.#replica.onLoaded(event.ticket, event.records);
         break;
       case "stored":
+        this.#admission.onDiskAnswered(event.ticket, false);
         this.#belonging.onStored(event.ticket);
         this.#replica.onStored(event.ticket);
         this.#scrub.onStored(event.ticket);
@@ -512,6 +554,10 @@ export class DynamoNode {
         return this.#survey.onTimeout(request);
       case "hint-scan":
         return this.#handoff.onScanTimer();
+      case "slow-peers":
+        return this.#slowPeers.onTimer();
+      case "admission":
+        return this.#admission.onTimer();
       case "gossip":
         return this.#gossip.onTimer();
       case "gossip-soon":
@@ -542,6 +588,28 @@ export class DynamoNode {
         return this.#start();
       case "persist":
         return this.#belonging.onPersistTimer();
+    }
+  }
+
+  /** Background work that waited for a slice goes on. */
+  #resume(work: BackgroundWork): void {
+    switch (work) {
+      case "hints":
+        return this.#handoff.onSlice();
+      case "transfer":
+        return this.#transfer.onSlice();
+      case "exchange":
+        return this.#exchange.onSlice();
+      case "hand-over":
+        return this.#handOver.onSlice();
+      case "scrub":
+        return this.#scrub.onSlice();
+      case "pages":
+        return this.#source.onSlice();
+      case "listings":
+        return this.#treeSource.onSlice();
+      default:
+        unreachable(work);
     }
   }
 
@@ -614,6 +682,7 @@ export class DynamoNode {
 
   #onStorageFailed(ticket: Ticket, reason: string): void {
     this.#note({ what: "storage-failed", reason });
+    this.#admission.onDiskAnswered(ticket, true);
     const known =
       this.#belonging.onFailed(ticket) ||
       this.#handoff.onScanFailed(ticket) ||
@@ -702,6 +771,7 @@ export class DynamoNode {
       refuse("overloaded");
       return;
     }
+    this.#admission.onForeground();
     const own = ++this.#requests;
     const startedAt = this.#now;
     this.#callers.set(own, {
@@ -740,6 +810,8 @@ export class DynamoNode {
   #answer(request: RequestId, result: ClientResult): void {
     const caller = this.#callers.get(request);
     if (caller === undefined) return;
+    // How long a failure took says who was silent, not how busy this node is.
+    if (result.outcome !== "failed") this.#admission.onTook("requests", this.#now - caller.startedAt);
     if (caller.kind === "peer") {
       this.#callers.delete(request);
       const digest = this.#belonging.ring?.digest ?? 0;
@@ -777,6 +849,7 @@ export class DynamoNode {
       return;
     }
     this.#detector.heard(from);
+    this.#slowPeers.onReceived(from, message);
     if ("ring" in message && message.kind !== "gossip-digest") this.#compareRings(from, message.ring);
     if (!this.#limits.admits(from, message)) {
       this.#refuse(from, message);
@@ -806,6 +879,7 @@ export class DynamoNode {
         break;
       case "replica-get":
         this.#bookkeeping.onServed();
+        this.#admission.onForeground();
         this.#onReplicaGet(from, message);
         break;
       case "replica-get-reply":
@@ -933,16 +1007,20 @@ export class DynamoNode {
   }
 
   #onCoordinate(from: NodeId, request: RequestId, what: ForwardedRequest, ttlMs: Millis): void {
+    this.#admission.onForeground();
     const own = ++this.#requests;
     const full = this.#callers.size >= this.#config.requestsMax;
-    this.#callers.set(own, { kind: "peer", from, epoch: this.#epochOf(from), request });
+    this.#callers.set(own, { kind: "peer", from, epoch: this.#epochOf(from), request, startedAt: this.#now });
     if (full) this.#answer(own, { outcome: "failed", failure: { code: "overloaded" }, report: undefined });
     else this.#coordinate(own, what, Math.min(ttlMs, this.#config.requestTimeoutMs));
   }
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request, ring } = message;
-    if (message.purpose === "write") this.#bookkeeping.onServed();
+    if (message.purpose === "write") {
+      this.#bookkeeping.onServed();
+      this.#admission.onForeground();
+    }
     const epoch = this.#epochOf(from);
     const origin = {
       kind: "peer",
@@ -1105,6 +1183,7 @@ export class DynamoNode {
     this.#exchange.onPeerDown(peer);
     this.#survey.onPeerDown(peer);
     this.#sizes.onPeerDown(peer);
+    this.#slowPeers.onPeerDown(peer);
   }
 
   #onExchanged({ peer, purpose, partitions, outcome, differing }: ExchangeEnd): void {
@@ -1149,6 +1228,7 @@ export class DynamoNode {
     const epoch = this.#detector.epochOf(to);
     if (epoch === undefined || !this.#detector.reachable(to) || (asked !== undefined && asked !== epoch)) return false;
     this.#effects.push({ kind: "send", to, epoch, lane, message });
+    this.#slowPeers.onSent(to, message);
     return true;
   }
 

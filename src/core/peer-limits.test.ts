@@ -42,6 +42,8 @@ function limits(change: Partial<Config>) {
     },
     ring: undefined,
     reachable: () => true,
+    slow: () => false,
+    mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,
     listOf: () => undefined,

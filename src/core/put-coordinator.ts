@@ -6,7 +6,7 @@
  *   answered    W of them came, the caller has its answer; the rest settle, and hints are kept for those who stay silent
  *   done        everybody answered or the time is over
  *
- * An owner that is known to be down is replaced at once by the next node on the walk, one that is slow after `slowReplyMs`: the stand-in keeps the
+ * An owner that is known to be down or slow is replaced at once by the next node on the walk, one that does not answer after `slowReplyMs`: the stand-in keeps the
  * record as a hint for it (sloppy quorum). When no other node is left, the coordinator keeps the hint itself, which is no further replica and is
  * not counted. An owner and its stand-in are one replica between them and count once, because the hint ends when it is delivered. When too few are
  * left to ever reach W the put fails at once; it may still take effect.
@@ -259,6 +259,7 @@ export class PutCoordinator {
       if (this.#send(put, node, node, undefined)) {
         put.tally.ask(node);
         if (list.owners.includes(node)) put.owners.ask(node);
+        if (this.#in.slow(node)) this.#standIn(put, node);
       } else this.#standIn(put, node);
     }
     for (const node of list.joining) if (node !== this.#in.self) this.#send(put, node, node, undefined);

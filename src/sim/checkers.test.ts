@@ -125,7 +125,7 @@ describe("an answer", () => {
   const question = (request: number): Effect =>
     send(node, 7, { kind: "known-request", request, incarnation: 1, version: 1 });
   const answer = (epoch: number, request: number): Effect =>
-    send(asker, epoch, { kind: "known-reply", request, known: true });
+    send(asker, epoch, { kind: "known-reply", request, known: true, unopened: [] });
 
   test("belongs to the start of a node that asked: a later one may count its requests alike", () => {
     const checkers = new Checkers(new History());

@@ -18,6 +18,8 @@
  *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
+ *   admission           background work gives way to callers, and is not starved (restraint.ts)
+ *   accusation          nobody is blamed before others were asked (restraint.ts)
  *   late-frame          what is addressed to an epoch that is over is dropped, and a start of a node gets answers only to what it asked  (1)
  *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits, hedges within their budget (hedge-judge.ts); each request is answered once and in time; step never throws (simulator.ts) (8)
@@ -75,6 +77,8 @@ export type Invariant =
   | "strict-quorum"
   | "placement"
   | "quiet"
+  | "admission"
+  | "accusation"
   | "late-frame"
   | "statistics"
   | "bounded"

@@ -74,8 +74,17 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const parameters = prng.chance(RANDOM_TOKENS)
     ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
     : parametersFrom(asked);
-  const limited = { ...config, ...drawLimits(prng) };
+  const limited = { ...config, ...drawLimits(prng), ...drawAdmission(prng) };
   return { parameters, founderCapacity, joins, config: limited, workloadFrom, faultsUntil, usesCodec, large };
+}
+
+/** How far background work gives way to callers: in some worlds hardly ever, in others always. What is left must be enough. */
+function drawAdmission(prng: Prng): Partial<Config> {
+  return {
+    foregroundTargetMs: prng.pick([2, 20, 50, 500])!,
+    backgroundPerSecond: prng.pick([40, 1_000])!,
+    backgroundPerSecondMin: prng.pick([4, 20])!,
+  };
 }
 
 /** One world in six has nodes that take little from each other; background work still gets done within the time for it. */

@@ -868,6 +868,82 @@ export const mutants: readonly Mutant[] = [
     replace: "const all = new Map(answers);",
   },
 
+  // ---------------------------------------------------------------------------------------------- giving way: core/admission.ts
+
+  {
+    name: "admission-starves",
+    trap: "P 6.5",
+    bug: "the share is halved without end: while callers are slow, background work gets nothing",
+    caughtBy: ["admission"],
+    file: "core/admission.ts",
+    find: "Math.max(least, before / 2)",
+    replace: "before * least * 0.001",
+  },
+  {
+    name: "admission-forgets-who-waits",
+    trap: "P 6.5",
+    bug: "whoever was refused a slice is never called again",
+    caughtBy: ["admission", "convergence"],
+    file: "core/admission.ts",
+    find: "      this.#do.resume(work);\n",
+    replace: "",
+  },
+  {
+    name: "admission-ignored",
+    trap: "P 6.5",
+    bug: "slices are counted and not kept to",
+    caughtBy: ["admission"],
+    file: "core/admission.ts",
+    find: "    if (otherFirst || this.#slices < Math.min(1, slices)) {",
+    replace: "    if (otherFirst && this.#slices < -1_000_000) {",
+  },
+  {
+    name: "hints-take-no-slice",
+    trap: "P 6.5",
+    bug: "hints are delivered as fast as they can be read, whatever callers feel",
+    caughtBy: ["admission"],
+    file: "core/hinted-handoff.ts",
+    find: '      if (!this.#in.mayWork("hints", SLICES_PER_HINT)) return;\n',
+    replace: "",
+  },
+  {
+    name: "own-wait-taken-for-silence",
+    trap: "P 6.5",
+    bug: "an exchange that waits for a slice of its own node blames the peer for the silence, and pages that wait are not read",
+    caughtBy: ["admission", "convergence"],
+    file: "core/transfer-source.ts",
+    find: "      this.#waiting.push(scan);\n",
+    replace: "",
+    also: [
+      {
+        file: "core/tree-exchange.ts",
+        find: "      if (!isAsking(exchange)) exchange.lastAnswerAt = this.#in.now;\n",
+        replace: "",
+      },
+    ],
+  },
+
+  // ---------------------------------------------------------------------------------------------- blame: core/failure-detector.ts
+
+  {
+    name: "accuses-without-asking",
+    trap: "DynamoDB 5.3",
+    bug: "who is silent is suspected, and nobody was asked about it",
+    caughtBy: ["accusation"],
+    file: "core/failure-detector.ts",
+    find: "        if (peer.asked === 0 && silentMs >= config.suspectAfterMs * DOUBTED) this.#askOthers(peer);\n",
+    replace: "",
+  },
+  {
+    name: "local-health-ignored",
+    trap: "DynamoDB 5.3",
+    bug: "a node that hears nobody takes all others for dead as quickly as ever",
+    caughtBy: ["accusation"],
+    file: "core/failure-detector.ts",
+    find: "    return 1 + this.#health / 2;",
+    replace: "    return 1;",
+  },
+
   // ---------------------------------------------------------------------------------------------- limits: core/peer-limits.ts, base/token-bucket.ts
 
   {
@@ -980,6 +1056,16 @@ export const mutants: readonly Mutant[] = [
     file: "core/merkle-forest.ts",
     find: "    for (const leaf of this.#pending.keys()) if (Math.floor(leaf / width) === index) return false;\n",
     replace: "",
+  },
+  {
+    name: "limit-of-siblings-blocks-repair",
+    trap: "D 2",
+    bug: "a record with many siblings is refused when a peer sends it, as if a caller did",
+    caughtBy: ["convergence", "copies-kept"],
+    file: "core/replica.ts",
+    find: "    const changed = before === undefined || !equal(merged, before.set);\n",
+    replace:
+      '    if (merged.siblings.length > 4) {\n      this.#refuse(state.key, origin, "too-many-siblings", merged.siblings.length);\n      return;\n    }\n    const changed = before === undefined || !equal(merged, before.set);\n',
   },
   {
     name: "trees-are-never-compared",

@@ -133,8 +133,12 @@ export class Saboteur {
         return true;
       }
       case "hide":
-        simulator.setVisibility(node, true);
+        simulator.setVisibility(node, true, action.throttleMs);
         this.#later(action.durationMs, () => simulator.setVisibility(node, false));
+        return true;
+      case "gray":
+        simulator.network.makeGray(node, action.delayMs === 0 ? Infinity : action.delayMs);
+        this.#later(action.durationMs, () => simulator.network.makeGray(node, 0));
         return true;
       case "newcomer": {
         if (this.#newcomers >= NEWCOMERS_MAX) return false;
@@ -168,6 +172,12 @@ export class Saboteur {
         const disk = simulator.diskOf(node);
         disk.closed = true;
         this.#later(action.durationMs, () => (disk.closed = false));
+        return true;
+      }
+      case "slow-disk": {
+        const disk = simulator.diskOf(node);
+        disk.slow(action.factor);
+        this.#later(action.durationMs, () => disk.slow(1));
         return true;
       }
       case "wipe": {

@@ -37,6 +37,8 @@
  *   wipe c d                        c and its disk are gone for good; d is the new node on that computer
  *   freeze c 10s                    a background tab that gets no time
  *   disk c 1000x                    reads and writes at c take so much longer; 1x ends it
+ *   gray c 600ms, gray c never      c answers pings, but what it replies to requests of its replica comes so much later, or never; 0ms ends it
+ *   hide c 60s                      its tab is in the background, where timers fire at whole multiples of so much.  unhide c
  *   fail c commits 2 [hints] [applied]
  *                                   the next commits at c fail, all or those that write records, hints or meta; applied: on disk nevertheless
  *   fail c reads 1                  the next reads at c fail
@@ -58,6 +60,8 @@
  *   check a hints carts/ada = 1              those of one key
  *   check a tokens >= 5                      tokens of a
  *   check a members = 4                      whom a knows
+ *   check a share = 50                       how much of its speed a leaves to background work, in percent
+ *   check a slow c = yes                     whether a takes c for slow;  check a hidden c = yes  whether it knows that c's tab is hidden
  *   check copies carts/ada milk >= 2         disks with this value, as a record or as a hint
  *   check owners carts/ada = b c a           likewise counted, joining, fallbacks: the preference list, as the first node sees it
  *   check lost nothing                       every acknowledged put is at every owner, or was replaced by one that had seen it
@@ -236,6 +240,12 @@ class Scenario {
         return this.#wipe(rest);
       case "freeze":
         return this.#world.freeze(this.#node(rest[0]), duration(rest[1]));
+      case "gray":
+        return this.#world.network.makeGray(this.#node(rest[0]), rest[1] === "never" ? Infinity : duration(rest[1]));
+      case "hide":
+        return this.#world.setVisibility(this.#node(rest[0]), true, duration(rest[1]));
+      case "unhide":
+        return this.#world.setVisibility(this.#node(rest[0]), false);
       case "fail":
         return this.#fail(rest);
       case "clock":
@@ -590,6 +600,16 @@ class Scenario {
         return view === undefined ? 0 : (tokenCounts(view).get(node) ?? 0);
       case "members":
         return view?.members.length ?? 0;
+      case "share":
+        return Math.round((this.#world.inspect(node)?.background.share ?? 0) * 100);
+      case "slow": {
+        const peer = this.#node(word);
+        return this.#world.inspect(node)?.peers.some((one) => one.node === peer && one.slow) === true ? "yes" : "no";
+      }
+      case "hidden": {
+        const member = this.#node(word);
+        return view?.members.some((one) => one.node === member && one.hidden) === true ? "yes" : "no";
+      }
       default:
         throw new ScenarioError(`check what of ${subject}?`);
     }
@@ -612,7 +632,7 @@ class Scenario {
       this.#line(node, `< ${this.#names.node(event.from)}: ${formatMessage(event.message, this.#names)}`);
     for (const effect of effects) {
       if (effect.kind === "note" && this.#tells(effect.note))
-        this.#line(node, `* ${formatNote(effect.note, this.#names)}`);
+        this.#line(node, `* ${formatNote(effect.note, this.#names)}`, effect.note.what === "admission");
       else if (this.#shown === "messages" && effect.kind === "send" && isAboutKeys(effect.message))
         this.#line(node, `> ${this.#names.node(effect.to)}: ${formatMessage(effect.message, this.#names)}`);
     }
@@ -631,8 +651,8 @@ class Scenario {
     );
   }
 
-  #line(node: NodeId, text: string): void {
-    if (this.#quiet) return;
+  #line(node: NodeId, text: string, evenIfQuiet = false): void {
+    if (this.#quiet && !evenIfQuiet) return;
     this.#lines.push(`  ${formatTime(this.#world.now - this.#standsAt)} ${this.#world.nameOf(node)} ${text}`);
   }
 

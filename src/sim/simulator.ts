@@ -114,6 +114,8 @@ interface Host {
   clockOrigin: Millis;
   /** The earliest wake that is scheduled; undefined when none is. */
   armedAt: Millis | undefined;
+  /** Timers fire at whole multiples of it. */
+  throttleMs: Millis;
   /** While frozen: what happened meanwhile. */
   held: Happening[] | undefined;
   frozenUntil: Millis;
@@ -197,6 +199,11 @@ export class Simulator {
     return this.#host(node).thawedAt;
   }
 
+  /** True while it is hidden and its timers come at multiples of a second or more. */
+  isThrottled(node: NodeId): boolean {
+    return this.#host(node).throttleMs > 1;
+  }
+
   configOf(node: NodeId): Config {
     return this.#host(node).options.config;
   }
@@ -252,6 +259,7 @@ export class Simulator {
       node: undefined,
       clockOrigin: 0,
       armedAt: undefined,
+      throttleMs: 1,
       held: undefined,
       frozenUntil: 0,
       thawedAt: Number.NEGATIVE_INFINITY,
@@ -289,6 +297,7 @@ export class Simulator {
     const host = this.#host(node);
     host.node = undefined;
     host.armedAt = undefined;
+    host.throttleMs = 1;
     host.held = undefined;
     host.storage.crash();
     const callers = [...host.requests.values()];
@@ -357,6 +366,8 @@ export class Simulator {
   recover(node: NodeId): void {
     const { storage } = this.#host(node);
     this.network.slow(node, 1);
+    this.network.makeGray(node, 0);
+    if (this.#host(node).throttleMs > 1) this.setVisibility(node, false);
     storage.slow(1);
     storage.full = false;
     storage.closed = false;
@@ -472,8 +483,15 @@ export class Simulator {
     this.#host(node).wallSkewMs += byMs;
   }
 
-  setVisibility(node: NodeId, hidden: boolean): void {
+  /** Its tab goes to the background, where timers fire at whole multiples of `throttleMs` only, or comes back. */
+  setVisibility(node: NodeId, hidden: boolean, throttleMs: Millis = 1): void {
+    const host = this.#host(node);
+    if (hidden) this.#tell(`hide ${host.options.name}, timers every ${throttleMs} ms`);
+    host.throttleMs = hidden ? throttleMs : 1;
+    // What was put off comes at once.
+    host.armedAt = undefined;
     this.#happens(node, { kind: "visibility", hidden });
+    if (host.node !== undefined) this.#arm(host, host.node);
   }
 
   /** From now on all disks, and those to come, follow this profile. */
@@ -650,6 +668,7 @@ export class Simulator {
     // Rounded up to sixteenths, exact in binary: a wake must not come before its time by a rounding error.
     let due = Math.max(this.#now, Math.ceil(((local - host.clockOrigin) / host.clockRate) * 16) / 16);
     if (due * host.clockRate < local - host.clockOrigin) due += 1 / 16;
+    if (host.throttleMs > 1) due = Math.ceil(due / host.throttleMs) * host.throttleMs;
     if (host.armedAt !== undefined && host.armedAt <= due) return;
     host.armedAt = due;
     const lateness = this.#options.timerLatenessMs ?? 0;

@@ -9,6 +9,9 @@ import type { NodeEvent } from "../core/event.ts";
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
   "actor renewed",
+  "background work slowed down",
+  "background work sped up",
+  "background work waited",
   "bucket heard of",
   "call abandoned",
   "clock jumped",
@@ -38,6 +41,8 @@ export const sometimesPoints = [
   "partition held",
   "partition opened",
   "peer limited",
+  "peer prompt again",
+  "peer slow",
   "peer suspected",
   "put failed",
   "put forwarded",
@@ -163,6 +168,12 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "owners out of reach";
     case "stand-in":
       return "stand-in coordinated";
+    case "admission":
+      return note.why === "steady" ? "background work sped up" : "background work slowed down";
+    case "peer-slow":
+      return "peer slow";
+    case "peer-prompt":
+      return "peer prompt again";
     case "peer-suspect":
       return "peer suspected";
     case "peer-gray":

@@ -36,6 +36,7 @@ import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
 import { PlacementChecker } from "./placement.ts";
 import { Quietness } from "./quietness.ts";
+import { Restraint } from "./restraint.ts";
 import { Saboteur } from "./saboteur.ts";
 import { SimulationError, Simulator } from "./simulator.ts";
 import { Sometimes } from "./sometimes.ts";
@@ -123,6 +124,7 @@ class SeedRun {
   readonly #hedgeJudge = new HedgeJudge();
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
+  readonly #restraint: Restraint;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -142,6 +144,7 @@ class SeedRun {
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
+    this.#restraint = new Restraint(this.#simulator);
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -171,7 +174,10 @@ class SeedRun {
       plan: this.#plan,
       latencyMs: this.#faults.network.latencyMs,
       prng: prng.fork(),
-      checkPlacement: () => this.#placement.check(),
+      checkPlacement: () => {
+        this.#restraint.check();
+        this.#placement.check();
+      },
     });
     const buckets = prng.fork();
     this.#buckets = workload.leavesPolicyToBuckets ? new BucketActs(this.#simulator, buckets, parameters) : undefined;
@@ -220,6 +226,7 @@ class SeedRun {
           const { slowReplyMs } = this.#plan.config;
           this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
           this.#audit.onStep(node, event, effects);
+          this.#restraint.onStep(node, event, effects);
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
@@ -263,6 +270,7 @@ class SeedRun {
     }
     const { counts } = this.#callers;
     for (const [name, count] of Object.entries(counts)) this.#sometimes.count(`calls ${name}`, count);
+    if (this.#restraint.waits > 0) this.#sometimes.reached("background work waited");
     this.#sometimes.count("put failed", counts.putsFailed);
     this.#sometimes.count("get failed", counts.getsFailed);
     this.#sometimes.count("retry after a failure", counts.retries);
@@ -301,6 +309,7 @@ class SeedRun {
     this.#saboteur.schedule(this.#faults.actions);
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
       simulator.runUntil(at);
+      this.#restraint.check();
       if (at % BOUNDS_MS === 0) this.#checkers.checkBounds();
       this.#placement.check();
     }
@@ -326,6 +335,7 @@ class SeedRun {
     for (;;) {
       if (this.#saboteur.removeLost()) this.#placement.forgetPeace();
       simulator.runUntil(simulator.now + 1_000);
+      this.#restraint.check();
       this.#checkers.checkBounds();
       this.#placement.check();
       const rest = this.#checkers.rest();

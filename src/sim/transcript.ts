@@ -218,7 +218,11 @@ export function formatNote(note: Note, names: Names): string {
       return `many-siblings ${note.key} ${note.siblings}`;
     case "long-clock":
       return `long-clock ${note.key} ${note.entries}`;
+    case "admission":
+      return `admission ${Math.round(note.share * 1_000) / 10}% ${note.why}`;
     case "peer-up":
+    case "peer-slow":
+    case "peer-prompt":
     case "peer-suspect":
     case "peer-gray":
     case "peer-down":

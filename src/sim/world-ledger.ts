@@ -57,6 +57,8 @@ export class Ledger {
     peerRequestsPerSecond: Number.POSITIVE_INFINITY,
     peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
     hedges: false,
+    // What was measured would be part of every state, and hardly two ways would lead to one.
+    foregroundTargetMs: Number.POSITIVE_INFINITY,
   };
   readonly ids: readonly NodeId[];
   readonly pairs: readonly (readonly [Place, Place])[];
