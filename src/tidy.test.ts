@@ -85,6 +85,7 @@ const CORE_VALUES = [
   "token-claims",
   "token-spacing",
   "vector-clock",
+  "write-log",
 ];
 const CORE_MECHANISMS = [
   "anti-entropy",
@@ -99,6 +100,7 @@ const CORE_MECHANISMS = [
   "opening",
   "peer-limits",
   "put-coordinator",
+  "recent-writes",
   "replica",
   "scrub",
   "survey",

@@ -46,6 +46,8 @@ export interface BelongingActions {
   changed(): void;
   /** It is durable that this node does not hold these. */
   countedOut(partitions: readonly Partition[]): void;
+  /** What of the logs of others goes with the rest; see `recent-writes.ts`. */
+  caughtUp(): NodeMeta["caughtUp"];
 }
 
 /** What is told once it is durable: that these partitions are held now, or that they are not counted on any more. */
@@ -225,6 +227,11 @@ export class Belonging {
     this.#changed = true;
   }
 
+  /** What goes with the rest has changed. */
+  onCaughtUp(): void {
+    this.#changed = true;
+  }
+
   /** At the end of each step: writes down what changed in it. */
   persist(): void {
     if (!this.#changed) return;
@@ -326,10 +333,12 @@ export class Belonging {
     const own = this.self;
     const incarnation = this.#incarnation;
     const unopened = [...this.#unopened.keys()].sort((a, b) => a - b);
-    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, unopened };
+    const caughtUp = this.#do.caughtUp();
+    const rest = { unopened, ...(caughtUp === undefined ? {} : { caughtUp }) };
+    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, ...rest };
     const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
     const members = view.members.map((member) => (member === own ? entry : member));
-    return { incarnation, view: { ...view, members }, unopened };
+    return { incarnation, view: { ...view, members }, ...rest };
   }
 }
 

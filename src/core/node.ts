@@ -30,11 +30,12 @@ import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
 import type { View } from "./membership.ts";
-import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
+import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
+import { RecentWrites } from "./recent-writes.ts";
 import { Replica } from "./replica.ts";
 import type { PreferenceList } from "./ring.ts";
 import { Scrub } from "./scrub.ts";
@@ -46,6 +47,7 @@ import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
 import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
 import { TreeSource } from "./tree-source.ts";
+import { WriteLog } from "./write-log.ts";
 
 const REQUESTS_FROM = 2 ** 32;
 /** A peer whose ring differs is greeted at most this often. */
@@ -118,6 +120,8 @@ export class DynamoNode {
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
+  readonly #log: WriteLog;
+  readonly #recent: RecentWrites;
   readonly #scrub: Scrub;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
@@ -148,8 +152,11 @@ export class DynamoNode {
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
+      caughtUp: () => this.#recent.caughtUp,
     });
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest);
+    const { recentWritesMax, recentWriteBytesMax } = this.#config;
+    this.#log = new WriteLog(this.#random.hex(8), recentWritesMax, recentWriteBytesMax);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, {
       mint: (key, write, place, request) => {
@@ -221,7 +228,15 @@ export class DynamoNode {
       readRecord: (key, ticket) => this.#replica.readRecord(key, { kind: "fetch", ticket, key }),
       ...ofLeaves,
     });
+    this.#recent = new RecentWrites(surroundings, this.#forest, this.#log, options.meta?.caughtUp ?? [], {
+      readRecord: (key) => this.#replica.readRecord(key, { kind: "recent", key }),
+      exchange: (peer, keys) => this.#exchange.startWith(peer, keys, { kind: "recent-writes" }),
+      advanced: () => this.#belonging.onCaughtUp(),
+      served: (peer) => this.#antiEntropy.onServed(peer),
+      ended: (peer, outcome) => this.#antiEntropy.onCaughtUp(peer, outcome === "covered"),
+    });
     this.#antiEntropy = new AntiEntropy(surroundings, {
+      catchUp: (peer, partitions, changes) => this.#recent.start(peer, partitions, changes),
       exchange: (peer, partitions) => this.#exchange.start(peer, partitions, "both", { kind: "anti-entropy" }),
     });
     this.#scrub = new Scrub(surroundings, this.#forest, {
@@ -291,6 +306,8 @@ export class DynamoNode {
         openings: this.#opening.size,
         listings: this.#treeSource.size,
         turns: this.#antiEntropy.size,
+        recentWrites: this.#log.size,
+        positions: this.#recent.size,
         corrections: this.#scrub.size,
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
@@ -332,6 +349,7 @@ export class DynamoNode {
       exchange: this.#exchange.memory,
       treeSource: this.#treeSource.memory,
       antiEntropy: this.#antiEntropy.memory,
+      recent: this.#recent.memory,
       scrub: this.#scrub.memory,
       survey: this.#survey.memory,
       limits: this.#limits.memory,
@@ -485,6 +503,8 @@ export class DynamoNode {
         return this.#exchange.onTimer();
       case "anti-entropy":
         return this.#antiEntropy.onTimer();
+      case "catch-up":
+        return this.#recent.onTimer();
       case "scrub":
         return this.#scrub.onTimer();
       case "scrub-doubt":
@@ -532,6 +552,9 @@ export class DynamoNode {
         break;
       case "fetch":
         this.#treeSource.onCompletion(completion);
+        break;
+      case "recent":
+        this.#recent.onCompletion(completion);
         break;
       case "nobody":
         break;
@@ -603,6 +626,7 @@ export class DynamoNode {
     this.#transfer.onRing();
     this.#opening.onRing();
     this.#handOver.onRing();
+    this.#recent.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
     const joining = this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0;
@@ -794,6 +818,12 @@ export class DynamoNode {
         break;
       case "fetch-reply":
         this.#exchange.onFetchReply(from, message);
+        break;
+      case "recent-request":
+        this.#recent.onRequest(from, message);
+        break;
+      case "recent-reply":
+        this.#recent.onReply(from, message);
         break;
       case "statistics-request": {
         const statistics = this.#bookkeeping.snapshot();
@@ -999,6 +1029,7 @@ export class DynamoNode {
     this.#transfer.onPeerDown(peer);
     this.#opening.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
+    this.#recent.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
     this.#survey.onPeerDown(peer);
   }
@@ -1007,7 +1038,11 @@ export class DynamoNode {
     const settled = outcome === "settled";
     switch (purpose.kind) {
       case "anti-entropy":
+        this.#recent.onCompared(peer, partitions, settled);
         this.#antiEntropy.onEnded(peer);
+        break;
+      case "recent-writes":
+        this.#recent.onExchanged(peer, settled);
         break;
       case "transfer":
         for (const partition of partitions) this.#transfer.onExchanged(peer, partition, settled, differing);
@@ -1025,6 +1060,7 @@ export class DynamoNode {
 
   #correct(leaf: Leaf, digest: Digest): void {
     this.#scrub.correct(leaf, digest);
+    this.#recent.forget(partitionOfLeaf(leaf));
     this.#replica.reread(leaf);
   }
 

@@ -862,8 +862,8 @@ export const mutants: readonly Mutant[] = [
     bug: "anti-entropy never begins: what no hint and no read carries never arrives",
     caughtBy: ["convergence"],
     file: "core/anti-entropy.ts",
-    find: "    if (this.#comparing !== undefined) return;\n",
-    replace: "    if (this.#comparing === undefined) return;\n",
+    find: "    if (this.#turn !== undefined) return;\n",
+    replace: "    if (this.#turn === undefined) return;\n",
   },
   {
     name: "scrub-sees-nothing",

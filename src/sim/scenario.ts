@@ -654,6 +654,8 @@ const kinds: readonly Message["kind"][] = [
   "leaf-reply",
   "fetch-request",
   "fetch-reply",
+  "recent-request",
+  "recent-reply",
 ];
 
 function kindOf(word: string | undefined): Message["kind"] | undefined {

@@ -10,6 +10,7 @@ import type { NodeEvent } from "../core/event.ts";
 export const sometimesPoints = [
   "actor renewed",
   "call abandoned",
+  "caught up from the log",
   "clock jumped",
   "core served alone",
   "damaged record found",
@@ -23,6 +24,8 @@ export const sometimesPoints = [
   "hint re-routed",
   "late frame dropped",
   "leaf corrected",
+  "log did not cover",
+  "log told what was missing",
   "newcomer not known yet",
   "one operation under several dots",
   "page refused",
@@ -155,6 +158,10 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "clock jumped";
     case "rings-differ":
       return "ring views differed";
+    case "caught-up":
+      return note.records > 0 ? "log told what was missing" : "caught up from the log";
+    case "log-gap":
+      return "log did not cover";
     case "exchanged":
       return "trees evened out";
     case "leaf-corrected":

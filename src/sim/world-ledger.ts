@@ -48,11 +48,15 @@ function isMembership(message: Message): boolean {
 }
 
 export class Ledger {
-  /** Time stands still, so nothing would refill a bucket; how often a peer has asked would make states of their own. */
+  /**
+   * Time stands still, so nothing would refill a bucket; how often a peer has asked would make states of their own. So would the order of writes in a log
+   * on which nothing rests.
+   */
   readonly config: Config = {
     ...defaultConfig,
     peerRequestsPerSecond: Number.POSITIVE_INFINITY,
     peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
+    recentWritesMax: 0,
   };
   readonly ids: readonly NodeId[];
   readonly pairs: readonly (readonly [Place, Place])[];

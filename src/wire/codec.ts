@@ -74,6 +74,7 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readRecentReply, readRecentRequest, writeRecentReply, writeRecentRequest } from "./recent-messages.ts";
 import { readStatistics, writeStatistics } from "./statistics.ts";
 import {
   demandNodeOrder,
@@ -156,6 +157,8 @@ const KIND = {
   "leaf-reply": 22,
   "fetch-request": 23,
   "fetch-reply": 24,
+  "recent-request": 36,
+  "recent-reply": 37,
   "known-request": 25,
   "known-reply": 26,
   "statistics-request": 48,
@@ -271,6 +274,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeFetchRequest(encoder, message);
     case "fetch-reply":
       return writeFetchReply(encoder, message);
+    case "recent-request":
+      return writeRecentRequest(encoder, message);
+    case "recent-reply":
+      return writeRecentReply(encoder, message);
     case "statistics-request":
       return writeStatisticsRequest(encoder, message);
     case "statistics-reply":
@@ -334,6 +341,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readFetchRequest(decoder);
     case KIND["fetch-reply"]:
       return readFetchReply(decoder);
+    case KIND["recent-request"]:
+      return readRecentRequest(decoder);
+    case KIND["recent-reply"]:
+      return readRecentReply(decoder);
     case KIND["statistics-request"]:
       return readStatisticsRequest(decoder);
     case KIND["statistics-reply"]:

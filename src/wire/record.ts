@@ -26,6 +26,7 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readCaughtUp, writeCaughtUp } from "./recent-messages.ts";
 import {
   readActor,
   readDvvSet,
@@ -82,16 +83,19 @@ function readMinted(decoder: Decoder): Minted {
   return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
 }
 
-/** meta: incarnation view? unopened-partition* */
+/** meta: incarnation view? unopened-partition* caught-up */
 function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writeUint(encoder, meta.incarnation);
   writeOptional(encoder, meta.view, writeView);
   writePartitions(encoder, meta.unopened);
+  writeCaughtUp(encoder, meta.caughtUp ?? []);
 }
 function readMeta(decoder: Decoder): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation", 1);
   const view = readOptional(decoder, "whether there is a view", readView);
-  return { incarnation, view, unopened: readPartitions(decoder) };
+  const unopened = readPartitions(decoder);
+  const caughtUp = readCaughtUp(decoder);
+  return { incarnation, view, unopened, ...(caughtUp.length === 0 ? {} : { caughtUp }) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */
