@@ -72,6 +72,7 @@ export type Invariant =
   | "strict-quorum"
   | "placement"
   | "quiet"
+  | "catch-up"
   | "late-frame"
   | "statistics"
   | "bounded"

@@ -31,6 +31,7 @@ import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
 import { HealthyCore } from "./healthy-core.ts";
 import { History } from "./history.ts";
 import { PlacementChecker } from "./placement.ts";
+import { LogClaims } from "./log-claims.ts";
 import { Quietness } from "./quietness.ts";
 import { Saboteur } from "./saboteur.ts";
 import { SimulationError, Simulator } from "./simulator.ts";
@@ -112,6 +113,7 @@ class SeedRun {
   readonly #core: HealthyCore;
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
+  readonly #logClaims: LogClaims;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -131,6 +133,7 @@ class SeedRun {
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
+    this.#logClaims = new LogClaims(this.#simulator);
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -202,9 +205,11 @@ class SeedRun {
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
           this.#audit.onStep(node, event, effects);
+          this.#logClaims.onStep(node, event, effects);
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
+          this.#logClaims.onApplied(node, store, address, after);
           if (before !== null && after === null) this.#custody.onRemoved(node, store, address, before);
         },
         told: (what) => this.#tell(what),
