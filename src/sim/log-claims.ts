@@ -3,7 +3,7 @@
  * log was here": nothing rests on it, trees find what is missing all the same, so a wrong claim loses no data and no other judge would ever see it. It would
  * only make the log useless, quietly. So it is compared with the disks, whenever it has become durable.
  *
- * What a peer has durably is what it was told is stored, as it was when it told its position first. Left out is what its disk has lost since or what it
+ * What a peer has durably is what it was told is stored, or has on its disk after a store that failed, as it was when it told its position first. Left out is what its disk has lost since or what it
  * gave away, and what the claimant's own disk has lost: it had it once.
  *
  * Limits: all that was ever stored is remembered; a run is short.
@@ -48,6 +48,7 @@ export class LogClaims {
     const watching = this.#of(node);
     if (event.kind === "started") watching.stores.clear();
     else if (event.kind === "stored") this.#onStored(node, watching, event.ticket);
+    else if (event.kind === "storage-failed") this.#onFailed(node, watching, event.ticket);
     for (const effect of effects)
       if (effect.kind === "store") watching.stores.set(effect.ticket, effect.writes);
       else if (effect.kind === "send" && effect.message.kind === "recent-reply" && !effect.message.more) {
@@ -81,18 +82,32 @@ export class LogClaims {
   }
 
   #onStored(node: NodeId, watching: Watching, ticket: Ticket): void {
-    const { stores, told } = watching;
+    const { stores } = watching;
     for (const write of stores.get(ticket) ?? [])
       if (write.store === "meta") {
         const partitions = write.meta.view?.claims.length ?? 0;
         for (const claim of write.meta.caughtUp ?? []) this.#judge(node, watching, claim, partitions);
-      }
-      else if (write.store === "records" && write.record !== null) {
-        const versions = told.get(write.address) ?? [];
-        told.set(write.address, versions);
-        versions.push({ set: write.record.set, at: watching.toldCount++ });
-      }
+      } else if (write.store === "records" && write.record !== null)
+        this.#tell(watching, write.address, write.record.set);
     stores.delete(ticket);
+  }
+
+  /** A store that failed and is on the disk: the node must take it for possible, so no log of it may be silent about it. */
+  #onFailed(node: NodeId, watching: Watching, ticket: Ticket): void {
+    const disk = this.#world.diskOf(node);
+    for (const write of watching.stores.get(ticket) ?? []) {
+      if (write.store !== "records" || write.record === null) continue;
+      const present = disk.get("records", write.address)?.set;
+      if (present !== undefined && has(present, write.record.set))
+        this.#tell(watching, write.address, write.record.set);
+    }
+    watching.stores.delete(ticket);
+  }
+
+  #tell(watching: Watching, address: string, set: DvvSet): void {
+    const versions = watching.told.get(address) ?? [];
+    watching.told.set(address, versions);
+    versions.push({ set, at: watching.toldCount++ });
   }
 
   #judge(node: NodeId, { had, judged }: Watching, { peer, log, since }: CaughtUp, count: number): void {
