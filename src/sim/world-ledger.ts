@@ -49,14 +49,15 @@ function isMembership(message: Message): boolean {
 
 export class Ledger {
   /**
-   * Time stands still, so nothing would refill a bucket; how often a peer has asked would make states of their own. So would the order of writes in a log
-   * on which nothing rests.
+   * Time stands still, or nearly so: nothing would refill a bucket, so how often a peer has asked would make states of their own; and so would reply
+   * times, without hedges to show for it, and the order of writes in a log on which nothing rests.
    */
   readonly config: Config = {
     ...defaultConfig,
     peerRequestsPerSecond: Number.POSITIVE_INFINITY,
     peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
     recentWritesMax: 0,
+    hedges: false,
   };
   readonly ids: readonly NodeId[];
   readonly pairs: readonly (readonly [Place, Place])[];
@@ -182,6 +183,7 @@ export class Ledger {
           deeds.push({ kind: "hang-up", peer: this.ids.indexOf(effect.peer) });
           break;
         case "connect":
+        case "bucket-set":
         case "report-statistics":
         case "note":
           break;

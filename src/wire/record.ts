@@ -1,7 +1,7 @@
 /**
  * A record and the node's own state as they lie on disk: `format checksum body`.
  *
- * format: one byte. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
+ * format: one byte; a reader takes older ones, too. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
  * the other replicas and is never taken for a missing one. The body is canonical (values.ts), so equal records have equal bytes.
  */
 
@@ -39,6 +39,8 @@ import {
 } from "./values.ts";
 
 const FORMAT = 1;
+/** Format 1 had a view without buckets, and did not say how far the node had caught up with others. */
+const META_FORMAT = 2;
 const CHECKSUM_AT = 1;
 const BODY_AT = 5;
 const START_CHARACTERS_MAX = 64;
@@ -55,12 +57,13 @@ export function decodeRecord(bytes: Uint8Array): StoredRecord {
 
 /** `meta` in a buffer of its own. */
 export function encodeMeta(meta: NodeMeta): Uint8Array {
-  return encodeGuarded(meta, writeMeta);
+  return encodeGuarded(meta, writeMeta, META_FORMAT);
 }
 
 /** @throws MalformedMessageError with code "damaged", whatever is wrong. */
 export function decodeMeta(bytes: Uint8Array): NodeMeta {
-  return decodeGuarded(bytes, "state of this node", readMeta);
+  const format = bytes[0] === 1 ? 1 : META_FORMAT;
+  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format >= 2), format);
 }
 
 /** record: set minted? */
@@ -90,18 +93,22 @@ function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writePartitions(encoder, meta.unopened);
   writeCaughtUp(encoder, meta.caughtUp ?? []);
 }
-function readMeta(decoder: Decoder): NodeMeta {
+function readMeta(decoder: Decoder, isWhole: boolean): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation", 1);
-  const view = readOptional(decoder, "whether there is a view", readView);
+  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, isWhole));
   const unopened = readPartitions(decoder);
-  const caughtUp = readCaughtUp(decoder);
+  const caughtUp = isWhole ? readCaughtUp(decoder) : [];
   return { incarnation, view, unopened, ...(caughtUp.length === 0 ? {} : { caughtUp }) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */
-export function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: T) => void): Uint8Array {
+export function encodeGuarded<T>(
+  content: T,
+  write: (encoder: Encoder, content: T) => void,
+  format: number = FORMAT,
+): Uint8Array {
   const encoder = startEncoding();
-  writeByte(encoder, FORMAT);
+  writeByte(encoder, format);
   writeUint32(encoder, 0);
   write(encoder, content);
   const bytes = finishEncoding(encoder);
@@ -109,11 +116,17 @@ export function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: 
   return bytes;
 }
 
-export function decodeGuarded<T>(bytes: Uint8Array, what: string, read: (decoder: Decoder) => T): T {
+export function decodeGuarded<T>(
+  bytes: Uint8Array,
+  what: string,
+  read: (decoder: Decoder) => T,
+  expected: number = FORMAT,
+): T {
   try {
     const decoder = startDecoding(bytes);
     const format = readByte(decoder, "the format");
-    if (format !== FORMAT) throw new MalformedMessageError(`its format is ${format}, but this build reads ${FORMAT}`);
+    if (format !== expected)
+      throw new MalformedMessageError(`its format is ${format}, but this build reads ${expected}`);
     const checksum = readUint32(decoder, "the checksum");
     if (crc32(bytes.subarray(BODY_AT)) !== checksum) throw new MalformedMessageError("its checksum does not match");
     const content = read(decoder);
