@@ -382,18 +382,22 @@ export class Belonging {
     this.#do.changed();
   }
 
-  /** What the next start must know: as it is told, and what is about to be. */
+  /** What the next start must know. */
   #meta(): NodeMeta {
+    const caughtUp = this.#do.caughtUp();
+    return caughtUp === undefined ? this.#membership() : { ...this.#membership(), caughtUp };
+  }
+
+  /** As it is told, and what is about to be. */
+  #membership(): NodeMeta {
     const view = this.#ring?.view;
     const own = this.self;
     const incarnation = this.#incarnation;
     const unopened = [...this.#unopened.keys()].sort((a, b) => a - b);
-    const caughtUp = this.#do.caughtUp();
-    const rest = { unopened, ...(caughtUp === undefined ? {} : { caughtUp }) };
-    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, ...rest };
+    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, unopened };
     const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
     const members = view.members.map((member) => (member === own ? entry : member));
-    return { incarnation, view: { ...view, members }, ...rest };
+    return { incarnation, view: { ...view, members }, unopened };
   }
 }
 

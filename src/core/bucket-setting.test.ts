@@ -55,6 +55,7 @@ class Fixture {
     this.belonging = new Belonging(surroundings, meta, {
       changed: () => {},
       countedOut: () => {},
+      caughtUp: () => undefined,
       bucketSet: (request, refusal) => this.answers.set(request, refusal),
     });
   }

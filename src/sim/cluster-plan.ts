@@ -89,7 +89,9 @@ function drawLimits(prng: Prng): Partial<Config> {
   };
 }
 
-/** Without a log of recent writes, with one that soon overflows, and mostly with one that holds all of them. */
+/** Without a log of recent writes, with one that soon overflows, often where few hints leave it something to tell, and mostly with one that holds all. */
 function drawLog(prng: Prng): Partial<Config> {
-  return { recentWritesMax: prng.pick([0, 16, 65_536, 65_536])! };
+  const recentWritesMax = prng.pick([0, 16, 65_536, 65_536])!;
+  const fewHints = recentWritesMax === 16 && prng.chance(0.6);
+  return { recentWritesMax, ...(fewHints ? { hintsMax: prng.between(1, 5) } : {}) };
 }

@@ -911,8 +911,8 @@ export const mutants: readonly Mutant[] = [
     bug: "anti-entropy never begins: what no hint and no read carries never arrives",
     caughtBy: ["convergence"],
     file: "core/anti-entropy.ts",
-    find: "    if (this.#turn !== undefined) return;\n",
-    replace: "    if (this.#turn === undefined) return;\n",
+    find: "    }\n    if (this.#turn !== undefined) return;\n",
+    replace: "    }\n    if (this.#turn === undefined) return;\n",
   },
   {
     name: "scrub-sees-nothing",
