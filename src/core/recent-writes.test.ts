@@ -262,10 +262,15 @@ function live(seed: number): number {
     passes: () => true,
   });
   const fate = (): StoreFate => (prng.chance(0.1) ? prng.pick(["lost", "kept"] as const)! : "stored");
+  /** Looked at already. */
+  const judged: { side: Side | undefined; advanced: number } = { side: undefined, advanced: 0 };
   const look = (): void => {
     const name = `${pair.there.log.id} ${pair.there.log.head}`;
-    const all = pair.there.disk.all().map(({ key }) => [key, setOf(pair.there.disk, key)] as const);
-    if (!told.has(name)) told.set(name, new Map(all));
+    if (!told.has(name))
+      told.set(name, new Map(pair.there.disk.all().map(({ key }) => [key, setOf(pair.there.disk, key)] as const)));
+    if (judged.side === pair.here && judged.advanced === pair.here.advanced) return;
+    judged.side = pair.here;
+    judged.advanced = pair.here.advanced;
     for (const { log, since } of pair.here.recent.caughtUp ?? [])
       for (const { position, partitions } of since)
         for (const [key, set] of told.get(`${log} ${position}`) ?? [])
@@ -298,6 +303,6 @@ function live(seed: number): number {
 
 test("whatever happens, a position says what is so", () => {
   let covered = 0;
-  for (let seed = 1; seed <= 40; seed++) covered += live(seed);
-  expect(covered).toBeGreaterThan(40);
+  for (let seed = 1; seed <= 20; seed++) covered += live(seed);
+  expect(covered).toBeGreaterThan(20);
 });
