@@ -190,6 +190,12 @@ export function noteWords(note: Note): string {
       return `What the disk has of ${note.key} is damaged; the others still have it.`;
     case "exchanged":
       return `Compared trees with ${shortNode(note.peer)}: ${note.records} ${note.records === 1 ? "record" : "records"} differed and were exchanged.`;
+    case "caught-up":
+      return note.keys === 0
+        ? `Asked ${shortNode(note.peer)} what had changed while one of them was away: nothing.`
+        : `Caught up from the recent writes of ${shortNode(note.peer)}: it named ${count(note.keys, "key")}, and ${count(note.records, "record")} had to be fetched.`;
+    case "log-gap":
+      return `The recent writes of ${shortNode(note.peer)} do not reach back far enough; their trees are compared instead.`;
     case "leaf-corrected":
       return "Read its own records again and found a sum that was not theirs; it is right now.";
     case "storage-failed":

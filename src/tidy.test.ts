@@ -91,6 +91,7 @@ const CORE_VALUES = [
   "token-claims",
   "token-spacing",
   "vector-clock",
+  "write-log",
 ];
 const CORE_MECHANISMS = [
   "admission",
@@ -108,6 +109,7 @@ const CORE_MECHANISMS = [
   "partition-sizes",
   "peer-limits",
   "put-coordinator",
+  "recent-writes",
   "replica",
   "scrub",
   "slow-peers",

@@ -68,6 +68,8 @@ export interface BelongingActions {
   changed(): void;
   /** It is durable that this node does not hold these. */
   countedOut(partitions: readonly Partition[]): void;
+  /** What of the logs of others goes with the rest; see `recent-writes.ts`. */
+  caughtUp(): NodeMeta["caughtUp"];
   /** Answers whoever has set a bucket: it is durable here, or refused. */
   bucketSet(request: RequestId, refusal: BucketRefusal | undefined): void;
 }
@@ -335,6 +337,11 @@ export class Belonging {
     this.#changed = true;
   }
 
+  /** What goes with the rest has changed. */
+  onCaughtUp(): void {
+    this.#changed = true;
+  }
+
   /** At the end of each step: writes down what changed in it. */
   persist(): void {
     if (!this.#changed) return;
@@ -453,8 +460,14 @@ export class Belonging {
     this.#do.changed();
   }
 
-  /** What the next start must know: as it is told, and what is about to be. */
+  /** What the next start must know. */
   #meta(): NodeMeta {
+    const caughtUp = this.#do.caughtUp();
+    return caughtUp === undefined ? this.#membership() : { ...this.#membership(), caughtUp };
+  }
+
+  /** As it is told, and what is about to be. */
+  #membership(): NodeMeta {
     const view = this.#ring?.view;
     const own = this.self;
     const incarnation = this.#incarnation;

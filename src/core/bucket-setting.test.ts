@@ -57,6 +57,7 @@ class Fixture {
     this.belonging = new Belonging(surroundings, meta, {
       changed: () => {},
       countedOut: () => {},
+      caughtUp: () => undefined,
       bucketSet: (request, refusal) => this.answers.set(request, refusal),
     });
   }

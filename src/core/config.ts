@@ -124,6 +124,9 @@ export interface Config {
   readonly rebalanceAfterMs: Millis;
   /** Merkle trees are compared with one other holder this often, each in turn (paper, section 4.7). */
   readonly antiEntropyMs: Millis;
+  /** Keys that changed last, kept to catch up those who were away for a short while, and bytes of them; 0 keys: none, trees alone. See `write-log.ts`. */
+  readonly recentWritesMax: number;
+  readonly recentWriteBytesMax: number;
   /** A page of this node's own records is read this often, to see whether they are sound and counted right. */
   readonly scrubMs: Millis;
   /**
@@ -182,6 +185,8 @@ export const defaultConfig: Config = {
   transfersInFlightMax: 8,
   rebalanceAfterMs: 1_000,
   antiEntropyMs: 10_000,
+  recentWritesMax: 65_536,
+  recentWriteBytesMax: 4 * 1_048_576,
   scrubMs: 10_000,
   foregroundTargetMs: 50,
   backgroundPerSecond: 1_000,

@@ -7,6 +7,7 @@ import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientResult, Message, PartitionSize, PutPurpose } from "./message.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
+import type { LogPosition } from "./write-log.ts";
 
 /** Foreground: somebody waits for it. Background: repair, hints, transfers; may be held back. */
 export type Lane = "foreground" | "background";
@@ -49,6 +50,16 @@ export interface NodeMeta {
   readonly view: View | undefined;
   /** Partitions that it holds and does not answer for yet; see `opening.ts`. Ascending. */
   readonly unopened: readonly Partition[];
+  /** How far it has caught up with the logs of others; see `recent-writes.ts`. Ascending by peer, never empty. */
+  readonly caughtUp?: readonly CaughtUp[];
+}
+
+/** Of these partitions this node has durably what was durable at the peer when its log was here. */
+export interface CaughtUp {
+  readonly peer: NodeId;
+  readonly log: string;
+  /** Ascending, no two alike, and the partitions to which each applies, ascending; no partition twice. */
+  readonly since: readonly { readonly position: LogPosition; readonly partitions: readonly Partition[] }[];
 }
 
 export type Effect =
@@ -194,6 +205,17 @@ export type Note =
       readonly what: "exchanged";
       readonly peer: NodeId;
       readonly records: number;
+    }
+  | /** The peer's log of recent writes told so many keys, of which so many records were fetched; no tree was walked for them. */ {
+      readonly what: "caught-up";
+      readonly peer: NodeId;
+      readonly keys: number;
+      readonly records: number;
+    }
+  | /** The peer's log did not reach back far enough for so many partitions: their trees are compared. */ {
+      readonly what: "log-gap";
+      readonly peer: NodeId;
+      readonly partitions: number;
     }
   | /** The sum of a leaf was not that of its records on disk. */ {
       readonly what: "leaf-corrected";

@@ -12,6 +12,7 @@ import type { ClusterParameters } from "./config.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, RingDigest } from "./identifiers.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
+import type { LogPosition, LoggedChange } from "./write-log.ts";
 
 /** "Are you there?" Also the greeting of a new link: from now on, send to this epoch of mine. */
 export interface Ping {
@@ -271,6 +272,28 @@ export interface PartitionSize {
   readonly bytes: number;
 }
 
+/** "What has changed on your disk since then?" Without `log` it asks for the head alone. See `recent-writes.ts`. */
+export interface RecentRequest {
+  readonly kind: "recent-request";
+  readonly request: RequestId;
+  readonly log: string | undefined;
+  /** Positions in the log, ascending, no two alike, and the partitions to which each applies, ascending; no partition twice. Empty without `log`. */
+  readonly since: readonly { readonly position: LogPosition; readonly partitions: readonly Partition[] }[];
+}
+export interface RecentReply {
+  readonly kind: "recent-reply";
+  readonly request: RequestId;
+  /** The sender's. */
+  readonly log: string;
+  /** Partitions asked of that the log does not cover since the position given, or that the sender does not hold; ascending. */
+  readonly uncovered: readonly Partition[];
+  /** Keys of the others whose records changed, with the digests that they had then. */
+  readonly changes: readonly LoggedChange[];
+  /** These are all up to here; with `more`, others are behind. */
+  readonly upTo: LogPosition;
+  readonly more: boolean;
+}
+
 /** "What have you counted since you started?" Nothing rests on the answer. */
 export interface StatisticsRequest {
   readonly kind: "statistics-request";
@@ -311,6 +334,8 @@ export type Message =
   | FetchReply
   | SizesRequest
   | SizesReply
+  | RecentRequest
+  | RecentReply
   | StatisticsRequest
   | StatisticsReply;
 

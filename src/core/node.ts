@@ -34,12 +34,13 @@ import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Tick
 import type { LeafActions } from "./leaf-reading.ts";
 import type { MembershipChange } from "./membership-change.ts";
 import { type View, isGone, memberOf } from "./membership.ts";
-import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
+import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
 import { PartitionSizes } from "./partition-sizes.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
+import { RecentWrites } from "./recent-writes.ts";
 import { Replica } from "./replica.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { PreferenceList } from "./ring.ts";
@@ -53,6 +54,7 @@ import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
 import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
 import { TreeSource } from "./tree-source.ts";
+import { WriteLog } from "./write-log.ts";
 
 const REQUESTS_FROM = 2 ** 32;
 /** A peer whose ring differs is greeted at most this often. */
@@ -146,6 +148,8 @@ export class DynamoNode {
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
+  readonly #log: WriteLog;
+  readonly #recent: RecentWrites;
   readonly #scrub: Scrub;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
@@ -180,9 +184,12 @@ export class DynamoNode {
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
+      caughtUp: () => this.#recent.caughtUp,
       bucketSet: (request, refusal) => this.#effects.push({ kind: "bucket-set", request, refusal }),
     });
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest);
+    const { recentWritesMax, recentWriteBytesMax } = this.#config;
+    this.#log = new WriteLog(this.#random.hex(8), recentWritesMax, recentWriteBytesMax);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
       mint: (key, write, place, request) => {
@@ -268,7 +275,15 @@ export class DynamoNode {
       readRecord: (key, ticket) => this.#replica.readRecord(key, { kind: "fetch", ticket, key }),
       ...ofLeaves,
     });
+    this.#recent = new RecentWrites(surroundings, this.#forest, this.#log, options.meta?.caughtUp ?? [], {
+      readRecord: (key) => this.#replica.readRecord(key, { kind: "recent", key }),
+      exchange: (peer, keys) => this.#exchange.startWith(peer, keys, { kind: "recent-writes" }),
+      advanced: () => this.#belonging.onCaughtUp(),
+      served: (peer) => this.#antiEntropy.onServed(peer),
+      ended: (peer, outcome) => this.#antiEntropy.onCaughtUp(peer, outcome === "covered"),
+    });
     this.#antiEntropy = new AntiEntropy(surroundings, {
+      catchUp: (peer, partitions, changes) => this.#recent.start(peer, partitions, changes),
       exchange: (peer, partitions) => this.#exchange.start(peer, partitions, "both", { kind: "anti-entropy" }),
     });
     this.#scrub = new Scrub(surroundings, this.#forest, {
@@ -341,6 +356,8 @@ export class DynamoNode {
         openings: this.#opening.size,
         listings: this.#treeSource.size,
         turns: this.#antiEntropy.size,
+        recentWrites: this.#log.size,
+        positions: this.#recent.size,
         corrections: this.#scrub.size,
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
@@ -387,6 +404,7 @@ export class DynamoNode {
       exchange: this.#exchange.memory,
       treeSource: this.#treeSource.memory,
       antiEntropy: this.#antiEntropy.memory,
+      recent: this.#recent.memory,
       scrub: this.#scrub.memory,
       survey: this.#survey.memory,
       limits: this.#limits.memory,
@@ -578,6 +596,8 @@ export class DynamoNode {
         return this.#exchange.onTimer();
       case "anti-entropy":
         return this.#antiEntropy.onTimer();
+      case "catch-up":
+        return this.#recent.onTimer();
       case "scrub":
         return this.#scrub.onTimer();
       case "scrub-doubt":
@@ -647,6 +667,9 @@ export class DynamoNode {
         break;
       case "fetch":
         this.#treeSource.onCompletion(completion);
+        break;
+      case "recent":
+        this.#recent.onCompletion(completion);
         break;
       case "nobody":
         break;
@@ -722,6 +745,7 @@ export class DynamoNode {
     this.#opening.onRing();
     this.#handOver.onRing();
     this.#departure.onRing();
+    this.#recent.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
     this.#setPhase(this.#phaseOf(ring.view));
@@ -950,6 +974,12 @@ export class DynamoNode {
         break;
       case "sizes-reply":
         this.#sizes.onReply(from, message);
+        break;
+      case "recent-request":
+        this.#recent.onRequest(from, message);
+        break;
+      case "recent-reply":
+        this.#recent.onReply(from, message);
         break;
       case "statistics-request": {
         const statistics = this.#bookkeeping.snapshot();
@@ -1180,6 +1210,7 @@ export class DynamoNode {
     this.#transfer.onPeerDown(peer);
     this.#opening.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
+    this.#recent.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
     this.#survey.onPeerDown(peer);
     this.#sizes.onPeerDown(peer);
@@ -1190,7 +1221,11 @@ export class DynamoNode {
     const settled = outcome === "settled";
     switch (purpose.kind) {
       case "anti-entropy":
+        this.#recent.onCompared(peer, partitions, settled);
         this.#antiEntropy.onEnded(peer);
+        break;
+      case "recent-writes":
+        this.#recent.onExchanged(peer, settled);
         break;
       case "transfer":
         for (const partition of partitions) this.#transfer.onExchanged(peer, partition, settled, differing);
@@ -1208,6 +1243,7 @@ export class DynamoNode {
 
   #correct(leaf: Leaf, digest: Digest): void {
     this.#scrub.correct(leaf, digest);
+    this.#recent.forget(partitionOfLeaf(leaf));
     this.#replica.reread(leaf);
   }
 

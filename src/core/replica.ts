@@ -26,7 +26,15 @@ import { hintAddress, positionOf, recordAddress } from "./address.ts";
 import { type Clock, type DvvSet, EMPTY, counterOf, covers, equal, joinClocks, sync, update } from "./dvvset.ts";
 import type { ReadRecord, RecordRead, StoredRecord, Write } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
-import { type Digest, type Leaf, type MerkleForest, leafOf, recordDigest, subtractDigests } from "./merkle-forest.ts";
+import {
+  type Digest,
+  type Leaf,
+  type MerkleForest,
+  leafOf,
+  partitionOfLeaf,
+  recordDigest,
+  subtractDigests,
+} from "./merkle-forest.ts";
 import {
   type Actor,
   CLOCK_ENTRIES_WARN,
@@ -40,6 +48,7 @@ import {
 } from "./identifiers.ts";
 import type { ClientWrite, PutPurpose } from "./message.ts";
 import type { Origin, Refusal, Surroundings } from "./surroundings.ts";
+import { WriteLog } from "./write-log.ts";
 
 /** Where a write goes: into the record, or into the hint for a node. */
 type Place = "record" | NodeId;
@@ -89,6 +98,8 @@ interface StoreUnderWay {
   readonly place: Place;
   /** The forest's number for it; undefined for a hint. */
   readonly counted: number | undefined;
+  /** Of the record that is stored; 0 when it is removed, or for a hint. */
+  readonly digest: Digest;
   readonly waiters: { readonly origin: Origin }[];
 }
 
@@ -102,6 +113,7 @@ export class Replica {
   readonly #in: Surroundings;
   readonly #hints: HintIndex;
   readonly #forest: MerkleForest;
+  readonly #log: WriteLog;
   /** Least recently used first. */
   readonly #keys = new Map<Key, KeyState>();
   readonly #loads = new Map<Ticket, { readonly state: KeyState; readonly reads: readonly ("record" | NodeId)[] }>();
@@ -110,10 +122,11 @@ export class Replica {
   /** Names this unbroken stretch of memory: drawn anew at each start and after each failed store. */
   #start: string;
 
-  constructor(surroundings: Surroundings, hints: HintIndex, forest: MerkleForest) {
+  constructor(surroundings: Surroundings, hints: HintIndex, forest: MerkleForest, log = new WriteLog("", 0, 0)) {
     this.#in = surroundings;
     this.#hints = hints;
     this.#forest = forest;
+    this.#log = log;
     this.#start = surroundings.random.hex(8);
   }
 
@@ -230,6 +243,7 @@ export class Replica {
     const { state, place, counted } = store;
     state.storesUnderWay--;
     if (counted !== undefined) this.#forest.end(counted, "stored");
+    if (place === "record") this.#logChange(state, store.digest);
     // An earlier store of a hint whose removal is still under way is no removal: that one may fail yet.
     const latest = state.lastStores.get(place) === ticket;
     if (place !== "record" && latest && state.waiting === undefined && !state.hints.has(place))
@@ -252,6 +266,8 @@ export class Replica {
     const { state, place, counted } = store;
     state.storesUnderWay--;
     if (counted !== undefined) this.#forest.end(counted, "failed");
+    const leaf = place === "record" ? this.#leaf(state) : undefined;
+    if (leaf !== undefined) this.#log.breakOff(partitionOfLeaf(leaf));
     // A removal that failed: the hint is probably still there, and must be looked at again.
     if (place !== "record" && this.#hints.has(state.key, place)) this.#hints.add(state.key, place);
     if (state.lastStores.get(store.place) === ticket) {
@@ -458,13 +474,14 @@ export class Replica {
     state.lastStores.set(place, ticket);
     const waiters = origin === undefined ? [] : [{ origin }];
     if (place !== "record") {
-      this.#stores.set(ticket, { state, place, counted: undefined, waiters });
+      this.#stores.set(ticket, { state, place, counted: undefined, digest: 0, waiters });
       this.#in.store(ticket, [{ store: "hints", address: hintAddress(state.key, state.position, place), record }]);
       return;
     }
     const leaf = this.#leaf(state);
     const counted = leaf === undefined ? undefined : this.#forest.begin(leaf);
-    this.#stores.set(ticket, { state, place, counted, waiters });
+    const digest = record === null ? 0 : recordDigest(state.key, record.set);
+    this.#stores.set(ticket, { state, place, counted, digest, waiters });
     const address = recordAddress(state.key, state.position);
     this.#in.store(ticket, [{ store: "records", address, record }, ...this.#count(state, leaf)]);
   }
@@ -472,6 +489,15 @@ export class Replica {
   #leaf(state: KeyState): Leaf | undefined {
     const partitions = this.#in.ring?.view.claims.length;
     return partitions === undefined ? undefined : leafOf(state.position, partitions);
+  }
+
+  /** The record is durable as it was when its store began. */
+  #logChange(state: KeyState, digest: Digest): void {
+    const leaf = this.#leaf(state);
+    const partitions = this.#in.ring?.view.claims.length;
+    if (leaf === undefined || partitions === undefined) return;
+    if (digest === 0) this.#log.remove(partitionOfLeaf(leaf), state.key);
+    else this.#log.append(partitionOfLeaf(leaf), partitions, state.key, digest);
   }
 
   /** The forest counts the record as it is now; the disk's sum changes with it, in one transaction. */

@@ -35,6 +35,7 @@ export type Origin =
       readonly session: number;
       readonly key: Key;
     }
+  | /** A record that a peer's log says has changed there. */ { readonly kind: "recent"; readonly key: Key }
   | /** Nobody waits for it. */ { readonly kind: "nobody" };
 
 /** "moved": the key's partition is this node's no more. */

@@ -14,6 +14,8 @@
  *
  * The steps of one exchange overlap, deepest first, so that little is remembered at a time: bytes go with the difference, and so does memory.
  *
+ * An exchange of keys that are known to differ, because the peer's log of recent writes told them, begins with exchanging.
+ *
  * Limits: EXCHANGES_MAX at once; for each one question about digests of up to NODES_PER_QUESTION nodes, LISTINGS_MAX leaves, one fetch and PUSHES_MAX
  * records under way; an answer that takes longer than `transferTimeoutMs` ends it. Travels in the background lane.
  */
@@ -53,6 +55,7 @@ export type Direction = "both" | "pull" | "push";
 /** Who wanted the exchange. */
 export type Purpose =
   | { readonly kind: "anti-entropy" }
+  | { readonly kind: "recent-writes" }
   | { readonly kind: "transfer" }
   | { readonly kind: "opening"; readonly serial: number }
   | { readonly kind: "hand-over"; readonly round: number };
@@ -145,14 +148,38 @@ export class TreeExchange {
 
   /** Begins an exchange of `partitions` with a peer that answers; `actions.ended` tells how it went. False when there are too many already. */
   start(peer: NodeId, partitions: readonly Partition[], direction: Direction, purpose: Purpose): boolean {
-    if (this.#exchanges.size >= EXCHANGES_MAX) return false;
+    const exchange = this.#begin(peer, partitions, direction, purpose);
+    if (exchange === undefined) return false;
+    this.#open(
+      exchange,
+      0,
+      partitions.filter((partition) => direction !== "push" || this.#forest.root(partition) !== 0),
+    );
+    this.#advance(exchange);
+    this.#arm();
+    return true;
+  }
+
+  /** Begins an exchange of the records of these keys alone, which are known to differ; no tree is looked at. Else as `start`. */
+  startWith(peer: NodeId, keys: readonly Key[], purpose: Purpose): boolean {
+    const exchange = this.#begin(peer, [], "both", purpose);
+    if (exchange === undefined) return false;
+    exchange.wanted.push(...keys);
+    exchange.differing = keys.length;
+    this.#advance(exchange);
+    this.#arm();
+    return true;
+  }
+
+  #begin(peer: NodeId, partitions: readonly Partition[], direction: Direction, purpose: Purpose): Exchange | undefined {
+    if (this.#exchanges.size >= EXCHANGES_MAX) return undefined;
     const exchange: Exchange = {
       session: ++this.#sessions,
       peer,
       direction,
       purpose,
       partitions,
-      puts: purpose.kind === "anti-entropy" ? "repair" : "transfer",
+      puts: purpose.kind === "anti-entropy" || purpose.kind === "recent-writes" ? "repair" : "transfer",
       open: [],
       question: undefined,
       leaves: [],
@@ -171,14 +198,7 @@ export class TreeExchange {
       waits: false,
     };
     this.#exchanges.set(exchange.session, exchange);
-    this.#open(
-      exchange,
-      0,
-      partitions.filter((partition) => direction !== "push" || this.#forest.root(partition) !== 0),
-    );
-    this.#advance(exchange);
-    this.#arm();
-    return true;
+    return exchange;
   }
 
   /** A slice of background work is there: to whoever has waited longest. */
@@ -521,7 +541,9 @@ export class TreeExchange {
     if (this.#exchanges.get(exchange.session) !== exchange) return;
     this.#forget(exchange);
     const { peer, purpose, partitions, differing } = exchange;
-    if (differing > 0) this.#in.note({ what: "exchanged", peer, records: differing });
+    // What a log told is noted by who asked for it.
+    if (differing > 0 && purpose.kind !== "recent-writes")
+      this.#in.note({ what: "exchanged", peer, records: differing });
     this.#do.ended({ peer, purpose, partitions, outcome, differing });
   }
 

@@ -79,6 +79,7 @@ export type Invariant =
   | "quiet"
   | "admission"
   | "accusation"
+  | "catch-up"
   | "late-frame"
   | "statistics"
   | "bounded"
@@ -514,6 +515,7 @@ export class Checkers {
       const view = simulator.inspect(node);
       if (view === undefined) continue;
       const members = view.view?.members.length ?? 1;
+      const partitions = view.view?.claims.length ?? 1;
       const {
         hints = 0,
         peers = 0,
@@ -523,6 +525,8 @@ export class Checkers {
         greeted = 0,
         timers = 0,
         limited = 0,
+        recentWrites = 0,
+        positions = 0,
       } = view.sizes;
       const limits: readonly (readonly [string, number, number])[] = [
         ["requests", view.requests, config.requestsMax + members],
@@ -532,6 +536,8 @@ export class Checkers {
         ["peers", peers, simulator.nodes.length],
         ["greeted", greeted, simulator.nodes.length],
         ["limited", limited, simulator.nodes.length],
+        ["recent writes", recentWrites, Math.max(config.recentWritesMax, partitions)],
+        ["positions in logs", positions, 64 * partitions],
         ["puts", puts, config.requestsMax],
         ["gets", gets, 2 * config.requestsMax],
         ["forwarded", forwarded, config.requestsMax],

@@ -74,7 +74,7 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const parameters = prng.chance(RANDOM_TOKENS)
     ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
     : parametersFrom(asked);
-  const limited = { ...config, ...drawLimits(prng), ...drawAdmission(prng) };
+  const limited = { ...config, ...drawLimits(prng), ...drawAdmission(prng), ...drawLog(prng) };
   return { parameters, founderCapacity, joins, config: limited, workloadFrom, faultsUntil, usesCodec, large };
 }
 
@@ -96,4 +96,11 @@ function drawLimits(prng: Prng): Partial<Config> {
     peerBackgroundPerSecond: prng.between(5, 30),
     peerBackgroundBurst: prng.between(1, 20),
   };
+}
+
+/** Without a log of recent writes, with one that soon overflows, often where few hints leave it something to tell, and mostly with one that holds all. */
+function drawLog(prng: Prng): Partial<Config> {
+  const recentWritesMax = prng.pick([0, 16, 65_536, 65_536])!;
+  const fewHints = recentWritesMax === 16 && prng.chance(0.6);
+  return { recentWritesMax, ...(fewHints ? { hintsMax: prng.between(1, 5) } : {}) };
 }

@@ -829,6 +829,54 @@ export const mutants: readonly Mutant[] = [
     replace: "    this.#do.countOut(partitions);\n    const claims = placementDigest(ring.view);\n    const question",
   },
 
+  // ---------------------------------------------------------------------------------------------- catching up: core/write-log.ts, recent-writes.ts
+
+  {
+    name: "caught-up-before-it-is-here",
+    trap: "E10, T9",
+    bug: "a node remembers that it has caught up with a log when it has asked for the records, not when they are on its disk",
+    caughtBy: ["catch-up"],
+    file: "core/recent-writes.ts",
+    find: 'if (!this.#do.exchange(peer, [...differing])) this.#end(catchUp, "failed");\n      return;',
+    replace: 'if (!this.#do.exchange(peer, [...differing])) this.#end(catchUp, "failed");',
+  },
+  {
+    name: "log-hides-its-overflow",
+    trap: "E10, E11",
+    bug: "the log lets go of its oldest entries and still says that it reaches back to them",
+    caughtBy: ["catch-up"],
+    file: "core/write-log.ts",
+    find: "this.#floors.set(partition, position);",
+    replace: "this.#floors.set(partition, 0 * position);",
+  },
+  {
+    name: "log-hides-a-failed-store",
+    trap: "E10, E11",
+    bug: "a store that failed may be on the disk all the same, and the log does not say that something may be missing in it",
+    caughtBy: ["catch-up"],
+    file: "core/replica.ts",
+    find: "    if (leaf !== undefined) this.#log.breakOff(partitionOfLeaf(leaf));\n",
+    replace: "",
+  },
+  {
+    name: "log-outlives-its-node",
+    trap: "E10, E11",
+    bug: "the log has the same name after a restart, though it is another and counts from 1 again",
+    caughtBy: ["catch-up"],
+    file: "core/node.ts",
+    find: "new WriteLog(this.#random.hex(8), recentWritesMax",
+    replace: "new WriteLog(this.#id.slice(16), recentWritesMax",
+  },
+  {
+    name: "caught-up-by-a-comparison-that-failed",
+    trap: "E10",
+    bug: "trees that could not be compared to the end count as evened out",
+    caughtBy: ["catch-up"],
+    file: "core/recent-writes.ts",
+    find: "if (!settled || told === undefined) return;",
+    replace: "if (told === undefined) return;",
+  },
+
   // ---------------------------------------------------------------------------------------------- counting: core/bookkeeping.ts, survey.ts
 
   {
@@ -1073,8 +1121,8 @@ export const mutants: readonly Mutant[] = [
     bug: "anti-entropy never begins: what no hint and no read carries never arrives",
     caughtBy: ["convergence"],
     file: "core/anti-entropy.ts",
-    find: "    if (this.#comparing !== undefined) return;\n",
-    replace: "    if (this.#comparing === undefined) return;\n",
+    find: "    }\n    if (this.#turn !== undefined) return;\n",
+    replace: "    }\n    if (this.#turn === undefined) return;\n",
   },
   {
     name: "scrub-sees-nothing",

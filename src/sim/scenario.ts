@@ -9,7 +9,8 @@
  *   The cluster
  *   cluster a b c d n=3 r=2 w=2     nodes in the order of joining, one after the other; the first founds. `s:0` has capacity 0, `a@east` is in
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
- *                                   most), cache=1 (records in memory at most), placement=1 tokens=4 (random tokens of a node)
+ *                                   most), cache=1 (records in memory at most), log=16 (recent writes
+ *                                   kept at most), placement=1 tokens=4 (random tokens of a node)
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
@@ -292,6 +293,7 @@ class Scenario {
     this.#config = {
       ...defaultConfig,
       hintsMax: numbers.get("hints") ?? defaultConfig.hintsMax,
+      recentWritesMax: numbers.get("log") ?? defaultConfig.recentWritesMax,
       cachedRecordsMax: numbers.get("cache") ?? defaultConfig.cachedRecordsMax,
     };
     this.#simulator = new Simulator(numbers.get("seed") ?? 1, {
@@ -711,6 +713,8 @@ const kinds: readonly Message["kind"][] = [
   "leaf-reply",
   "fetch-request",
   "fetch-reply",
+  "recent-request",
+  "recent-reply",
 ];
 
 function kindOf(word: string | undefined): Message["kind"] | undefined {

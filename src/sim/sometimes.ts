@@ -14,6 +14,7 @@ export const sometimesPoints = [
   "background work waited",
   "bucket heard of",
   "call abandoned",
+  "caught up from the log",
   "clock jumped",
   "core served alone",
   "damaged record found",
@@ -31,6 +32,8 @@ export const sometimesPoints = [
   "hint re-routed",
   "late frame dropped",
   "leaf corrected",
+  "log did not cover",
+  "log told what was missing",
   "newcomer not known yet",
   "one operation under several dots",
   "owners out of reach",
@@ -186,6 +189,10 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "clock jumped";
     case "rings-differ":
       return "ring views differed";
+    case "caught-up":
+      return note.records > 0 ? "log told what was missing" : "caught up from the log";
+    case "log-gap":
+      return "log did not cover";
     case "exchanged":
       return "trees evened out";
     case "leaf-corrected":

@@ -35,6 +35,7 @@ import { HealthyCore } from "./healthy-core.ts";
 import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
 import { PlacementChecker } from "./placement.ts";
+import { LogClaims } from "./log-claims.ts";
 import { Quietness } from "./quietness.ts";
 import { Restraint } from "./restraint.ts";
 import { Saboteur } from "./saboteur.ts";
@@ -125,6 +126,7 @@ class SeedRun {
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
   readonly #restraint: Restraint;
+  readonly #logClaims: LogClaims;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -145,6 +147,7 @@ class SeedRun {
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
     this.#restraint = new Restraint(this.#simulator);
+    this.#logClaims = new LogClaims(this.#simulator);
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -227,9 +230,11 @@ class SeedRun {
           this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
           this.#audit.onStep(node, event, effects);
           this.#restraint.onStep(node, event, effects);
+          this.#logClaims.onStep(node, event, effects);
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
+          this.#logClaims.onApplied(node, store, address, after);
           if (before !== null && after === null) this.#custody.onRemoved(node, store, address, before);
         },
         told: (what) => this.#tell(what),

@@ -168,6 +168,10 @@ export function formatMessage(message: Message, names: Names): string {
       return `fetch-request #${message.request} ${message.keys.join(", ")}`;
     case "fetch-reply":
       return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
+    case "recent-request":
+      return `recent-request #${message.request} ${message.log === undefined ? "head" : `since ${message.since.map(({ position, partitions }) => `${position} (${partitions.length})`).join(", ")}`}`;
+    case "recent-reply":
+      return `recent-reply #${message.request} up to ${message.upTo}${message.more ? " and more" : ""} uncovered=${message.uncovered.length} ${message.changes.map(({ key }) => key).join(", ")}`;
     case "sizes-request":
     case "sizes-reply":
     case "statistics-request":
@@ -212,6 +216,10 @@ export function formatNote(note: Note, names: Names): string {
       return `damaged ${note.key}`;
     case "exchanged":
       return `exchanged ${note.records} records with ${names.node(note.peer)}`;
+    case "caught-up":
+      return `caught-up from the log of ${names.node(note.peer)}: keys=${note.keys} records=${note.records}`;
+    case "log-gap":
+      return `log-gap at ${names.node(note.peer)}: partitions=${note.partitions}`;
     case "leaf-corrected":
       return `leaf-corrected ${note.leaf}`;
     case "many-siblings":

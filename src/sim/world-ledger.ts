@@ -50,12 +50,13 @@ function isMembership(message: Message): boolean {
 export class Ledger {
   /**
    * Time stands still, or nearly so: nothing would refill a bucket, so how often a peer has asked would make states of their own; and so would reply
-   * times, without hedges to show for it.
+   * times, without hedges to show for it, and the order of writes in a log on which nothing rests.
    */
   readonly config: Config = {
     ...defaultConfig,
     peerRequestsPerSecond: Number.POSITIVE_INFINITY,
     peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
+    recentWritesMax: 0,
     hedges: false,
     // What was measured would be part of every state, and hardly two ways would lead to one.
     foregroundTargetMs: Number.POSITIVE_INFINITY,

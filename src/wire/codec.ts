@@ -76,6 +76,7 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readRecentReply, readRecentRequest, writeRecentReply, writeRecentRequest } from "./recent-messages.ts";
 import { readStatistics, writeStatistics } from "./statistics.ts";
 import {
   demandNodeOrder,
@@ -160,6 +161,8 @@ const KIND = {
   "leaf-reply": 22,
   "fetch-request": 23,
   "fetch-reply": 24,
+  "recent-request": 36,
+  "recent-reply": 37,
   "known-request": 25,
   "known-reply": 26,
   "sizes-request": 55,
@@ -281,6 +284,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeSizesRequest(encoder, message);
     case "sizes-reply":
       return writeSizesReply(encoder, message);
+    case "recent-request":
+      return writeRecentRequest(encoder, message);
+    case "recent-reply":
+      return writeRecentReply(encoder, message);
     case "statistics-request":
       return writeStatisticsRequest(encoder, message);
     case "statistics-reply":
@@ -348,6 +355,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readSizesRequest(decoder);
     case KIND["sizes-reply"]:
       return readSizesReply(decoder);
+    case KIND["recent-request"]:
+      return readRecentRequest(decoder);
+    case KIND["recent-reply"]:
+      return readRecentReply(decoder);
     case KIND["statistics-request"]:
       return readStatisticsRequest(decoder);
     case KIND["statistics-reply"]:

@@ -160,11 +160,34 @@ export const view: fc.Arbitrary<View> = parameters.chain((fixed) =>
 
 const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 
-export const meta: fc.Arbitrary<NodeMeta> = record({
+const logId = fc
+  .uint8Array({ minLength: 8, maxLength: 8 })
+  .map((id) => Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join(""));
+/** Positions in a log, each with partitions of its own. */
+const since = fc
+  .uniqueArray(uint, { maxLength: 3 })
+  .map((positions) =>
+    positions
+      .sort((a, b) => a - b)
+      .map((position, i) => ({ position, partitions: [i, 100 + 7 * i, 4_000 + i].slice(0, 1 + (position % 3)) })),
+  );
+const caughtUp: fc.Arbitrary<NonNullable<NodeMeta["caughtUp"]>> = fc
+  .uniqueArray(record({ peer: nodeId, log: logId, since }), {
+    minLength: 1,
+    maxLength: 3,
+    selector: ({ peer }) => peer,
+  })
+  .map((some) => some.sort((a, b) => compare(a.peer, b.peer)));
+
+const metaBefore = record({
   incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
   view: fc.option(view, { nil: undefined }),
   unopened: partitions,
 });
+export const meta: fc.Arbitrary<NodeMeta> = fc.oneof(
+  metaBefore,
+  fc.tuple(metaBefore, caughtUp).map(([before, some]) => ({ ...before, caughtUp: some })),
+);
 
 export const storedRecord: fc.Arbitrary<StoredRecord> = record({
   set: dvvSet,
@@ -407,6 +430,24 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     sizes: partitions.chain((told) =>
       fc.tuple(...told.map((partition) => record({ partition: fc.constant(partition), keys: uint, bytes: uint }))),
     ),
+  }),
+  "recent-request": fc.oneof(
+    record({
+      kind: fc.constant("recent-request"),
+      request: uint,
+      log: fc.constant(undefined),
+      since: fc.constant([]),
+    }),
+    record({ kind: fc.constant("recent-request"), request: uint, log: logId, since }),
+  ),
+  "recent-reply": record({
+    kind: fc.constant("recent-reply"),
+    request: uint,
+    log: logId,
+    uncovered: partitions,
+    changes: fc.array(record({ key, digest: digest.map((some) => some || 1) }), { maxLength: 4 }),
+    upTo: uint,
+    more: fc.boolean(),
   }),
   "statistics-request": record({ kind: fc.constant("statistics-request"), request: uint }),
   "statistics-reply": record({ kind: fc.constant("statistics-reply"), request: uint, statistics }),

@@ -26,6 +26,7 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readCaughtUp, writeCaughtUp } from "./recent-messages.ts";
 import {
   readActor,
   readDvvSet,
@@ -38,7 +39,7 @@ import {
 } from "./values.ts";
 
 const FORMAT = 1;
-/** Format 1 had a view without buckets. */
+/** Format 1 had a view without buckets, and did not say how far the node had caught up with others. */
 const META_FORMAT = 2;
 const CHECKSUM_AT = 1;
 const BODY_AT = 5;
@@ -85,16 +86,19 @@ function readMinted(decoder: Decoder): Minted {
   return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
 }
 
-/** meta: incarnation view? unopened-partition* */
+/** meta: incarnation view? unopened-partition* caught-up */
 function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writeUint(encoder, meta.incarnation);
   writeOptional(encoder, meta.view, writeView);
   writePartitions(encoder, meta.unopened);
+  writeCaughtUp(encoder, meta.caughtUp ?? []);
 }
-function readMeta(decoder: Decoder, hasBuckets: boolean): NodeMeta {
+function readMeta(decoder: Decoder, isWhole: boolean): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation", 1);
-  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, hasBuckets));
-  return { incarnation, view, unopened: readPartitions(decoder) };
+  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, isWhole));
+  const unopened = readPartitions(decoder);
+  const caughtUp = isWhole ? readCaughtUp(decoder) : [];
+  return { incarnation, view, unopened, ...(caughtUp.length === 0 ? {} : { caughtUp }) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */
