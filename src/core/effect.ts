@@ -119,6 +119,16 @@ export type Note =
   | { readonly what: "hint-delivered"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "hint-refused"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "forwarded"; readonly key: Key; readonly to: NodeId }
+  | /** The node that answered the preceding read first coordinates the write (paper, section 5). */ {
+      readonly what: "coordinator-preferred";
+      readonly key: Key;
+      readonly node: NodeId;
+    }
+  | /** Asked by a peer for a key that is not this node's, or not any more: it goes on to one who owns it. */ {
+      readonly what: "handed-on";
+      readonly key: Key;
+      readonly from: NodeId;
+    }
   | { readonly what: "stand-in"; readonly key: Key }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
   | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }
@@ -130,6 +140,13 @@ export type Note =
   | { readonly what: "peer-limited"; readonly peer: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
+  | /** The peer has said that it is a light client. */ { readonly what: "light-client"; readonly peer: NodeId }
+  | /** A light client only: a member answered by another view. */ { readonly what: "view-stale"; readonly peer: NodeId }
+  | /** A light client only: a member has confirmed its view, or brought news of it. */ {
+      readonly what: "view-refreshed";
+      readonly peer: NodeId;
+      readonly news: boolean;
+    }
   /** A member of a cluster with other parameters. Nothing of it was taken in. */
   | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
@@ -147,5 +164,5 @@ export type Note =
       readonly leaf: Leaf;
     };
 
-/** starting: looks through its hints. waiting: has met no member yet. member: answers. */
-export type NodePhase = "starting" | "waiting" | "joining" | "member";
+/** starting: looks through its hints. waiting: has met no member yet. member: answers. light: a light client that knows the members. */
+export type NodePhase = "starting" | "waiting" | "joining" | "member" | "light";

@@ -15,7 +15,11 @@
  * **Local health.** A node whose own timers run late, or whom nobody answers, is probably the sick one: it stretches its own time bounds, up to
  * three times, before it blames others.
  *
- * Limits: one state for each member or linked peer; pings go to all of up to `PINGED_ALL` linked peers, beyond that to that many at random and
+ * **Light clients** are peers, but nobody's members: they are not gossiped with, not asked about others and not dialled, they do not count as
+ * links that this node wanted, and their silence is noticed late, for nothing waits for them. One that is gone is forgotten, because it comes back
+ * under another id.
+ *
+ * Limits: one state for each member or linked peer, `lightPeersMax` light clients; pings go to all of up to `PINGED_ALL` linked peers, beyond that to that many at random and
  * to whoever is overdue, so that the cost of being idle stays small.
  */
 
@@ -27,12 +31,16 @@ const PINGED_ALL = 8;
 /** Epochs of one incarnation lie within this many of its start. */
 const EPOCHS_PER_INCARNATION = 2 ** 20;
 const HEALTH_MAX = 4;
+/** A light client that says nothing for so long is asked whether it is there. */
+const LIGHT_SILENCE_MS = 15_000;
 
 export type Reachability = "up" | "suspect" | "down";
 
 interface Peer {
   readonly node: NodeId;
   linked: boolean;
+  /** It has said that it is a light client. */
+  light: boolean;
   state: Reachability;
   /** The epoch that the peer wants to be addressed by; 0 until it greeted. */
   theirEpoch: Epoch;
@@ -84,9 +92,18 @@ export class FailureDetector {
     return [...this.#peers.values()].map(({ node, state, linked }) => ({ node, reachability: state, linked }));
   }
 
-  /** Peers that answer. */
+  /** Peers that answer, light clients left out. */
   up(): NodeId[] {
-    return [...this.#peers.values()].filter((peer) => peer.state === "up").map((peer) => peer.node);
+    return [...this.#peers.values()].filter((peer) => peer.state === "up" && !peer.light).map((peer) => peer.node);
+  }
+
+  isLight(node: NodeId): boolean {
+    return this.#peers.get(node)?.light === true;
+  }
+
+  /** Linked light clients. */
+  get lights(): number {
+    return [...this.#peers.values()].filter((peer) => peer.light && peer.linked).length;
   }
 
   get size(): number {
@@ -108,6 +125,7 @@ export class FailureDetector {
     const peer = this.#peer(node);
     if (peer.linked) this.#lose(peer);
     peer.linked = true;
+    peer.light = false;
     peer.theirEpoch = 0;
     peer.ourEpoch = this.#nextEpoch();
     peer.overdueSince = undefined;
@@ -120,6 +138,23 @@ export class FailureDetector {
     if (peer?.linked !== true) return;
     this.#lose(peer);
     peer.redialAt = this.#in.now + peer.redialWaitMs;
+    if (peer.light) this.#peers.delete(node);
+  }
+
+  /** The peer says that it is a light client. One too many is turned away. */
+  onLightHello(from: NodeId): void {
+    const peer = this.#peers.get(from);
+    if (peer?.linked !== true || peer.light) return;
+    const full = this.lights >= this.#in.config.lightPeersMax;
+    peer.light = true;
+    if (full) this.turnAway(from);
+    else this.#in.note({ what: "light-client", peer: from });
+  }
+
+  /** Gives up the link to one that is not wanted. */
+  turnAway(node: NodeId): void {
+    const peer = this.#peers.get(node);
+    if (peer?.linked === true) this.#giveUp(peer);
   }
 
   /** True when a message may be believed: it is addressed to the present epoch. Pings and pongs are always welcome. */
@@ -240,6 +275,7 @@ export class FailureDetector {
     this.#lose(peer);
     this.#in.emit({ kind: "disconnect", peer: peer.node });
     peer.redialAt = this.#in.now + (gray ? 0 : peer.redialWaitMs);
+    if (peer.light) this.#peers.delete(peer.node);
   }
 
   #lose(peer: Peer): void {
@@ -257,16 +293,17 @@ export class FailureDetector {
 
   #pingSome(): void {
     const linked = [...this.#peers.values()].filter((peer) => peer.linked);
-    const chosen = linked.length <= PINGED_ALL ? linked : this.#in.random.shuffled(linked).slice(0, PINGED_ALL);
+    const others = linked.filter((peer) => !peer.light);
+    const chosen = others.length <= PINGED_ALL ? others : this.#in.random.shuffled(others).slice(0, PINGED_ALL);
     for (const peer of linked) {
-      const due = this.#in.now - peer.heardAt >= this.#in.config.pingMs;
-      if ((due && chosen.includes(peer)) || peer.overdueSince !== undefined || peer.theirEpoch === 0) this.#ping(peer);
+      const due = this.#in.now - peer.heardAt >= (peer.light ? LIGHT_SILENCE_MS : this.#in.config.pingMs);
+      if ((due && (peer.light || chosen.includes(peer))) || peer.overdueSince !== undefined || peer.theirEpoch === 0) this.#ping(peer);
     }
   }
 
   #redial(): void {
     const { now, config } = this.#in;
-    let links = [...this.#peers.values()].filter((peer) => peer.linked).length;
+    let links = [...this.#peers.values()].filter((peer) => peer.linked && !peer.light).length;
     for (const node of this.#do.wanted()) {
       if (links >= config.linksMax) return;
       const peer = this.#peer(node);
@@ -302,6 +339,7 @@ export class FailureDetector {
       peer = {
         node,
         linked: false,
+        light: false,
         state: "down",
         theirEpoch: 0,
         ourEpoch: 0,

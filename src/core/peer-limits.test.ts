@@ -14,10 +14,11 @@ import { TimerTable } from "./timers.ts";
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const header = { request: 1, ring: 0, ttlMs: 1_000, key: "a" as Key };
-const get: Message = { kind: "coordinate-get", ...header, r: undefined };
+const get: Message = { kind: "coordinate-get", ...header, hops: 1, r: undefined };
 const put: Message = {
   kind: "coordinate-put",
   ...header,
+  hops: 1,
   write: { value: null, context: [], operation: "0" as OperationId, at: 0, w: undefined, policy: "siblings" },
 };
 const record = (purpose: PutPurpose): Message => ({

@@ -286,8 +286,8 @@ describe("refused", () => {
       news({ parameters: { ...parameters, partitions: 6 }, members: [] }),
       /partitions is 6/,
     ],
-    "a request with r of 0": [{ ...get, kind: "coordinate-get", key: "k" as Key, r: 0 }, /quorum is 0/],
-    "a request with r of 17": [{ ...get, kind: "coordinate-get", key: "k" as Key, r: 17 }, /quorum is 17/],
+    "a request with r of 0": [{ ...get, kind: "coordinate-get", hops: 0, key: "k" as Key, r: 0 }, /quorum is 0/],
+    "a request with r of 17": [{ ...get, kind: "coordinate-get", hops: 0, key: "k" as Key, r: 17 }, /quorum is 17/],
     "partition 4,096": [
       { kind: "transfer-request", request: 1, partition: 4_096, after: "", bytesMax: 1 },
       /partition is 4096/,
