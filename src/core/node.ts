@@ -1035,6 +1035,7 @@ export class DynamoNode {
   }
 
   #peerUp(peer: NodeId): void {
+    if (this.#detector.isLight(peer)) return;
     this.#gossip.greet(peer);
     this.#handoff.onPeerUp(peer);
     this.#transfer.onPeerUp(peer);

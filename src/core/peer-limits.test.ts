@@ -108,7 +108,7 @@ test("the defaults refuse nothing that a busy tab does, and Infinity keeps no ac
   for (let i = 0; i < 50_000; i++) expect(own.admits(id(2), get)).toBe(true);
   const { limits: free } = limits({ peerRequestsPerSecond: Infinity, peerBackgroundPerSecond: Infinity });
   for (let i = 0; i < 10; i++) expect(free.admits(id(2), i % 2 === 0 ? get : page)).toBe(true);
-  expect(free.memory).toEqual([]);
+  expect(free.memory).toEqual({ peers: [], views: undefined });
 });
 
 test("buckets are kept for so many peers and no more; those of the longest silent go", () => {

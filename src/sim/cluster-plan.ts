@@ -86,5 +86,9 @@ function drawLimits(prng: Prng): Partial<Config> {
     peerRequestsBurst: prng.between(1, 10),
     peerBackgroundPerSecond: prng.between(5, 30),
     peerBackgroundBurst: prng.between(1, 20),
+    peerViewsPerSecond: prng.between(1, 2),
+    peerViewsBurst: prng.between(2, 4),
+    viewsPerSecond: prng.between(1, 3),
+    viewsBurst: prng.between(2, 6),
   };
 }
