@@ -217,8 +217,7 @@ test("a light client goes on without a member that is gone, says when nobody ans
   await world.clock.during(light.ready());
   await b!.close();
   for (let n = 0; n < 10; n++) await world.clock.during(light.put(`carts/${n}`, bytes(n)));
-  for (let n = 0; n < 10; n++)
-    expect((await world.clock.during(light.get(`carts/${n}`))).values).toEqual([bytes(n)]);
+  for (let n = 0; n < 10; n++) expect((await world.clock.during(light.get(`carts/${n}`))).values).toEqual([bytes(n)]);
   await world.clock.pass(10_000);
   expect(light.status).toMatchObject({ state: "degraded", members: 3, reachable: 2 });
 

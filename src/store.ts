@@ -502,7 +502,8 @@ function statusOf(
     [state, reason] = ["closed", `This node is stopped: ${closedWhy}.${isLight ? "" : " Its data is kept."}`];
   else if (node === undefined || node.phase === "starting")
     [state, reason] = ["starting", "Opening this node's storage."];
-  else if ((isLight ? view : self) === undefined && refusal !== undefined) [state, reason] = ["waiting", refusal.message];
+  else if ((isLight ? view : self) === undefined && refusal !== undefined)
+    [state, reason] = ["waiting", refusal.message];
   else if ((isLight ? view : self) === undefined)
     [state, reason] = ["waiting", "Has met no member of its cluster yet, and does not answer for it until it has."];
   else if (owed > 0) [state, reason] = ["joining", `Copying ${count(owed, "partition")} to this node.`];

@@ -133,7 +133,7 @@ export interface Config {
   readonly peerBackgroundBurst: number;
   /** A light client asks a random member for news of the membership this often, give or take a quarter (paper, section 6.4: 10 s). */
   readonly viewRefreshMs: Millis;
-  /** Light clients that a member is linked to at a time; the next one is turned away. */
+  /** Light clients that a member is linked to at a time; the next one is turned away after a second. */
   readonly lightPeersMax: number;
   /** Questions of one light client about the membership that are answered, a second; and of all light clients together. Beyond: "busy". */
   readonly peerViewsPerSecond: number;

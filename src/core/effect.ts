@@ -141,13 +141,16 @@ export type Note =
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
   | /** The peer has said that it is a light client. */ { readonly what: "light-client"; readonly peer: NodeId }
-  | /** A light client only: a member answered by another view. */ { readonly what: "view-stale"; readonly peer: NodeId }
+  | /** A light client only: a member answered by another view. */ {
+      readonly what: "view-stale";
+      readonly peer: NodeId;
+    }
   | /** A light client only: a member has confirmed its view, or brought news of it. */ {
       readonly what: "view-refreshed";
       readonly peer: NodeId;
       readonly news: boolean;
     }
-  /** A member of a cluster with other parameters. Nothing of it was taken in. */
+    /** A member of a cluster with other parameters. Nothing of it was taken in. */
   | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-opened"; readonly partition: number }

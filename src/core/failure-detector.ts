@@ -33,6 +33,8 @@ const EPOCHS_PER_INCARNATION = 2 ** 20;
 const HEALTH_MAX = 4;
 /** A light client that says nothing for so long is asked whether it is there. */
 const LIGHT_SILENCE_MS = 15_000;
+/** A light client too many has so long to hear of the members, and of whom else it may ask. */
+const TOO_MANY_MS = 1_000;
 
 export type Reachability = "up" | "suspect" | "down";
 
@@ -41,6 +43,8 @@ interface Peer {
   linked: boolean;
   /** It has said that it is a light client. */
   light: boolean;
+  /** When it came as one light client too many. */
+  tooManySince: Millis | undefined;
   state: Reachability;
   /** The epoch that the peer wants to be addressed by; 0 until it greeted. */
   theirEpoch: Epoch;
@@ -126,6 +130,7 @@ export class FailureDetector {
     if (peer.linked) this.#lose(peer);
     peer.linked = true;
     peer.light = false;
+    peer.tooManySince = undefined;
     peer.theirEpoch = 0;
     peer.ourEpoch = this.#nextEpoch();
     peer.overdueSince = undefined;
@@ -141,14 +146,13 @@ export class FailureDetector {
     if (peer.light) this.#peers.delete(node);
   }
 
-  /** The peer says that it is a light client. One too many is turned away. */
+  /** The peer says that it is a light client. One too many is turned away soon. */
   onLightHello(from: NodeId): void {
     const peer = this.#peers.get(from);
     if (peer?.linked !== true || peer.light) return;
-    const full = this.lights >= this.#in.config.lightPeersMax;
+    if (this.lights >= this.#in.config.lightPeersMax) peer.tooManySince = this.#in.now;
     peer.light = true;
-    if (full) this.turnAway(from);
-    else this.#in.note({ what: "light-client", peer: from });
+    this.#in.note({ what: "light-client", peer: from });
   }
 
   /** Gives up the link to one that is not wanted. */
@@ -250,6 +254,7 @@ export class FailureDetector {
   #judge(): void {
     const { now, config } = this.#in;
     for (const peer of this.#peers.values()) {
+      if (peer.tooManySince !== undefined && now - peer.tooManySince >= TOO_MANY_MS) this.turnAway(peer.node);
       if (!peer.linked || peer.overdueSince === undefined) continue;
       const silentMs = now - peer.overdueSince;
       if (silentMs >= config.downAfterMs * this.patience) {
@@ -297,7 +302,8 @@ export class FailureDetector {
     const chosen = others.length <= PINGED_ALL ? others : this.#in.random.shuffled(others).slice(0, PINGED_ALL);
     for (const peer of linked) {
       const due = this.#in.now - peer.heardAt >= (peer.light ? LIGHT_SILENCE_MS : this.#in.config.pingMs);
-      if ((due && (peer.light || chosen.includes(peer))) || peer.overdueSince !== undefined || peer.theirEpoch === 0) this.#ping(peer);
+      if ((due && (peer.light || chosen.includes(peer))) || peer.overdueSince !== undefined || peer.theirEpoch === 0)
+        this.#ping(peer);
     }
   }
 
@@ -340,6 +346,7 @@ export class FailureDetector {
         node,
         linked: false,
         light: false,
+        tooManySince: undefined,
         state: "down",
         theirEpoch: 0,
         ourEpoch: 0,

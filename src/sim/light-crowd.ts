@@ -16,9 +16,7 @@ export const LIGHTS_MAX = 3;
 const WITH_LIGHTS = 0.5;
 
 export type LightFault = { readonly at: Millis; readonly pick: number } & (
-  | { readonly kind: "close" }
-  | { readonly kind: "crash" }
-  | { readonly kind: "freeze"; readonly durationMs: Millis }
+  { readonly kind: "close" } | { readonly kind: "crash" } | { readonly kind: "freeze"; readonly durationMs: Millis }
 );
 
 export interface LightPlan {

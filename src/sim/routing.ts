@@ -18,7 +18,7 @@ import type { Key, Millis, NodeId, RingDigest } from "../core/identifiers.ts";
 import { type View, mergeView } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
-import { Ring, digestOf } from "../core/ring.ts";
+import { type PreferenceList, Ring, digestOf } from "../core/ring.ts";
 import { EXTRA_BURST, EXTRA_PER_SECOND } from "../core/view-refresh.ts";
 import { InvariantViolation } from "./checkers.ts";
 import type { Simulator } from "./simulator.ts";
@@ -123,8 +123,7 @@ export class Routing {
         if ("hops" in message && message.hops !== 0)
           this.#complain(light, `is no member and counted itself among the ${message.hops} that handed on`);
         if (message.kind === "view-request") this.#onQuestion(light, book, event.at);
-      } else if (DISK.has(effect.kind))
-        this.#complain(light, `is a light client and asked for a ${effect.kind}`);
+      } else if (DISK.has(effect.kind)) this.#complain(light, `is a light client and asked for a ${effect.kind}`);
     }
     if (event.kind !== "message-received") return;
     const { message } = event;
@@ -201,9 +200,14 @@ function noted(effects: readonly Effect[], what: Note["what"]): boolean {
   return effects.some((effect) => effect.kind === "note" && effect.note.what === what);
 }
 
-function listOf(view: NodeView | undefined, key: Key): ReturnType<Ring["preferenceList"]> | undefined {
-  if (view?.view === undefined) return undefined;
-  return new Ring(view.view).preferenceList(partitionOf(positionOf(key), view.view.claims.length));
+const rings = new WeakMap<View, Ring>();
+
+function listOf(node: NodeView | undefined, key: Key): PreferenceList | undefined {
+  const view = node?.view;
+  if (view === undefined) return undefined;
+  let ring = rings.get(view);
+  if (ring === undefined) rings.set(view, (ring = new Ring(view)));
+  return ring.preferenceList(partitionOf(positionOf(key), view.claims.length));
 }
 
 function reaches(view: NodeView | undefined, node: NodeId): boolean {

@@ -324,7 +324,10 @@ describe("refused", () => {
     "a key that is no UTF-8": [[1, 10, 0, 7, 1, 2, 3, 4, 9, 2, 0xc3, 0x28], /UTF-8/],
     "a list longer than the bytes": [[1, 6, 0, 0xff, 7, 1, 2, 3], /end within the list of members/],
     "a list over its limit": [[1, 6, 0, 0x81, 8, 1, 2, 3], /1025, over/],
-    "a value longer than the bytes": [[1, 13, 0, 7, 1, 2, 3, 4, 9, 1, 1, 65, 1, 0xff, 0xff, 3, 1], /end within a value/],
+    "a value longer than the bytes": [
+      [1, 13, 0, 7, 1, 2, 3, 4, 9, 1, 1, 65, 1, 0xff, 0xff, 3, 1],
+      /end within a value/,
+    ],
   };
   for (const [name, [bytes, words]] of Object.entries(raw)) {
     test(name, () => {
