@@ -857,11 +857,6 @@ export class DynamoNode {
         this.#send(from, reply, "foreground");
         break;
       }
-      case "view-request": {
-        const { request } = message;
-        this.#send(from, { kind: "view-reply", request, digest, outcome: "busy", news: undefined }, "foreground");
-        break;
-      }
       case "replica-put":
         this.#send(
           from,
@@ -869,6 +864,11 @@ export class DynamoNode {
           "background",
         );
         break;
+      case "view-request": {
+        const { request } = message;
+        this.#send(from, { kind: "view-reply", request, digest, outcome: "busy", news: undefined }, "foreground");
+        break;
+      }
       case "transfer-request": {
         const { request, partition } = message;
         const page = {
