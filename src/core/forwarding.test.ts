@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
 import { type ForwardedRequest, Forwarding, type Handing } from "./forwarding.ts";
+import { Hedging } from "./hedging.ts";
 import type { Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
 import type { ClientResult } from "./message.ts";
 import { StubSurroundings, nodeNamed, viewOf } from "./stub-surroundings.ts";
@@ -17,7 +18,7 @@ const write = {
   policy: "siblings",
 } as const;
 const put: ForwardedRequest = { kind: "put", key: KEY, write };
-const get: ForwardedRequest = { kind: "get", key: KEY, r: undefined };
+const get: ForwardedRequest = { kind: "get", key: KEY, r: undefined, pr: undefined };
 const failed = (code: "quorum" | "not-ready" | "overloaded" | "storage"): ClientResult => ({
   outcome: "failed",
   failure: { code },
@@ -35,6 +36,8 @@ const stored: ClientResult = {
     silent: [],
     hintedFor: [],
     elapsedMs: 0,
+    ownersNeeded: 0,
+    ownersAnswered: 0,
   },
 };
 
@@ -58,6 +61,7 @@ class Bench {
     this.surroundings = new StubSurroundings(options.light === true ? nodeNamed(99) : this.others[0]!, view);
     this.forwarding = new Forwarding(
       this.surroundings,
+      new Hedging(true),
       {
         answer: (request, result) => this.answers.push({ request, result }),
         exhausted: (request) => this.exhausted.push(request),

@@ -3,6 +3,8 @@
  * States of each request, in order:
  *
  *   forwarded   the best counted node that answers was asked to coordinate
+ *   hedged      a get only: the coordinator takes longer than 99 in 100 of late, and the next one is asked beside it. Each makes a quorum of its own,
+ *               so the first answer is as good as any. A put is not hedged: two coordinators would mint two dots and write everything twice
  *   retried     it was lost, slow or refused: the next one is asked, under the same operation id, so that no retry makes a false sibling
  *   relayed     a get only, when nobody who counts can be reached from here: one other member is asked once, who may reach them. A newcomer
  *               has links to few at first. A light client relays its puts as well, to one member after the other
@@ -21,12 +23,18 @@
  * Limits: `requestsMax`; each ends after its time bound.
  */
 
+import { HEDGE_AFTER_MS_MIN, type Hedging } from "./hedging.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 export type ForwardedRequest =
-  | { readonly kind: "get"; readonly key: Key; readonly r: number | undefined }
+  | {
+      readonly kind: "get";
+      readonly key: Key;
+      readonly r: number | undefined;
+      readonly pr: number | undefined;
+    }
   | { readonly kind: "put"; readonly key: Key; readonly write: ClientWrite };
 
 /** So many nodes may hand a caller's request on. */
@@ -57,7 +65,10 @@ interface Forwarded {
   readonly what: ForwardedRequest;
   readonly deadline: Millis;
   readonly tried: Set<NodeId>;
-  readonly sent: Map<RequestId, NodeId>;
+  readonly sent: Map<RequestId, { readonly node: NodeId; readonly at: Millis }>;
+  /** From then on the one asked last is given up, budget or not. */
+  slowAt: Millis;
+  hedged: boolean;
   readonly countsHere: boolean;
   readonly hops: number;
   relayed: boolean;
@@ -68,13 +79,15 @@ interface Forwarded {
 export class Forwarding {
   readonly #in: Surroundings;
   readonly #do: ForwardingActions;
+  readonly #hedging: Hedging;
   readonly #isLight: boolean;
   readonly #requests = new Map<RequestId, Forwarded>();
   readonly #bySent = new Map<RequestId, Forwarded>();
 
-  constructor(surroundings: Surroundings, actions: ForwardingActions, isLight = false) {
+  constructor(surroundings: Surroundings, hedging: Hedging, actions: ForwardingActions, isLight = false) {
     this.#in = surroundings;
     this.#do = actions;
+    this.#hedging = hedging;
     this.#isLight = isLight;
   }
 
@@ -97,10 +110,13 @@ export class Forwarding {
       sent: new Map(),
       countsHere,
       hops,
+      slowAt: Infinity,
+      hedged: false,
       relayed: false,
       refusal: undefined,
     };
     this.#requests.set(request, forwarded);
+    if (what.kind === "get") this.#hedging.earn();
     this.#in.timers.set(`forward-timeout:${request}`, forwarded.deadline);
     if (prefer !== undefined && this.#counts(forwarded, prefer) && this.#ask(forwarded, prefer))
       this.#in.note({ what: "coordinator-preferred", key: what.key, node: prefer });
@@ -109,7 +125,9 @@ export class Forwarding {
 
   onReply(from: NodeId, sent: RequestId, result: ClientResult): void {
     const forwarded = this.#bySent.get(sent);
-    if (forwarded?.sent.get(sent) !== from) return;
+    const asked = forwarded?.sent.get(sent);
+    if (forwarded === undefined || asked?.node !== from) return;
+    if (result.outcome === "got") this.#hedging.record("coordinate-get", this.#in.now - asked.at);
     forwarded.sent.delete(sent);
     this.#bySent.delete(sent);
     const retry =
@@ -128,7 +146,7 @@ export class Forwarding {
 
   onPeerDown(peer: NodeId): void {
     for (const forwarded of [...this.#requests.values()])
-      for (const [sent, node] of forwarded.sent) {
+      for (const [sent, { node }] of forwarded.sent) {
         if (node !== peer) continue;
         forwarded.sent.delete(sent);
         this.#bySent.delete(sent);
@@ -152,7 +170,12 @@ export class Forwarding {
       forwarded.tried.clear();
       forwarded.refusal = undefined;
     }
-    this.#next(forwarded);
+    const hedges = forwarded.sent.size > 0 && this.#in.now < forwarded.slowAt;
+    if (!hedges) this.#next(forwarded);
+    else {
+      this.#in.timers.set(`forward-slow:${request}`, forwarded.slowAt);
+      if (this.#hedging.open) this.#hedge(forwarded);
+    }
   }
 
   /** The caller is no longer interested. */
@@ -208,6 +231,15 @@ export class Forwarding {
     } else timers.set(`forward-slow:${forwarded.request}`, now + ASK_AGAIN_MS);
   }
 
+  #hedge(forwarded: Forwarded): void {
+    forwarded.hedged = true;
+    const { key } = forwarded.what;
+    const to = (this.#in.listOf(key)?.counted ?? []).find((node) => this.#ask(forwarded, node));
+    if (to === undefined) return;
+    this.#hedging.spend();
+    this.#in.note({ what: "hedged", key, to });
+  }
+
   #ask(forwarded: Forwarded, node: NodeId): boolean {
     const { ring, now, config } = this.#in;
     const { what, tried, deadline, hops } = forwarded;
@@ -218,16 +250,22 @@ export class Forwarding {
     const sent = this.#in.send(
       node,
       what.kind === "get"
-        ? { kind: "coordinate-get", ...addressed, r: what.r }
+        ? { kind: "coordinate-get", ...addressed, r: what.r, pr: what.pr }
         : { kind: "coordinate-put", ...addressed, write: what.write },
       "foreground",
     );
     if (!sent) return false;
     this.#in.note({ what: "forwarded", key: what.key, to: node });
-    forwarded.sent.set(request, node);
+    forwarded.sent.set(request, { node, at: now });
     this.#bySent.set(request, forwarded);
     // Later than the coordinator's own patience with a slow replica, so that one slow replica does not double the work.
-    this.#in.timers.set(`forward-slow:${forwarded.request}`, now + 3 * config.slowReplyMs);
+    const slowMs = 3 * config.slowReplyMs;
+    forwarded.slowAt = now + slowMs;
+    const patienceMs =
+      what.kind === "put" || forwarded.hedged
+        ? slowMs
+        : this.#hedging.patienceMs("coordinate-get", HEDGE_AFTER_MS_MIN, slowMs, slowMs);
+    this.#in.timers.set(`forward-slow:${forwarded.request}`, now + patienceMs);
     return true;
   }
 

@@ -23,6 +23,7 @@ import type { Effect, Lane, NodePhase, Note } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
+import { Hedging } from "./hedging.ts";
 import type { Epoch, Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { View } from "./membership.ts";
 import type { ClientResult, Message } from "./message.ts";
@@ -55,6 +56,7 @@ export class LightClient {
   readonly #detector: FailureDetector;
   readonly #refresh: ViewRefresh;
   readonly #forwarding: Forwarding;
+  readonly #hedging: Hedging;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
   readonly #callers = new Map<RequestId, Caller>();
@@ -84,8 +86,10 @@ export class LightClient {
       changed: () => this.#onView(),
       useless: (peer) => this.#detector.turnAway(peer),
     });
+    this.#hedging = new Hedging(options.config.hedges);
     this.#forwarding = new Forwarding(
       surroundings,
+      this.#hedging,
       {
         answer: (request, result) => this.#answer(request, result),
         exhausted: () => assert(false, "a light client does not coordinate"),
@@ -157,6 +161,7 @@ export class LightClient {
       detector: this.#detector.memory,
       refresh: this.#refresh.memory,
       forwarding: this.#forwarding.memory,
+      hedging: this.#hedging.memory,
       survey: this.#survey.memory,
     };
   }
@@ -209,7 +214,7 @@ export class LightClient {
         this.#setPhase("waiting");
         break;
       case "client-get":
-        this.#onClient(event.request, { kind: "get", key: event.key, r: event.r }, undefined, event.timeoutMs);
+        this.#onClient(event.request, { kind: "get", key: event.key, r: event.r, pr: event.pr }, undefined, event.timeoutMs);
         break;
       case "client-put":
         this.#onClient(
@@ -219,6 +224,12 @@ export class LightClient {
           event.timeoutMs,
         );
         break;
+      case "set-bucket": {
+        const fault = "a light client keeps nothing and cannot vouch for it: set it at a member";
+        const { request } = event;
+        this.#effects.push({ kind: "bucket-set", request, refusal: { code: "invalid", fault } });
+        break;
+      }
       case "client-statistics":
         this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
         break;

@@ -5,6 +5,7 @@
  * write verb: client writes, read repair, hints and transfers all send `replica-put`, because merging is idempotent.
  */
 
+import type { BucketEntry } from "./buckets.ts";
 import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
@@ -49,6 +50,8 @@ export interface GossipVersions {
   readonly members: readonly { readonly node: NodeId; readonly incarnation: number; readonly version: number }[];
   /** Digest of all claims; undefined from a node that has no view. */
   readonly claims: number | undefined;
+  /** Digest of all bucket entries; undefined from a node that has no view. */
+  readonly buckets: number | undefined;
 }
 /** Second and third: what is newer at the sender, and what it wants in return. */
 export interface GossipNews {
@@ -56,8 +59,11 @@ export interface GossipNews {
   readonly parameters: ClusterParameters;
   readonly members: readonly Member[];
   readonly claims: readonly Claim[] | undefined;
+  /** All of them, sorted by name; undefined when both have the same. */
+  readonly buckets: readonly BucketEntry[] | undefined;
   readonly wanted: readonly NodeId[];
   readonly wantsClaims: boolean;
+  readonly wantsBuckets: boolean;
 }
 
 /** "I am a light client of your cluster: no member, not to be told of changes." Said when a link comes up, and again to whoever gossips. */
@@ -81,7 +87,7 @@ export interface ViewReply {
   /** "differs": ask with your versions. "busy": ask somebody else. "unknown": the sender has met no member itself. */
   readonly outcome: "same" | "differs" | "news" | "busy" | "unknown";
   /** With "news": what is newer at the sender. */
-  readonly news: Omit<GossipNews, "kind" | "wanted" | "wantsClaims"> | undefined;
+  readonly news: Pick<GossipNews, "parameters" | "members" | "claims" | "buckets"> | undefined;
 }
 
 /** Why a record travels. Changes nothing in how it is merged; the trace and the statistics want it. */
@@ -105,6 +111,8 @@ export interface ReplicaPutReply {
   readonly ring: RingDigest;
   /** Sent only once it is durable. "stored": merged. "early": merged, by one who does not answer reads yet. "hinted": the sender does not count for the key, and keeps it for those who own it. */
   readonly outcome: "stored" | "early" | "hinted" | "refused";
+  /** True when the sender is an owner of the key that holds its partition, by what it sees itself: only then it counts for pw. */
+  readonly owner: boolean;
   /** Who counts for the key, where the sender sees another ring than the request; else empty. */
   readonly counted: readonly NodeId[];
 }
@@ -124,6 +132,8 @@ export interface ReplicaGetReply {
   readonly ring: RingDigest;
   /** "failed": the disk did not answer. "moved": asked as one who counts, which the sender does not, or not yet. Never to be taken for "missing". */
   readonly outcome: "found" | "missing" | "failed" | "moved";
+  /** As in {@link ReplicaPutReply}, for pr; and it answers reads by now. */
+  readonly owner: boolean;
   readonly set: DvvSet | undefined;
   /** As in `replica-put-reply`. */
   readonly counted: readonly NodeId[];
@@ -139,6 +149,7 @@ export interface CoordinateGet {
   readonly r: number | undefined;
   /** How many nodes have handed it on: 0 from a light client, 1 from the caller's own node; see `forwarding.ts`. */
   readonly hops: number;
+  readonly pr?: number | undefined;
 }
 export interface CoordinatePut {
   readonly kind: "coordinate-put";
@@ -317,10 +328,15 @@ export interface ClientWrite {
   readonly operation: OperationId;
   /** Wall-clock time at the caller's node. */
   readonly at: Millis;
-  /** Durable acknowledgements to wait for; undefined for the cluster's default. */
+  /** Durable acknowledgements to wait for; undefined for the default of the bucket, or of the cluster. */
   readonly w: number | undefined;
-  /** "last-write-wins": replaces whatever the coordinator knows, unless that is newer by wall clock (P 6, session store). */
-  readonly policy: "siblings" | "last-write-wins";
+  /** How many of them from owners that hold the partition; 0 for none, undefined for the default. */
+  readonly pw?: number | undefined;
+  /**
+   * "last-write-wins": replaces whatever the coordinator knows, unless that is newer by wall clock (P 6, session store). Undefined: as the key's
+   * bucket says, by what the coordinator has heard of it.
+   */
+  readonly policy?: "siblings" | "last-write-wins" | undefined;
 }
 
 /** How a request went, for status lines, lessons and error texts. Node lists are in the order of the preference list. */
@@ -330,6 +346,10 @@ export interface RequestReport {
   readonly needed: number;
   /** How many nodes counted for this key. */
   readonly counted: number;
+  /** Of the answers, how many had to come from owners that hold the partition (pr or pw); 0 when that was not asked for. */
+  readonly ownersNeeded: number;
+  /** How many did. */
+  readonly ownersAnswered: number;
   /** Who had answered when the caller was answered, the coordinator included. */
   readonly answered: readonly NodeId[];
   /** Those asked that had not. */

@@ -6,6 +6,7 @@
  * what is newer.
  */
 
+import { bucketsDigest } from "./buckets.ts";
 import type { NodeId } from "./identifiers.ts";
 import type { ViewReply, ViewRequest } from "./message.ts";
 import { type Ring, claimsDigest } from "./ring.ts";
@@ -22,12 +23,13 @@ export function viewReplyTo(ring: Ring | undefined, { request, digest, known }: 
   if (ring === undefined) return { ...reply, outcome: "unknown" };
   if (ring.digest === digest) return { ...reply, outcome: "same" };
   if (known === undefined) return { ...reply, outcome: "differs" };
-  const { parameters, members, claims } = ring.view;
+  const { parameters, members, claims, buckets } = ring.view;
   const theirs = new Map(known.members.map((entry) => [entry.node, entry]));
   const news = {
     parameters,
     members: members.filter((member) => isLater(member, theirs.get(member.node))),
     claims: known.claims === claimsDigest(claims) ? undefined : claims,
+    buckets: known.buckets === bucketsDigest(buckets) ? undefined : buckets,
   };
   return { ...reply, outcome: "news", news };
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
+import { bucketsDigest } from "./buckets.ts";
 import type { NodeId } from "./identifiers.ts";
 import { type Member, type View, mergeView } from "./membership.ts";
 import type { ViewReply, ViewRequest } from "./message.ts";
@@ -84,6 +85,7 @@ describe("what a member tells of its view", () => {
   const versions = (view: View) => ({
     members: view.members.map(({ node, incarnation, version }) => ({ node, incarnation, version })),
     claims: 1,
+    buckets: bucketsDigest(view.buckets),
   });
 
   test("that it is the same or another, and only then what is news", () => {
@@ -97,6 +99,7 @@ describe("what a member tells of its view", () => {
     // Entry 1 is at version 1 on both sides, entry 2 later at the asker's.
     expect(news.news?.members).toEqual([founded.members[0]]);
     expect(news.news?.claims).toEqual(founded.claims);
+    expect(news.news?.buckets).toBeUndefined();
   });
 });
 

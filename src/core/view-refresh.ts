@@ -21,6 +21,7 @@
 
 import { unreachable } from "../base/assert.ts";
 import { TokenBucket } from "../base/token-bucket.ts";
+import { bucketsDigest, mergeBuckets } from "./buckets.ts";
 import { parametersDifference } from "./config.ts";
 import type { Millis, NodeId, RequestId, RingDigest } from "./identifiers.ts";
 import { type Member, mergeView, newer } from "./membership.ts";
@@ -194,6 +195,7 @@ export class ViewRefresh {
     const known = {
       members: (view?.members ?? []).map(({ node, incarnation, version }) => ({ node, incarnation, version })),
       claims: view === undefined ? undefined : claimsDigest(view.claims),
+      buckets: view === undefined ? undefined : bucketsDigest(view.buckets),
     };
     this.#asking = { request, peer };
     timers.set("view-overdue", now + ANSWER_MS);
@@ -202,7 +204,8 @@ export class ViewRefresh {
     if (!this.#in.send(peer, message, "foreground")) this.#onFailure();
   }
 
-  #learn(from: NodeId, digest: RingDigest, { parameters, members, claims }: NonNullable<ViewReply["news"]>): void {
+  #learn(from: NodeId, digest: RingDigest, news: NonNullable<ViewReply["news"]>): void {
+    const { parameters, members, claims, buckets = [] } = news;
     const before = this.#ring;
     const difference = parametersDifference(before?.view.parameters ?? this.#in.config.expects, parameters);
     const whole = claims?.length === parameters.partitions;
@@ -214,8 +217,8 @@ export class ViewRefresh {
     }
     const view =
       before === undefined
-        ? { parameters, members: newest(members), claims: claims ?? [] }
-        : mergeView(before.view, members, claims);
+        ? { parameters, members: newest(members), claims: claims ?? [], buckets: mergeBuckets([], buckets) }
+        : mergeView(before.view, members, claims, buckets);
     const isNew = view !== before?.view;
     if (isNew) {
       this.#ring = new Ring(view, before);

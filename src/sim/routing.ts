@@ -95,7 +95,7 @@ export class Routing {
       const book = this.#books.get(light);
       const view = this.#simulator.viewOf(light);
       if (book === undefined || view === undefined) continue;
-      if (book.view !== undefined && mergeView(view, book.view.members, book.view.claims) !== view)
+      if (book.view !== undefined && mergeView(view, book.view.members, book.view.claims, book.view.buckets) !== view)
         this.#complain(light, "has forgotten what it knew of the members");
       book.view = view;
     }

@@ -9,6 +9,7 @@ import type { NodeEvent } from "../core/event.ts";
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
   "actor renewed",
+  "bucket heard of",
   "call abandoned",
   "clock jumped",
   "core served alone",
@@ -16,6 +17,7 @@ export const sometimesPoints = [
   "dot minted under a kept actor",
   "early answer",
   "get failed",
+  "get hedged",
   "gray failure",
   "hint delivered",
   "hint kept",
@@ -28,6 +30,7 @@ export const sometimesPoints = [
   "light client told that it is stale",
   "newcomer not known yet",
   "one operation under several dots",
+  "owners out of reach",
   "page refused",
   "partition dropped",
   "partition dropped in placement 1",
@@ -90,6 +93,11 @@ export class Sometimes {
       const { message } = event;
       if (message.kind === "transfer-page" && message.outcome === "refused") this.reached("page refused");
       if (message.kind === "release-reply" && message.partitions.length === 0) this.reached("release refused");
+      if (
+        message.kind === "gossip-news" &&
+        effects.some((effect) => effect.kind === "note" && effect.note.what === "bucket")
+      )
+        this.reached("bucket heard of");
       if (message.kind === "replica-put-reply" && message.outcome === "early") this.reached("early answer");
       if (message.kind === "replica-put-reply" && message.outcome === "hinted")
         this.reached("write kept by one who does not count");
@@ -154,6 +162,10 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "light client told that it is stale";
     case "view-refreshed":
       return note.news ? "light client learned what changed" : undefined;
+    case "hedged":
+      return "get hedged";
+    case "owners-unreachable":
+      return "owners out of reach";
     case "stand-in":
       return "stand-in coordinated";
     case "peer-suspect":
