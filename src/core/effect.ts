@@ -130,7 +130,7 @@ export type Note =
   | { readonly what: "hint-delivered"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "hint-refused"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "forwarded"; readonly key: Key; readonly to: NodeId }
-  | /** The node that answered the preceding read first coordinates the write (paper, section 5). */ {
+  | /** The node that answered the preceding read first coordinates the write (paper, section 5), where another one would have. */ {
       readonly what: "coordinator-preferred";
       readonly key: Key;
       readonly node: NodeId;

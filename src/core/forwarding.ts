@@ -118,9 +118,11 @@ export class Forwarding {
     this.#requests.set(request, forwarded);
     if (what.kind === "get") this.#hedging.earn();
     this.#in.timers.set(`forward-timeout:${request}`, forwarded.deadline);
-    if (prefer !== undefined && this.#counts(forwarded, prefer) && this.#ask(forwarded, prefer))
-      this.#in.note({ what: "coordinator-preferred", key: what.key, node: prefer });
-    else this.#next(forwarded);
+    const counted = this.#in.listOf(what.key)?.counted ?? [];
+    const usual = countsHere ? this.#in.self : counted.find((node) => this.#in.reachable(node));
+    if (prefer !== undefined && counted.includes(prefer) && this.#ask(forwarded, prefer)) {
+      if (prefer !== usual) this.#in.note({ what: "coordinator-preferred", key: what.key, node: prefer });
+    } else this.#next(forwarded);
   }
 
   onReply(from: NodeId, sent: RequestId, result: ClientResult): void {
@@ -189,10 +191,6 @@ export class Forwarding {
     if (forwarded === undefined) return;
     this.#end(forwarded);
     this.#do.answer(request, { outcome: "failed", failure: { code: "quorum" }, report: undefined });
-  }
-
-  #counts({ what }: Forwarded, node: NodeId): boolean {
-    return this.#in.listOf(what.key)?.counted.includes(node) === true;
   }
 
   #next(forwarded: Forwarded): void {

@@ -690,10 +690,8 @@ export class DynamoNode {
     const countsHere = this.#mayCoordinate(what, list);
     const elsewhere =
       prefer !== undefined && prefer !== this.#id && list.counted.includes(prefer) && this.#detector.reachable(prefer);
-    if (countsHere && !elsewhere) {
-      if (prefer === this.#id) this.#note({ what: "coordinator-preferred", key: what.key, node: prefer });
-      this.#coordinate(own, what, timeoutMs);
-    } else {
+    if (countsHere && !elsewhere) this.#coordinate(own, what, timeoutMs);
+    else {
       this.#bookkeeping.count("forwarded");
       this.#forwarding.start(own, what, { prefer, countsHere, hops: 1 }, timeoutMs);
     }

@@ -962,8 +962,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a node that counts for the key coordinates every put itself, whoever answered the read before it first",
     caughtBy: ["routing"],
     file: "core/node.ts",
-    find: "if (countsHere && !elsewhere) {",
-    replace: "if (countsHere || !elsewhere) {",
+    find: "if (countsHere && !elsewhere) this.#coordinate(own, what, timeoutMs);",
+    replace: "if (countsHere) this.#coordinate(own, what, timeoutMs);",
   },
   {
     name: "context-forgotten-when-forwarding",
@@ -971,8 +971,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a put that is handed over goes to the first who counts, not to the one that its context names",
     caughtBy: ["routing"],
     file: "core/forwarding.ts",
-    find: "if (prefer !== undefined && this.#counts(forwarded, prefer) && this.#ask(forwarded, prefer))",
-    replace: "if (prefer !== undefined && !countsHere && tried.includes(prefer) && this.#ask(forwarded, prefer))",
+    find: "if (prefer !== undefined && counted.includes(prefer) && this.#ask(forwarded, prefer)) {",
+    replace: "if (prefer !== undefined && countsHere && counted.includes(prefer) && this.#ask(forwarded, prefer)) {",
   },
   {
     name: "hops-are-not-counted",
