@@ -3,7 +3,7 @@
 import { afterEach, expect, test } from "vitest";
 import { Prng } from "./base/prng.ts";
 import { defaultParameters } from "./core/config.ts";
-import { InvalidKeyError, NotReadyError } from "./core/errors.ts";
+import { InvalidKeyError, NotReadyError, WrongSecretError } from "./core/errors.ts";
 import type { NodeId } from "./core/identifiers.ts";
 import { MemoryDisk, MemoryStorage } from "./driver/memory-storage.ts";
 import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
@@ -55,10 +55,10 @@ class World {
   readonly hub = new MemoryHub();
   readonly stores: TabringStore[] = [];
 
-  async open(n: number, light = false): Promise<TabringStore> {
+  async open(n: number, light = false, secret = new Uint8Array(32)): Promise<TabringStore> {
     const prng = Prng.fromNumber(n);
     const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
-    const options = { self: id(n), cluster: "test", secret: new Uint8Array(32), clock: this.clock, random };
+    const options = { self: id(n), cluster: "test", secret, clock: this.clock, random };
     const memory = new MemoryTransport(this.hub, options);
     const transport: StoreTransport = Object.assign(memory, { setCut: () => undefined, seedState: "none" as const });
     const store = new TabringStore({
@@ -231,6 +231,16 @@ test("a light client goes on without a member that is gone, says when nobody ans
   await world.clock.pass(60_000);
   expect((await world.clock.during(light.get("carts/1"))).values).toEqual([bytes(1)]);
   expect([a!.status.members, c!.status.members]).toEqual([3, 3]);
+});
+
+test("a light client without the cluster's secret is let in by nobody", async () => {
+  const world = new World();
+  await world.cluster(2);
+  const stranger = await world.open(9, true, new Uint8Array(32).fill(7));
+  await expect(world.clock.during(stranger.ready())).rejects.toThrow(WrongSecretError);
+  expect(stranger.status).toMatchObject({ role: "light", state: "waiting", members: 0 });
+  expect(stranger.nodes()).toEqual([]);
+  await expect(stranger.get("carts/ada")).rejects.toThrow(NotReadyError);
 });
 
 test("a light client cannot found a cluster or keep a canary, and says so before anything is opened", async () => {
