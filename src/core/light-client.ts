@@ -214,7 +214,12 @@ export class LightClient {
         this.#setPhase("waiting");
         break;
       case "client-get":
-        this.#onClient(event.request, { kind: "get", key: event.key, r: event.r, pr: event.pr }, undefined, event.timeoutMs);
+        this.#onClient(
+          event.request,
+          { kind: "get", key: event.key, r: event.r, pr: event.pr },
+          undefined,
+          event.timeoutMs,
+        );
         break;
       case "client-put":
         this.#onClient(

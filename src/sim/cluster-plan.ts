@@ -74,7 +74,7 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const parameters = prng.chance(RANDOM_TOKENS)
     ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
     : parametersFrom(asked);
-  const limited = { ...config, ...drawLimits(prng) };
+  const limited = { ...config, ...drawLimits(prng), ...drawViewLimits(prng) };
   return { parameters, founderCapacity, joins, config: limited, workloadFrom, faultsUntil, usesCodec, large };
 }
 
@@ -86,9 +86,16 @@ function drawLimits(prng: Prng): Partial<Config> {
     peerRequestsBurst: prng.between(1, 10),
     peerBackgroundPerSecond: prng.between(5, 30),
     peerBackgroundBurst: prng.between(1, 20),
+  };
+}
+
+/** Four worlds in ten have members that answer few questions of light clients. */
+function drawViewLimits(prng: Prng): Partial<Config> {
+  if (!prng.chance(0.4)) return {};
+  return {
     peerViewsPerSecond: prng.between(1, 2),
     peerViewsBurst: prng.between(2, 4),
-    viewsPerSecond: prng.between(1, 3),
-    viewsBurst: prng.between(2, 6),
+    viewsPerSecond: prng.between(1, 2),
+    viewsBurst: prng.between(2, 4),
   };
 }

@@ -1011,19 +1011,18 @@ export const mutants: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "stale-member-believed",
+    name: "news-taken-for-the-view",
     trap: "P 6.4, T20",
-    bug: "a light client takes over what a member tells it, instead of merging: one that is behind takes it back",
+    bug: "a light client takes the news for the whole view, and forgets whom it was not told of",
     caughtBy: ["routing", "convergence"],
     file: "core/view-refresh.ts",
     find: ": mergeView(before.view, members, claims, buckets);",
-    replace:
-      ": { ...before.view, members: newest([...before.view.members.filter((own) => !members.some((other) => other.node === own.node)), ...members]), claims: claims ?? before.view.claims };",
+    replace: ": { ...before.view, members: newest(members) };",
   },
   {
     name: "refreshes-surge",
     trap: "E20",
-    bug: "a light client asks again with every answer by another view, without a bucket",
+    bug: "a light client asks the next member at once when one is busy or lost, without a wait and without a bucket",
     caughtBy: ["routing"],
     file: "core/view-refresh.ts",
     find: "if (this.#extra?.tryTake(1, now) === true) this.#ask(peer);",
@@ -1031,8 +1030,8 @@ export const mutants: readonly Mutant[] = [
     also: [
       {
         file: "core/view-refresh.ts",
-        find: "if (digest === this.#ring?.digest || this.#contained.has(digest)) return;\n    this.#toldStale++;",
-        replace: "if (digest === this.#ring?.digest) return;\n    this.#toldStale++;",
+        find: 'timers.set("view-again", now + waitMs / 2 + random.below(Math.ceil(waitMs / 2)));',
+        replace: 'timers.set("view-again", now + Math.min(1, waitMs + random.below(1)));',
       },
     ],
   },
