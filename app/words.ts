@@ -144,6 +144,10 @@ export function noteWords(note: Note): string {
       return `Has no room for another hint (${note.key} for ${shortNode(note.target)}).`;
     case "forwarded":
       return `Handed a request for ${note.key} to ${shortNode(note.to)}.`;
+    case "coordinator-preferred":
+      return `${shortNode(note.node)} answered the read first, so it coordinates the write of ${note.key}.`;
+    case "handed-on":
+      return `Was asked by ${shortNode(note.from)} for ${note.key}, which is not this node’s, and hands the request on.`;
     case "hedged":
       return `${note.key} takes longer than usual: asked ${shortNode(note.to)}, too.`;
     case "owners-unreachable":
@@ -178,6 +182,14 @@ export function noteWords(note: Note): string {
       return `Was asleep for ${Math.round(note.gapMs / 1_000)} s; greets everybody anew.`;
     case "rings-differ":
       return `Sees the ring differently from ${shortNode(note.peer)}; they compare.`;
+    case "light-client":
+      return `${shortNode(note.peer)} is a light client: it asks, and keeps nothing.`;
+    case "view-stale":
+      return `${shortNode(note.peer)} sees other members than this light client; it asks for news.`;
+    case "view-refreshed":
+      return note.news
+        ? `Learned from ${shortNode(note.peer)} what changed among the members.`
+        : `Heard from ${shortNode(note.peer)} that its view of the members is right.`;
     case "parameters-differ":
       return `${shortNode(note.peer)} belongs to another cluster: ${note.difference}.`;
     case "partition-held":

@@ -95,7 +95,23 @@ export interface NodeInfo {
   readonly hintsOwed: number;
 }
 
+/** How a light client stands with its view of the members; counts are since it was opened. */
+export interface LightStatus {
+  /** Milliseconds since a member last confirmed or renewed the view; undefined before the first time. */
+  readonly viewAgeMs: number | undefined;
+  /** Views confirmed or renewed. */
+  readonly refreshes: number;
+  /** Of those: something had changed. */
+  readonly changes: number;
+  /** Answers by another view, after which it asked at once. */
+  readonly toldStale: number;
+}
+
 export interface StoreStatus {
+  /** light: opened with `light`. It is no member: it is in nobody's `nodes()`, its own included, and keeps no data. */
+  readonly role: "member" | "light";
+  /** Undefined for a member. */
+  readonly light: LightStatus | undefined;
   /**
    * starting: opening its storage. waiting: has met no member of its cluster yet and does not answer for it. joining: a member, but does not
    * hold all of its partitions yet. leaving: gives what it has to others before it goes for good. online: all members are reachable. degraded: some are not. alone: none is (not said of a cluster of one). closed.
@@ -107,7 +123,7 @@ export interface StoreStatus {
   readonly cluster: string;
   readonly parameters: ClusterParameters | undefined;
   readonly members: number;
-  /** Members that answer, this one included. */
+  /** Members that answer, this one included if it is a member. */
   readonly reachable: number;
   /** Hints kept for others. */
   readonly hintsOwed: number;
@@ -327,7 +343,7 @@ export interface Store extends AsyncDisposable {
   /**
    * Puts and gets a small key of this node's own, in the bucket `$canary`, which callers are refused, every so often, one round at a time: the store as a client sees it
    * (DynamoDB's canaries). 1,000 to 3,600,000 ms, 10,000 by default. The rounds count in this node's statistics like any requests. A second start
-   * gives the canary that is running.
+   * gives the canary that is running. Not at a light client, which has another name at each opening: it would leave a key behind each time.
    */
   startCanary(options?: { intervalMs?: number }): Canary;
   /**
@@ -384,6 +400,13 @@ export interface OpenStoreOptions {
   /** Failure domain; by default one browser profile. */
   readonly zone?: string;
   readonly durability?: "relaxed" | "strict";
+  /**
+   * Opens a light client (paper, section 6.4): a tab that is no member, holds no data and has no database. It knows the members, asks one of them every 10
+   * seconds what has changed, and hands each request to an owner of its key. For tabs that come and go, and for readers of a large cluster. It
+   * must know the secret like any other, cannot found a cluster, and knows nothing of an earlier opening; `capacity`, `zone` and
+   * `durability` mean nothing to it. False by default.
+   */
+  readonly light?: boolean;
   /** Merges by name, for buckets whose policy is `merge:NAME`; `mergeOf` makes one from a codec and a reconciler. */
   readonly merges?: Readonly<Record<string, Merge>>;
   /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */

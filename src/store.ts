@@ -63,11 +63,12 @@ import { DepartedError, MembershipChangeError, membershipPlan } from "./operator
 import { toHex } from "./base/bytes.ts";
 import { Prng } from "./base/prng.ts";
 import { Driver } from "./driver/driver.ts";
+import { MemoryStorage } from "./driver/memory-storage.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
 import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
 import { decodeContext, encodeContext } from "./wire/context.ts";
 import { IndexedDbStorage } from "./browser/indexeddb-storage.ts";
-import { claimIdentity, discardIdentity, profileZone } from "./browser/identity.ts";
+import { claimIdentity, demandCluster, discardIdentity, profileZone } from "./browser/identity.ts";
 import { watchPage } from "./browser/page-lifecycle.ts";
 import { WebRtcTransport } from "./browser/webrtc-transport.ts";
 
@@ -98,6 +99,8 @@ export interface StoreParts {
   /** See `Config`. */
   readonly expects?: Partial<ClusterParameters> | undefined;
   readonly durability?: "relaxed" | "strict" | undefined;
+  /** A light client: asks nothing of the storage. */
+  readonly light?: boolean | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Throws the node's data and identity away: it has departed. After the storage is closed, before `onClosed`. */
   readonly discard?: () => Promise<void>;
@@ -110,6 +113,9 @@ const STATUS_MS = 30;
 
 /** How long `ready` hopes for a first link to another member, or for one who does not refuse. */
 const READY_PATIENCE_MS = 4_000;
+
+/** Links of a light client to members; requests for keys of others are handed on by those. */
+const LIGHT_LINKS_MAX = 16;
 
 /** Notes after which the status may read otherwise. */
 const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
@@ -128,6 +134,8 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "partition-held",
   "partition-dropped",
   "storage-failed",
+  "view-stale",
+  "view-refreshed",
 ]);
 
 export class TabringStore implements Store {
@@ -153,6 +161,7 @@ export class TabringStore implements Store {
       zone: parts.zone,
       capacity: parts.capacity ?? defaultConfig.capacity,
       expects: parts.expects ?? defaultConfig.expects,
+      linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
     };
     this.#driver = new Driver({
       id: parts.node,
@@ -162,6 +171,7 @@ export class TabringStore implements Store {
       clock: parts.clock,
       random: parts.random,
       durability: parts.durability ?? "relaxed",
+      light: parts.light === true,
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
         if (note.what === "many-siblings")
@@ -390,7 +400,7 @@ export class TabringStore implements Store {
 
   startCanary(options: { intervalMs?: number } = {}): Canary {
     const { intervalMs = CANARY_INTERVAL_MS } = options;
-    const fault = canaryFault(intervalMs);
+    const fault = this.#parts.light === true ? LIGHT_CANARY : canaryFault(intervalMs);
     if (fault !== undefined) throw new InvalidClusterOptionsError(`${fault}. No canary was started.`);
     this.#demandOpen();
     if (this.#canary !== undefined) return this.#canary;
@@ -437,7 +447,8 @@ export class TabringStore implements Store {
     return new Promise((resolve, reject) => {
       let patient = true;
       const settled = (): boolean => {
-        const { state, members, reachable } = this.status;
+        const { state, role, members, reachable } = this.status;
+        const others = role === "light" ? reachable : reachable - 1;
         if (state === "closed") reject(new NotReadyError(`This node is closed: ${this.#closedWhy}.`));
         else if (signal?.aborted === true)
           reject(signal.reason instanceof Error ? signal.reason : new NotReadyError("The wait was given up."));
@@ -445,7 +456,7 @@ export class TabringStore implements Store {
           // One stranger in the room must not turn a newcomer away whom others would take in.
           if (patient || this.#refusal === undefined) return false;
           reject(this.#refusal);
-        } else if (patient && members > 1 && reachable <= 1) return false;
+        } else if (patient && (members > 1 || role === "light") && others < 1) return false;
         else resolve();
         return true;
       };
@@ -595,6 +606,8 @@ function callersKey(key: unknown): Key {
   return parsed;
 }
 
+const LIGHT_CANARY = "A light client has another name at each opening and would leave a key behind each time";
+
 /** What is wrong with a canary's interval, in words; undefined when nothing is. */
 function canaryFault(intervalMs: number): string | undefined {
   return intervalMs >= CANARY_INTERVAL_MS_MIN && intervalMs <= CANARY_INTERVAL_MS_MAX
@@ -638,25 +651,36 @@ function statusOf(
   const reachable = keepers.filter((info) => info.reachability === "up").length;
   const self = nodes.find((info) => info.self);
   const owed = node?.owed ?? 0;
+  const isLight = parts.light === true;
+  const others = isLight ? reachable : reachable - 1;
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
   let state: StoreStatus["state"];
   let reason: string;
-  if (closedWhy !== undefined) [state, reason] = ["closed", `This node is stopped: ${closedWhy}. Its data is kept.`];
+  if (closedWhy !== undefined)
+    [state, reason] = ["closed", `This node is stopped: ${closedWhy}.${isLight ? "" : " Its data is kept."}`];
   else if (node === undefined || node.phase === "starting")
     [state, reason] = ["starting", "Opening this node's storage."];
-  else if (self === undefined && refusal !== undefined) [state, reason] = ["waiting", refusal.message];
-  else if (self === undefined)
+  else if ((isLight ? view : self) === undefined && refusal !== undefined)
+    [state, reason] = ["waiting", refusal.message];
+  else if ((isLight ? view : self) === undefined)
     [state, reason] = ["waiting", "Has met no member of its cluster yet, and does not answer for it until it has."];
   else if (node.departure !== undefined) [state, reason] = ["leaving", departureWords(node.departure, count)];
   else if (owed > 0) [state, reason] = ["joining", `Copying ${count(owed, "partition")} to this node.`];
-  else if (keepers.length > 1 && reachable <= 1)
-    [state, reason] = ["alone", `None of the ${keepers.length - 1} other nodes answers.`];
+  else if ((isLight || keepers.length > 1) && others < 1)
+    [state, reason] = [
+      "alone",
+      isLight
+        ? `None of ${count(keepers.length, "node")} answers this light client.`
+        : `None of the ${keepers.length - 1} other nodes answers.`,
+    ];
   else if (reachable < keepers.length)
     [state, reason] = ["degraded", `${reachable} of ${count(keepers.length, "node")} answer.`];
   else [state, reason] = ["online", keepers.length === 1 ? "A cluster of one." : `All ${keepers.length} nodes answer.`];
 
   return {
+    role: isLight ? "light" : "member",
+    light: node?.light,
     state,
     reason,
     node: parts.node,
@@ -753,10 +777,17 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     parametersFault(parameters) ?? configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" });
   if (fault !== undefined)
     throw new InvalidClusterOptionsError(`The options cannot be used: ${fault}. Nothing was opened.`);
+  if (options.light === true && (options.found === true || options.canaryMs !== undefined))
+    throw new InvalidClusterOptionsError(
+      options.found === true
+        ? "A light client keeps nothing and cannot found a cluster. Nothing was opened. Leave out `light` or `found`."
+        : `${LIGHT_CANARY}: no canary there. Nothing was opened. Leave out \`light\` or \`canaryMs\`.`,
+    );
   const canaryWrong = options.canaryMs === undefined ? undefined : canaryFault(options.canaryMs);
   if (canaryWrong !== undefined) throw new InvalidClusterOptionsError(`${canaryWrong}. Nothing was opened.`);
 
   const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
+  if (options.light === true) return openLightStore(options, secret, random);
   const identity = await claimIdentity({ cluster: options.cluster });
   const stopping = new AbortController();
   try {
@@ -810,4 +841,46 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     await identity.release();
     throw error;
   }
+}
+
+/** A node id of its own for each opening, links, and nothing else: no database, no lock, no zone. */
+async function openLightStore(
+  options: OpenStoreOptions,
+  secret: Uint8Array,
+  random: (bytes: number) => Uint8Array<ArrayBuffer>,
+): Promise<TabringStore> {
+  demandCluster(options.cluster);
+  const node = toHex(random(16)) as NodeId;
+  const { cluster } = options;
+  const transport = new WebRtcTransport({
+    self: node,
+    cluster,
+    secret,
+    seeds: [...options.seeds],
+    random,
+    clock: pageClock,
+  });
+  const stopping = new AbortController();
+  const store = new TabringStore({
+    node,
+    cluster,
+    storage: new MemoryStorage(),
+    transport,
+    clock: pageClock,
+    random,
+    zone: "light",
+    expects: options.quorum,
+    light: true,
+    onClosed: () => stopping.abort(),
+  });
+  await store.open(undefined);
+  const unwatch = watchPage({
+    onHidden: () => undefined,
+    onLeaving: () => void store.closeBecause("its page was left"),
+    onResumed: (from) => {
+      if (from === "restored") location.reload();
+    },
+  });
+  stopping.signal.addEventListener("abort", unwatch);
+  return store;
 }

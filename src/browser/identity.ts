@@ -80,10 +80,15 @@ export function slotDatabaseName(cluster: string, slot: number): string {
   return `${PREFIX}${cluster}/${slot}`;
 }
 
+/** Throws {@link InvalidClusterError} when this cannot be a cluster's id. */
+export function demandCluster(cluster: string): void {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(cluster)) throw new InvalidClusterError(cluster);
+}
+
 /** Claims a slot of `cluster` for this tab. Rejects with {@link InsecureContextError}, {@link InvalidClusterError} or a `StorageError`. */
 export async function claimIdentity(options: { readonly cluster: string } & IdentityHost): Promise<Identity> {
   const { cluster } = options;
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(cluster)) throw new InvalidClusterError(cluster);
+  demandCluster(cluster);
   const host = usable(options);
 
   const remembered = rememberedSlot(host, cluster);

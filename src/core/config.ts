@@ -147,6 +147,15 @@ export interface Config {
   /** The same for its background work: repaired, handed-over and hinted records, pages. See `peer-limits.ts`. */
   readonly peerBackgroundPerSecond: number;
   readonly peerBackgroundBurst: number;
+  /** A light client asks a random member for news of the membership this often, give or take a quarter (paper, section 6.4: 10 s). */
+  readonly viewRefreshMs: Millis;
+  /** Light clients that a member is linked to at a time; the next one is turned away after a second. */
+  readonly lightPeersMax: number;
+  /** Questions of one light client about the membership that are answered, a second; and of all light clients together. Beyond: "busy". */
+  readonly peerViewsPerSecond: number;
+  readonly peerViewsBurst: number;
+  readonly viewsPerSecond: number;
+  readonly viewsBurst: number;
   /** Records kept in memory in front of the disk. */
   readonly cachedRecordsMax: number;
   /** Bytes of values kept in memory in front of the disk. */
@@ -197,6 +206,12 @@ export const defaultConfig: Config = {
   peerRequestsBurst: 50_000,
   peerBackgroundPerSecond: 5_000,
   peerBackgroundBurst: 50_000,
+  viewRefreshMs: 10_000,
+  lightPeersMax: 48,
+  peerViewsPerSecond: 2,
+  peerViewsBurst: 10,
+  viewsPerSecond: 50,
+  viewsBurst: 100,
   cachedRecordsMax: 65_536,
   cachedBytesMax: 64 * 1_048_576,
 };

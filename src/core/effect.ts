@@ -163,6 +163,16 @@ export type Note =
   | { readonly what: "hint-delivered"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "hint-refused"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "forwarded"; readonly key: Key; readonly to: NodeId }
+  | /** The node that answered the preceding read first coordinates the write (paper, section 5), where another one would have. */ {
+      readonly what: "coordinator-preferred";
+      readonly key: Key;
+      readonly node: NodeId;
+    }
+  | /** Asked by a peer for a key that is not this node's, or not any more: it goes on to one who owns it. */ {
+      readonly what: "handed-on";
+      readonly key: Key;
+      readonly from: NodeId;
+    }
   | /** Asked beside one who is slower than usual. */ {
       readonly what: "hedged";
       readonly key: Key;
@@ -194,7 +204,17 @@ export type Note =
   | { readonly what: "peer-limited"; readonly peer: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
-  /** A member of a cluster with other parameters. Nothing of it was taken in. */
+  | /** The peer has said that it is a light client. */ { readonly what: "light-client"; readonly peer: NodeId }
+  | /** A light client only: a member answered by another view. */ {
+      readonly what: "view-stale";
+      readonly peer: NodeId;
+    }
+  | /** A light client only: a member has confirmed its view, or brought news of it. */ {
+      readonly what: "view-refreshed";
+      readonly peer: NodeId;
+      readonly news: boolean;
+    }
+    /** A member of a cluster with other parameters. Nothing of it was taken in. */
   | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-opened"; readonly partition: number }
@@ -228,5 +248,8 @@ export type Note =
  */
 export type AdmissionReason = "requests" | "disk" | "queue" | "failures" | "steady" | "idle";
 
-/** starting: looks through its hints. waiting: has met no member yet. member: answers. leaving: gives what it has to others. gone: belongs to the cluster no more. */
-export type NodePhase = "starting" | "waiting" | "joining" | "member" | "leaving" | "gone";
+/**
+ * starting: looks through its hints. waiting: has met no member yet. member: answers. leaving: gives what it has to others. gone: belongs to the cluster no
+ * more. light: a light client that knows the members.
+ */
+export type NodePhase = "starting" | "waiting" | "joining" | "member" | "leaving" | "gone" | "light";

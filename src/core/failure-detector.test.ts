@@ -302,3 +302,66 @@ test("beyond eight links only some are pinged each round", () => {
   f.detector.onTimer();
   expect(f.sent("ping").length).toBeLessThanOrEqual(8);
 });
+
+describe("light clients", () => {
+  /** Linked, greeted, and known for what it is. */
+  function light(fixture: Fixture, node: NodeId): void {
+    fixture.detector.onConnected(node);
+    fixture.detector.onPong(node, { kind: "pong", sequence: 1, epoch: 77 });
+    fixture.detector.onLightHello(node);
+  }
+
+  test("are reached, but are nobody to gossip with or to ask about others, and are pinged only after a long silence", () => {
+    const fixture = new Fixture();
+    light(fixture, peer);
+    expect(fixture.detector.reachable(peer)).toBe(true);
+    expect(fixture.detector.isLight(peer)).toBe(true);
+    expect(fixture.detector.up()).toEqual([]);
+    fixture.sent("ping");
+    fixture.pass(14_000);
+    expect(fixture.detector.reachable(peer)).toBe(true);
+    let pings = 0;
+    for (let i = 0; i < 10 && pings === 0; i++) {
+      fixture.now += 500;
+      fixture.detector.onTimer();
+      pings += fixture.sent("ping").length;
+    }
+    expect(pings).toBe(1);
+  });
+
+  test("are forgotten with their link: they come back under another name", () => {
+    const fixture = new Fixture();
+    for (let n = 10; n < 40; n++) {
+      light(fixture, id(n));
+      fixture.detector.onLost(id(n));
+    }
+    expect(fixture.detector.size).toBe(0);
+    light(fixture, peer);
+    fixture.detector.turnAway(peer);
+    expect(fixture.effects).toContainEqual({ kind: "disconnect", peer });
+    expect(fixture.detector.size).toBe(0);
+  });
+
+  test("are so many and no more: the next one is turned away, after a second in which it may ask", () => {
+    const fixture = new Fixture();
+    const nodes = Array.from({ length: defaultConfig.lightPeersMax + 1 }, (_, i) => id(100 + i));
+    for (const node of nodes) light(fixture, node);
+    const last = nodes.at(-1)!;
+    expect(fixture.detector.reachable(last)).toBe(true);
+    fixture.pass(2_000, nodes);
+    expect(fixture.detector.reachable(last)).toBe(false);
+    expect(fixture.detector.lights).toBe(defaultConfig.lightPeersMax);
+    expect(nodes.slice(0, -1).every((node) => fixture.detector.reachable(node))).toBe(true);
+  });
+
+  test("do not use up the links that a node wants to members", () => {
+    const fixture = new Fixture();
+    for (let n = 100; n < 100 + defaultConfig.lightPeersMax; n++) light(fixture, id(n));
+    fixture.wanted = Array.from({ length: defaultConfig.linksMax }, (_, i) => id(1_000 + i));
+    fixture.pass(1_000);
+    const dialled = fixture.effects.filter((effect) => effect.kind === "connect");
+    expect(new Set(dialled.map((effect) => effect.kind === "connect" && effect.peer)).size).toBe(
+      defaultConfig.linksMax,
+    );
+  });
+});

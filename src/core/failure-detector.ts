@@ -22,7 +22,11 @@
  * as long. A node that is itself woken but once a minute takes each wake for a jump of its clock and blames nobody then; one who stays
  * silent over JUMPS_MAX such wakes is gone.
  *
- * Limits: one state for each member or linked peer; pings go to all of up to `PINGED_ALL` linked peers, beyond that to that many at random and
+ * **Light clients** are peers, but nobody's members: they are not gossiped with, not asked about others and not dialled, they do not count as
+ * links that this node wanted, and their silence is noticed late, for nothing waits for them. One that is gone is forgotten, because it comes back
+ * under another id.
+ *
+ * Limits: one state for each member or linked peer, `lightPeersMax` light clients; pings go to all of up to `PINGED_ALL` linked peers, beyond that to that many at random and
  * to whoever is overdue, so that the cost of being idle stays small.
  */
 
@@ -41,12 +45,20 @@ const ANSWER_MS = 1_000;
 const DOUBTED = 0.75;
 const HIDDEN_PATIENCE = 2;
 const JUMPS_MAX = 3;
+/** A light client that says nothing for so long is asked whether it is there. */
+const LIGHT_SILENCE_MS = 15_000;
+/** A light client too many has so long to hear of the members, and of whom else it may ask. */
+const TOO_MANY_MS = 1_000;
 
 export type Reachability = "up" | "suspect" | "down";
 
 interface Peer {
   readonly node: NodeId;
   linked: boolean;
+  /** It has said that it is a light client. */
+  light: boolean;
+  /** When it came as one light client too many. */
+  tooManySince: Millis | undefined;
   state: Reachability;
   /** The epoch that the peer wants to be addressed by; 0 until it greeted. */
   theirEpoch: Epoch;
@@ -104,9 +116,18 @@ export class FailureDetector {
     return [...this.#peers.values()].map(({ node, state, linked }) => ({ node, reachability: state, linked }));
   }
 
-  /** Peers that answer. */
+  /** Peers that answer, light clients left out. */
   up(): NodeId[] {
-    return [...this.#peers.values()].filter((peer) => peer.state === "up").map((peer) => peer.node);
+    return [...this.#peers.values()].filter((peer) => peer.state === "up" && !peer.light).map((peer) => peer.node);
+  }
+
+  isLight(node: NodeId): boolean {
+    return this.#peers.get(node)?.light === true;
+  }
+
+  /** Linked light clients. */
+  get lights(): number {
+    return [...this.#peers.values()].filter((peer) => peer.light && peer.linked).length;
   }
 
   get size(): number {
@@ -128,6 +149,8 @@ export class FailureDetector {
     const peer = this.#peer(node);
     if (peer.linked) this.#lose(peer);
     peer.linked = true;
+    peer.light = false;
+    peer.tooManySince = undefined;
     peer.theirEpoch = 0;
     peer.ourEpoch = this.#nextEpoch();
     trust(peer);
@@ -139,6 +162,22 @@ export class FailureDetector {
     if (peer?.linked !== true) return;
     this.#lose(peer);
     peer.redialAt = this.#in.now + peer.redialWaitMs;
+    if (peer.light) this.#peers.delete(node);
+  }
+
+  /** The peer says that it is a light client. One too many is turned away soon. */
+  onLightHello(from: NodeId): void {
+    const peer = this.#peers.get(from);
+    if (peer?.linked !== true || peer.light) return;
+    if (this.lights >= this.#in.config.lightPeersMax) peer.tooManySince = this.#in.now;
+    peer.light = true;
+    this.#in.note({ what: "light-client", peer: from });
+  }
+
+  /** Gives up the link to one that is not wanted. */
+  turnAway(node: NodeId): void {
+    const peer = this.#peers.get(node);
+    if (peer?.linked === true) this.#giveUp(peer);
   }
 
   /** True when a message may be believed: it is addressed to the present epoch. Pings and pongs are always welcome. */
@@ -248,6 +287,7 @@ export class FailureDetector {
   #judge(): void {
     const { now, config } = this.#in;
     for (const peer of this.#peers.values()) {
+      if (peer.tooManySince !== undefined && now - peer.tooManySince >= TOO_MANY_MS) this.turnAway(peer.node);
       if (!peer.linked || peer.overdueSince === undefined) continue;
       const silentMs = (now - peer.overdueSince) / this.patienceWith(peer.node);
       if (peer.state === "up") {
@@ -292,6 +332,7 @@ export class FailureDetector {
     this.#lose(peer);
     this.#in.emit({ kind: "disconnect", peer: peer.node });
     peer.redialAt = this.#in.now + (gray ? 0 : peer.redialWaitMs);
+    if (peer.light) this.#peers.delete(peer.node);
   }
 
   #lose(peer: Peer): void {
@@ -308,16 +349,18 @@ export class FailureDetector {
 
   #pingSome(): void {
     const linked = [...this.#peers.values()].filter((peer) => peer.linked);
-    const chosen = linked.length <= PINGED_ALL ? linked : this.#in.random.shuffled(linked).slice(0, PINGED_ALL);
+    const others = linked.filter((peer) => !peer.light);
+    const chosen = others.length <= PINGED_ALL ? others : this.#in.random.shuffled(others).slice(0, PINGED_ALL);
     for (const peer of linked) {
-      const due = this.#in.now - peer.heardAt >= this.#in.config.pingMs;
-      if ((due && chosen.includes(peer)) || peer.overdueSince !== undefined || peer.theirEpoch === 0) this.#ping(peer);
+      const due = this.#in.now - peer.heardAt >= (peer.light ? LIGHT_SILENCE_MS : this.#in.config.pingMs);
+      if ((due && (peer.light || chosen.includes(peer))) || peer.overdueSince !== undefined || peer.theirEpoch === 0)
+        this.#ping(peer);
     }
   }
 
   #redial(): void {
     const { now, config } = this.#in;
-    let links = [...this.#peers.values()].filter((peer) => peer.linked).length;
+    let links = [...this.#peers.values()].filter((peer) => peer.linked && !peer.light).length;
     for (const node of this.#do.wanted()) {
       if (links >= config.linksMax) return;
       const peer = this.#peer(node);
@@ -353,6 +396,8 @@ export class FailureDetector {
       peer = {
         node,
         linked: false,
+        light: false,
+        tooManySince: undefined,
         state: "down",
         theirEpoch: 0,
         ourEpoch: 0,

@@ -67,6 +67,30 @@ export interface GossipNews {
   readonly wantsBuckets: boolean;
 }
 
+/** "I am a light client of your cluster: no member, not to be told of changes." Said when a link comes up, and again to whoever gossips. */
+export interface LightHello {
+  readonly kind: "light-hello";
+}
+/** A light client asks a member for its view: "is yours another than mine?", and if it was: "what have you that I have not?" */
+export interface ViewRequest {
+  readonly kind: "view-request";
+  readonly request: RequestId;
+  /** Of the view that the asker has; undefined when it has none. */
+  readonly digest: RingDigest | undefined;
+  /** The versions that it has; undefined while it asks only whether there is a difference. */
+  readonly known: Omit<GossipVersions, "kind"> | undefined;
+}
+export interface ViewReply {
+  readonly kind: "view-reply";
+  readonly request: RequestId;
+  /** Of the sender's view; 0 when it has none. */
+  readonly digest: RingDigest;
+  /** "differs": ask with your versions. "busy": ask somebody else. "unknown": the sender has met no member itself. */
+  readonly outcome: "same" | "differs" | "news" | "busy" | "unknown";
+  /** With "news": what is newer at the sender. */
+  readonly news: Pick<GossipNews, "parameters" | "members" | "claims" | "buckets"> | undefined;
+}
+
 /** Why a record travels. Changes nothing in how it is merged; the trace and the statistics want it. */
 export type PutPurpose = "write" | "repair" | "hint" | "transfer";
 
@@ -124,6 +148,8 @@ export interface CoordinateGet {
   readonly ttlMs: Millis;
   readonly key: Key;
   readonly r: number | undefined;
+  /** How many nodes have handed it on: 0 from a light client, 1 from the caller's own node; see `forwarding.ts`. */
+  readonly hops: number;
   readonly pr?: number | undefined;
 }
 export interface CoordinatePut {
@@ -133,6 +159,7 @@ export interface CoordinatePut {
   readonly ttlMs: Millis;
   readonly key: Key;
   readonly write: ClientWrite;
+  readonly hops: number;
 }
 export interface CoordinateReply {
   readonly kind: "coordinate-reply";
@@ -313,6 +340,9 @@ export type Message =
   | GossipDigest
   | GossipVersions
   | GossipNews
+  | LightHello
+  | ViewRequest
+  | ViewReply
   | ReplicaPut
   | ReplicaPutReply
   | ReplicaGet

@@ -23,7 +23,7 @@ import { EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability } from "./failure-detector.ts";
-import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
+import { type ForwardedRequest, Forwarding, HOPS_MAX } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOver } from "./hand-over.ts";
@@ -35,7 +35,15 @@ import type { LeafActions } from "./leaf-reading.ts";
 import type { MembershipChange } from "./membership-change.ts";
 import { type View, isGone, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
-import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
+import type {
+  ClientResult,
+  CoordinateGet,
+  CoordinatePut,
+  Message,
+  ReplicaGet,
+  ReplicaPut,
+  ReplicaPutReply,
+} from "./message.ts";
 import { Opening } from "./opening.ts";
 import { PartitionSizes } from "./partition-sizes.ts";
 import { PeerLimits } from "./peer-limits.ts";
@@ -54,6 +62,7 @@ import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
 import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
 import { TreeSource } from "./tree-source.ts";
+import { viewReplyTo } from "./view-news.ts";
 import { WriteLog } from "./write-log.ts";
 
 const REQUESTS_FROM = 2 ** 32;
@@ -100,8 +109,22 @@ export interface NodeView {
   readonly requests: number;
   /** How background work gives way to callers. */
   readonly background: AdmissionStatus;
+  /** How a light client stands; undefined at a member. */
+  readonly light: LightState | undefined;
   /** Sizes of every queue, map and table, for the bounds test. */
   readonly sizes: Readonly<Record<string, number>>;
+}
+
+/** How a light client stands with its view of the members. Counts are since it was opened. */
+export interface LightState {
+  /** Since a member last confirmed or renewed the view; undefined while there is none. */
+  readonly viewAgeMs: Millis | undefined;
+  /** Views confirmed or renewed by a member. */
+  readonly refreshes: number;
+  /** Of those: something had changed. */
+  readonly changes: number;
+  /** Answers by another view, after which the light client asks at once. */
+  readonly toldStale: number;
 }
 
 /** For whom a request is coordinated here. */
@@ -340,6 +363,7 @@ export class DynamoNode {
       departure: this.#departure.progress,
       requests: this.#callers.size,
       background: this.#admission.status,
+      light: undefined,
       sizes: {
         keys,
         loads,
@@ -806,12 +830,20 @@ export class DynamoNode {
       deadline: startedAt + timeoutMs,
       retried: false,
     });
-    const counts = list.counted.includes(this.#id) && this.#mayStore(what.key);
-    if (counts && (what.kind === "put" || this.#mayAnswer(what.key))) this.#coordinate(own, what, timeoutMs);
+    const countsHere = this.#mayCoordinate(what, list);
+    const elsewhere =
+      prefer !== undefined && prefer !== this.#id && list.counted.includes(prefer) && this.#detector.reachable(prefer);
+    if (countsHere && !elsewhere) this.#coordinate(own, what, timeoutMs);
     else {
       this.#bookkeeping.count("forwarded");
-      this.#forwarding.start(own, what, prefer, [], timeoutMs);
+      this.#forwarding.start(own, what, { prefer, countsHere, hops: 1 }, timeoutMs);
     }
+  }
+
+  /** Whether a request is coordinated here as by one who counts, and not as by a stand-in. */
+  #mayCoordinate({ kind, key }: ForwardedRequest, list: PreferenceList): boolean {
+    if (!list.counted.includes(this.#id) || !this.#mayStore(key)) return false;
+    return kind === "put" || this.#mayAnswer(key);
   }
 
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
@@ -848,7 +880,7 @@ export class DynamoNode {
       result.outcome === "failed" && (result.failure.code === "storage" || result.failure.code === "not-ready");
     if (elsewhere && !caller.retried && this.#now < caller.deadline) {
       caller.retried = true;
-      this.#forwarding.start(request, caller.what, undefined, [this.#id], caller.deadline - this.#now);
+      this.#forwarding.start(request, caller.what, { hops: 1 }, caller.deadline - this.#now);
       return;
     }
     this.#bookkeeping.onEnded({ ...caller, kind: caller.what.kind }, result);
@@ -895,6 +927,15 @@ export class DynamoNode {
       case "gossip-news":
         this.#gossip.onNews(from, message);
         break;
+      case "light-hello":
+        this.#detector.onLightHello(from);
+        break;
+      case "view-request":
+        this.#send(from, viewReplyTo(this.#belonging.ring, message), "foreground");
+        break;
+      case "view-reply":
+        // For light clients.
+        break;
       case "replica-put":
         this.#onReplicaPut(from, message);
         break;
@@ -910,20 +951,10 @@ export class DynamoNode {
         this.#gets.onReply(from, message);
         break;
       case "coordinate-get":
-        this.#onCoordinate(
-          from,
-          message.request,
-          { kind: "get", key: message.key, r: message.r, pr: message.pr },
-          message.ttlMs,
-        );
+        this.#onCoordinate(from, message, { kind: "get", key: message.key, r: message.r, pr: message.pr });
         break;
       case "coordinate-put":
-        this.#onCoordinate(
-          from,
-          message.request,
-          { kind: "put", key: message.key, write: message.write },
-          message.ttlMs,
-        );
+        this.#onCoordinate(from, message, { kind: "put", key: message.key, write: message.write });
         break;
       case "coordinate-reply":
         this.#forwarding.onReply(from, message.request, message.result);
@@ -1019,6 +1050,11 @@ export class DynamoNode {
           "background",
         );
         break;
+      case "view-request": {
+        const { request } = message;
+        this.#send(from, { kind: "view-reply", request, digest, outcome: "busy", news: undefined }, "foreground");
+        break;
+      }
       case "transfer-request": {
         const { request, partition } = message;
         const page = {
@@ -1036,13 +1072,21 @@ export class DynamoNode {
     }
   }
 
-  #onCoordinate(from: NodeId, request: RequestId, what: ForwardedRequest, ttlMs: Millis): void {
+  #onCoordinate(from: NodeId, message: CoordinateGet | CoordinatePut, what: ForwardedRequest): void {
     this.#admission.onForeground();
+    const { request, hops } = message;
+    const timeoutMs = Math.min(message.ttlMs, this.#config.requestTimeoutMs);
     const own = ++this.#requests;
     const full = this.#callers.size >= this.#config.requestsMax;
     this.#callers.set(own, { kind: "peer", from, epoch: this.#epochOf(from), request, startedAt: this.#now });
+    const list = this.#listOf(what.key);
     if (full) this.#answer(own, { outcome: "failed", failure: { code: "overloaded" }, report: undefined });
-    else this.#coordinate(own, what, Math.min(ttlMs, this.#config.requestTimeoutMs));
+    else if (list === undefined || hops >= HOPS_MAX || this.#mayCoordinate(what, list))
+      this.#coordinate(own, what, timeoutMs);
+    else {
+      this.#note({ what: "handed-on", key: what.key, from });
+      this.#forwarding.start(own, what, { tried: [from], hops: hops + 1 }, timeoutMs);
+    }
   }
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
@@ -1183,7 +1227,7 @@ export class DynamoNode {
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */
   #compareRings(peer: NodeId, ring: RingDigest): void {
-    if (ring !== this.#belonging.ring?.digest) this.#greet(peer);
+    if (ring !== this.#belonging.ring?.digest && !this.#detector.isLight(peer)) this.#greet(peer);
   }
 
   #greet(peer: NodeId): void {
@@ -1195,6 +1239,7 @@ export class DynamoNode {
   }
 
   #peerUp(peer: NodeId): void {
+    if (this.#detector.isLight(peer)) return;
     this.#gossip.greet(peer);
     this.#handoff.onPeerUp(peer);
     this.#transfer.onPeerUp(peer);

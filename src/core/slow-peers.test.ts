@@ -24,7 +24,7 @@ class Fixture {
     const request = ++this.#request;
     const addressed = { request, ring: 0, ttlMs: 5_000, key: "k" as Key };
     const message: Message =
-      kind === "replica-get" ? { kind, ...addressed, counts: true } : { kind, ...addressed, r: undefined };
+      kind === "replica-get" ? { kind, ...addressed, counts: true } : { kind, ...addressed, r: undefined, hops: 1 };
     this.peers.onSent(to, message);
     return request;
   }

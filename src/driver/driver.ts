@@ -31,6 +31,7 @@ import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.t
 import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
+import { LightClient } from "../core/light-client.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
@@ -51,6 +52,8 @@ export interface DriverOptions {
   /** Node ids of seeds, as far as they are known. */
   readonly seeds?: readonly NodeId[];
   readonly durability?: Durability;
+  /** Runs a light client: it asks nothing of the storage. */
+  readonly light?: boolean;
   readonly onNote?: (note: Note, atMs: Millis) => void;
   /** A refusal at the edge: wrong secret, wrong version, malformed bytes from a peer. */
   readonly onRefused?: (error: Error, peer: NodeId | undefined) => void;
@@ -96,7 +99,7 @@ export class Driver {
   readonly #commits = new Set<Promise<void>>();
   /** Linked peers that were refused for their parameters: each is named once. */
   readonly #strangers = new Set<NodeId>();
-  #node: DynamoNode | undefined;
+  #node: DynamoNode | LightClient | undefined;
   #closed = false;
   #requests = 0;
   #at: Millis = 0;
@@ -114,7 +117,8 @@ export class Driver {
     await this.#storage.open();
     const [bytes] = await this.#storage.read([{ store: "meta", key: META_KEY }]);
     const meta: NodeMeta | undefined = bytes === undefined ? undefined : decodeMeta(bytes);
-    this.#node = new DynamoNode({ id, config, meta, seed: this.#seed(), seeds: seeds ?? [] });
+    const options = { id, config, meta, seed: this.#seed(), seeds: seeds ?? [] };
+    this.#node = this.#options.light === true ? new LightClient(options) : new DynamoNode(options);
     this.#step({ kind: "started" });
     await transport.open({
       connected: (peer, link) => {

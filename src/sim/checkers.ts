@@ -13,6 +13,7 @@
  *   convergence         all owners hold identical records, no hint is owed to a living node, all see one ring                        (3)
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
+ *   routing             requests go where they belong, and light clients stay what they are (routing.ts)
  *   strict-quorum       a read of R holders that begins after W holders acknowledged a put shows it, if R + W > N; so does one of as many
  *                       owners (workload.ts); a stand-in that was asked early counts late (hedge-judge.ts)                            (5)
  *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
@@ -55,6 +56,9 @@ export interface Watched {
   /** All nodes that there ever were. */
   readonly nodes: readonly NodeId[];
   readonly running: readonly NodeId[];
+  /** Light clients that run, and how many there ever were. */
+  readonly lights?: readonly NodeId[];
+  readonly lightsEver?: number;
   nameOf(node: NodeId): string;
   stateOf(node: NodeId): HostState;
   configOf(node: NodeId): Config;
@@ -75,6 +79,7 @@ export type Invariant =
   | "served"
   | "read-your-writes"
   | "strict-quorum"
+  | "routing"
   | "placement"
   | "quiet"
   | "admission"
@@ -446,6 +451,11 @@ export class Checkers {
       if (simulator.diskOf(node).commitsWaiting > 0) return `${name} still writes`;
     }
     if (ring === undefined) return undefined;
+    for (const light of simulator.lights ?? []) {
+      const view = simulator.inspect(light);
+      if (view?.ringDigest !== ring.digest) return `${this.#name(light)}, a light client, sees another ring`;
+      if (view.requests > 0) return `${this.#name(light)} has ${view.requests} requests under way`;
+    }
     for (const key of this.#history.keys.keys()) {
       const different = this.#different(ring, key);
       if (different !== undefined) return different;
@@ -510,7 +520,8 @@ export class Checkers {
   /** Tables of all running nodes are within their limits. */
   checkBounds(): void {
     const simulator = this.#watched();
-    for (const node of simulator.running) {
+    const peersMax = simulator.nodes.length + (simulator.lightsEver ?? 0);
+    for (const node of [...simulator.running, ...(simulator.lights ?? [])]) {
       const config = simulator.configOf(node);
       const view = simulator.inspect(node);
       if (view === undefined) continue;
@@ -533,9 +544,9 @@ export class Checkers {
         ["hints", hints, config.hintsMax],
         ["hints owed", view.hintsOwed, config.hintsMax],
         ["transfers", view.transfers.length, config.transfersInFlightMax],
-        ["peers", peers, simulator.nodes.length],
-        ["greeted", greeted, simulator.nodes.length],
-        ["limited", limited, simulator.nodes.length],
+        ["peers", peers, peersMax],
+        ["greeted", greeted, peersMax],
+        ["limited", limited, peersMax],
         ["recent writes", recentWrites, Math.max(config.recentWritesMax, partitions)],
         ["positions in logs", positions, 64 * partitions],
         ["puts", puts, config.requestsMax],

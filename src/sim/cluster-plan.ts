@@ -74,7 +74,7 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const parameters = prng.chance(RANDOM_TOKENS)
     ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
     : parametersFrom(asked);
-  const limited = { ...config, ...drawLimits(prng), ...drawAdmission(prng), ...drawLog(prng) };
+  const limited = { ...config, ...drawLimits(prng), ...drawAdmission(prng), ...drawLog(prng), ...drawViewLimits(prng) };
   return { parameters, founderCapacity, joins, config: limited, workloadFrom, faultsUntil, usesCodec, large };
 }
 
@@ -103,4 +103,15 @@ function drawLog(prng: Prng): Partial<Config> {
   const recentWritesMax = prng.pick([0, 16, 65_536, 65_536])!;
   const fewHints = recentWritesMax === 16 && prng.chance(0.6);
   return { recentWritesMax, ...(fewHints ? { hintsMax: prng.between(1, 5) } : {}) };
+}
+
+/** Four worlds in ten have members that answer few questions of light clients. */
+function drawViewLimits(prng: Prng): Partial<Config> {
+  if (!prng.chance(0.4)) return {};
+  return {
+    peerViewsPerSecond: prng.between(1, 2),
+    peerViewsBurst: prng.between(2, 4),
+    viewsPerSecond: prng.between(1, 2),
+    viewsBurst: prng.between(2, 4),
+  };
 }

@@ -512,7 +512,8 @@ class Scenario {
       const from = whose === undefined ? node : this.#node(whose);
       const base = (what === "seen" ? this.#read : this.#put).get(`${from} ${key}`);
       if (base === undefined) throw new ScenarioError(`${this.#world.nameOf(from)} has no context for ${key}`);
-      return base;
+      // With the context of another node's read the put stays where the scenario puts it.
+      return from === node ? base : { ...base, prefer: undefined };
     }
     return undefined;
   }

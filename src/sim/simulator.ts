@@ -71,7 +71,8 @@ export interface Observer {
 }
 
 export interface SimulatorOptions {
-  makeNode(options: NodeOptions): SimulatedNode;
+  /** `light`: a light client. */
+  makeNode(options: NodeOptions, light: boolean): SimulatedNode;
   readonly network: NetworkProfile;
   readonly storage: StorageProfile;
   /** Messages travel as bytes. */
@@ -95,6 +96,8 @@ export interface HostOptions {
   /** Founds the cluster at its first start. */
   readonly found?: ClusterParameters | undefined;
   readonly seeds: readonly NodeId[];
+  /** Runs a light client, which is none of the `nodes`; see `lights`. */
+  readonly light?: boolean;
 }
 
 export type HostState = "running" | "frozen" | "down" | "wiped";
@@ -173,14 +176,29 @@ export class Simulator {
     return this.#steps;
   }
 
-  /** All hosts ever added, in that order. */
+  /** All hosts ever added, in that order, but for light clients. */
   get nodes(): readonly NodeId[] {
-    return [...this.#hosts.keys()];
+    return [...this.#hosts.values()].flatMap((host) => (host.options.light === true ? [] : [host.id]));
   }
 
   /** Nodes that run, frozen or not, in the order of their hosts. */
   get running(): readonly NodeId[] {
-    return [...this.#hosts.values()].flatMap((host) => (host.node === undefined ? [] : [host.id]));
+    return this.nodes.filter((node) => this.#host(node).node !== undefined);
+  }
+
+  /** Light clients that run, frozen or not, in that order. One that ended is gone for good. */
+  get lights(): readonly NodeId[] {
+    const lights = [...this.#hosts.values()].filter((host) => host.options.light === true);
+    return lights.flatMap((host) => (host.node === undefined ? [] : [host.id]));
+  }
+
+  /** How many light clients there ever were. */
+  get lightsEver(): number {
+    return this.#hosts.size - this.nodes.length;
+  }
+
+  isLight(node: NodeId): boolean {
+    return this.#hosts.get(node)?.options.light === true;
   }
 
   nameOf(node: NodeId): string {
@@ -377,24 +395,25 @@ export class Simulator {
 
   partition(groups: readonly (readonly NodeId[])[]): void {
     this.#tell(`partition ${groups.map((group) => group.map((node) => this.nameOf(node)).join(" ")).join(" | ")}`);
-    this.network.partition(groups, this.nodes);
+    this.network.partition(groups, [...this.#hosts.keys()]);
   }
 
   /** Cuts exactly the directions for which `isCut` says so; `shape` in a word. */
   cut(isCut: (from: NodeId, to: NodeId) => boolean, shape: string): void {
     const pairs: string[] = [];
-    for (const from of this.nodes)
-      for (const to of this.nodes)
+    const everybody = [...this.#hosts.keys()];
+    for (const from of everybody)
+      for (const to of everybody)
         if (from !== to && isCut(from, to)) pairs.push(`${this.nameOf(from)}>${this.nameOf(to)}`);
     this.#tell(
       `cut (${shape}) ${pairs.slice(0, CUT_PAIRS_TOLD).join(" ")}${pairs.length > CUT_PAIRS_TOLD ? " …" : ""}`,
     );
-    this.network.cutWhere(this.nodes, isCut);
+    this.network.cutWhere(everybody, isCut);
   }
 
   mute(nodes: readonly NodeId[]): void {
     this.#tell(`mute ${nodes.map((node) => this.nameOf(node)).join(" ")}`);
-    this.network.mute(nodes, this.nodes);
+    this.network.mute(nodes, [...this.#hosts.keys()]);
   }
 
   heal(): void {
@@ -526,13 +545,10 @@ export class Simulator {
     const meta: NodeMeta | undefined = storage.meta;
     host.clockOrigin = skewed ? prng.below(1_000_000) : 0;
     host.steppedAt = -1;
-    host.node = this.#options.makeNode({
-      id: host.id,
-      config: options.config,
-      meta,
-      seed,
-      seeds: options.seeds,
-    });
+    host.node = this.#options.makeNode(
+      { id: host.id, config: options.config, meta, seed, seeds: options.seeds },
+      options.light === true,
+    );
     const start = host.node;
     this.#step(host, { kind: "started" });
     if (meta?.view === undefined && options.found !== undefined && host.node === start)

@@ -32,6 +32,9 @@ export const sometimesPoints = [
   "hint re-routed",
   "late frame dropped",
   "leaf corrected",
+  "light client answered",
+  "light client learned what changed",
+  "light client told that it is stale",
   "log did not cover",
   "log told what was missing",
   "newcomer not known yet",
@@ -54,6 +57,7 @@ export const sometimesPoints = [
   "read of one who does not count",
   "read repaired",
   "release refused",
+  "request handed on",
   "retry after a failure",
   "ring views differed",
   "siblings read",
@@ -65,6 +69,7 @@ export const sometimesPoints = [
   "tombstone read",
   "tree exchange failed",
   "trees evened out",
+  "write coordinator taken from the context",
   "write kept by one who does not count",
 ] as const;
 export type SometimesPoint = (typeof sometimesPoints)[number];
@@ -165,6 +170,14 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "hint refused";
     case "forwarded":
       return "put forwarded";
+    case "handed-on":
+      return "request handed on";
+    case "coordinator-preferred":
+      return "write coordinator taken from the context";
+    case "view-stale":
+      return "light client told that it is stale";
+    case "view-refreshed":
+      return note.news ? "light client learned what changed" : undefined;
     case "hedged":
       return "get hedged";
     case "owners-unreachable":

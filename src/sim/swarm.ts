@@ -16,9 +16,11 @@
 import { Prng } from "../base/prng.ts";
 import { equal } from "../core/dvvset.ts";
 import { partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import { defaultConfig } from "../core/config.ts";
 import type { Key, Millis, NodeId } from "../core/identifiers.ts";
 import type { ClientResult } from "../core/message.ts";
 import { stays } from "../core/membership.ts";
+import { LightClient } from "../core/light-client.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
@@ -34,10 +36,12 @@ import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
 import { HealthyCore } from "./healthy-core.ts";
 import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
+import { LightCrowd, type LightPlan, drawLights } from "./light-crowd.ts";
 import { PlacementChecker } from "./placement.ts";
 import { LogClaims } from "./log-claims.ts";
 import { Quietness } from "./quietness.ts";
 import { Restraint } from "./restraint.ts";
+import { Routing } from "./routing.ts";
 import { Saboteur } from "./saboteur.ts";
 import { SimulationError, Simulator } from "./simulator.ts";
 import { Sometimes } from "./sometimes.ts";
@@ -63,7 +67,7 @@ const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "chained-puts" or "core", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "chained-puts", "core" or "lights", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -127,6 +131,9 @@ class SeedRun {
   readonly #audit: Audit;
   readonly #restraint: Restraint;
   readonly #logClaims: LogClaims;
+  readonly #routing: Routing;
+  readonly #lights: LightPlan;
+  readonly #crowd: LightCrowd;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -143,11 +150,15 @@ class SeedRun {
     const { without = [], dropActions = [] } = options;
     const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without);
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
+    // Drawn apart, so that a world without light clients is what it was before there were any.
+    const lights = drawLights(Prng.fromNumber(seed + 0x11_0000_0000).fork(), faultsUntil);
+    this.#lights = without.includes("lights") ? { ...lights, opens: [], faults: [], share: 0 } : lights;
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
     this.#restraint = new Restraint(this.#simulator);
     this.#logClaims = new LogClaims(this.#simulator);
+    this.#routing = new Routing(this.#simulator);
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -158,6 +169,11 @@ class SeedRun {
       config: { ...config, capacity: this.#plan.founderCapacity, zone: "zone-0" },
       found: parameters,
       seeds: [],
+    });
+    this.#crowd = new LightCrowd(this.#simulator, this.#lights, {
+      config: { ...config, capacity: 0 },
+      seeds: [this.#founder],
+      count: (what) => this.#sometimes.count(what),
     });
     this.#saboteur = new Saboteur({
       simulator: this.#simulator,
@@ -191,7 +207,7 @@ class SeedRun {
     const { network, storage, timerLatenessMs, skewedClocks, driftingClocks } = this.#faults;
     const names = namesOf((node) => this.#simulator.nameOf(node));
     return new Simulator(seed, {
-      makeNode: (nodeOptions) => new DynamoNode(nodeOptions),
+      makeNode: (nodeOptions, light) => (light ? new LightClient(nodeOptions) : new DynamoNode(nodeOptions)),
       network,
       storage,
       codec: usesCodec ? { encode: encodeMessage, decode: decodeMessage } : undefined,
@@ -231,6 +247,11 @@ class SeedRun {
           this.#audit.onStep(node, event, effects);
           this.#restraint.onStep(node, event, effects);
           this.#logClaims.onStep(node, event, effects);
+          this.#routing.onStep(node, event, effects);
+          if (this.#simulator.isLight(node))
+            for (const effect of effects)
+              if (effect.kind === "reply" && effect.result.outcome !== "failed")
+                this.#sometimes.reached("light client answered");
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
@@ -255,7 +276,8 @@ class SeedRun {
   #makeCallers(prng: Prng, workload: Workload): Callers {
     const { parameters } = this.#plan;
     const { timerLatenessMs } = this.#faults;
-    return new Callers(this.#simulator, this.#history, this.#checkers, prng, workload, { parameters, timerLatenessMs });
+    const options = { parameters, timerLatenessMs, lightShare: this.#lights.share };
+    return new Callers(this.#simulator, this.#history, this.#checkers, prng, workload, options);
   }
 
   run(): SeedOutcome {
@@ -312,14 +334,17 @@ class SeedRun {
     simulator.after(workloadFrom, () => this.#callers.start());
     this.#buckets?.schedule(workloadFrom, this.#faults.endsAt);
     this.#saboteur.schedule(this.#faults.actions);
+    this.#crowd.schedule();
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
       simulator.runUntil(at);
       this.#restraint.check();
       if (at % BOUNDS_MS === 0) this.#checkers.checkBounds();
       this.#placement.check();
+      this.#routing.check();
     }
     simulator.runUntil(this.#faults.endsAt);
     this.#saboteur.end();
+    this.#crowd.end();
   }
 
   #heal(): void {
@@ -343,6 +368,7 @@ class SeedRun {
       this.#restraint.check();
       this.#checkers.checkBounds();
       this.#placement.check();
+      this.#routing.check();
       const rest = this.#checkers.rest();
       const { sinceMs } = rest;
       const missing = rest.missing ?? this.#custody.astray();
@@ -364,9 +390,10 @@ class SeedRun {
   #judge(): void {
     const simulator = this.#simulator;
     this.#checkers.checkNothingLost();
+    this.#routing.checkFreshness();
     this.#quietness.start(simulator.now);
     simulator.runUntil(simulator.now + QUIET_MS);
-    this.#quietness.judge(simulator.now, simulator.running.length, this.#plan.config.scrubMs);
+    this.#quietness.judge(simulator.now, simulator.running.length + simulator.lights.length, this.#plan.config.scrubMs);
 
     const ring = this.#ring();
     if (ring === undefined) return;
@@ -381,7 +408,7 @@ class SeedRun {
           `${key} has ${owners.length} owners of whom ${counted.length} count`,
         );
       const allLive = owners.every((owner) => simulator.stateOf(owner) !== "wiped");
-      const node = this.#prng.pick(simulator.running)!;
+      const node = this.#prng.pick(this.#everybody())!;
       const then = readBack++ < READ_BACK_KEYS && allLive ? () => this.#readBack(key) : () => undefined;
       this.#callers.get(node, key, (result) => {
         this.#judgeRead(key, owners[0]!, allLive, result);
@@ -466,8 +493,16 @@ class SeedRun {
   #readBack(key: Key): void {
     const { n, r, w } = this.#plan.parameters;
     if (r + w <= n || isSessionKey(key)) return;
-    const { running } = this.#simulator;
-    this.#callers.putThenGet(this.#prng.pick(running)!, this.#prng.pick(running)!, key);
+    const everybody = this.#everybody();
+    this.#callers.putThenGet(this.#prng.pick(everybody)!, this.#prng.pick(everybody)!, key);
+  }
+
+  /** Whoever must serve at rest: a light client whose members take little from one peer need not. */
+  #everybody(): readonly NodeId[] {
+    const { running, lights } = this.#simulator;
+    return this.#plan.config.peerRequestsPerSecond < defaultConfig.peerRequestsPerSecond
+      ? running
+      : [...running, ...lights];
   }
 
   #judgeRead(key: Key, owner: NodeId, allLive: boolean, result: ClientResult | undefined): void {
@@ -533,7 +568,7 @@ class SeedRun {
     const { parameters, founderCapacity, usesCodec } = this.#plan;
     const { n, r, w, partitions, placement, tokensPerNode } = parameters;
     const tokens = placement === 3 ? "" : ` placement=${placement} tokens=${tokensPerNode}`;
-    const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}`;
+    const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}${this.#lights.opens.length > 0 ? ` ${this.#lights.opens.length} light clients` : ""}`;
     return `${this.#simulator.nodes.length} nodes n=${n} r=${r} w=${w} partitions=${partitions}${tokens}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
   }
 }

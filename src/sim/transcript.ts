@@ -113,6 +113,11 @@ export function formatResult(result: ClientResult, names: Names): string {
   }
 }
 
+/** Nothing for the usual one: a caller's node hands its request on. */
+function formatHops(hops: number): string {
+  return hops === 1 ? "" : ` hops=${hops}`;
+}
+
 export function formatMessage(message: Message, names: Names): string {
   switch (message.kind) {
     case "ping":
@@ -128,6 +133,12 @@ export function formatMessage(message: Message, names: Names): string {
       return `gossip-versions members=${message.members.length}`;
     case "gossip-news":
       return `gossip-news members=${message.members.length} claims=${message.claims === undefined ? "no" : "yes"}${message.buckets === undefined ? "" : ` buckets=${message.buckets.length}`} wanted=${message.wanted.length}`;
+    case "light-hello":
+      return "light-hello";
+    case "view-request":
+      return `view-request #${message.request} ${message.digest ?? "none"}${message.known === undefined ? "" : ` members=${message.known.members.length}`}`;
+    case "view-reply":
+      return `view-reply #${message.request} ${message.outcome}${message.news === undefined ? "" : ` members=${message.news.members.length} claims=${message.news.claims === undefined ? "no" : "yes"}`}`;
     case "replica-put": {
       const hint = message.hintFor === undefined ? "" : ` hint for ${names.node(message.hintFor)}`;
       return `replica-put #${message.request} ${message.purpose} ${message.key} ${formatSet(message.set, names)}${hint}`;
@@ -139,9 +150,9 @@ export function formatMessage(message: Message, names: Names): string {
     case "replica-get-reply":
       return `replica-get-reply #${message.request} ${message.outcome}${message.set === undefined ? "" : ` ${formatSet(message.set, names)}`}`;
     case "coordinate-get":
-      return `coordinate-get #${message.request} ${message.key}${formatReadQuorum(message)}`;
+      return `coordinate-get #${message.request} ${message.key}${formatHops(message.hops)}${formatReadQuorum(message)}`;
     case "coordinate-put":
-      return `coordinate-put #${message.request} ${message.key} ${formatWrite(message.write, names)}`;
+      return `coordinate-put #${message.request} ${message.key}${formatHops(message.hops)} ${formatWrite(message.write, names)}`;
     case "coordinate-reply":
       return `coordinate-reply #${message.request} ${formatResult(message.result, names)}`;
     case "transfer-request":
@@ -204,6 +215,10 @@ export function formatNote(note: Note, names: Names): string {
       return `${note.what} ${note.key} for ${names.node(note.target)}`;
     case "forwarded":
       return `forwarded ${note.key} to ${names.node(note.to)}`;
+    case "coordinator-preferred":
+      return `coordinator-preferred ${note.key} ${names.node(note.node)}`;
+    case "handed-on":
+      return `handed-on ${note.key} from ${names.node(note.from)}`;
     case "hedged":
       return `hedged ${note.key} to ${names.node(note.to)}`;
     case "owners-unreachable":
@@ -235,7 +250,11 @@ export function formatNote(note: Note, names: Names): string {
     case "peer-gray":
     case "peer-down":
     case "rings-differ":
+    case "light-client":
+    case "view-stale":
       return `${note.what} ${names.node(note.peer)}`;
+    case "view-refreshed":
+      return `view-refreshed by ${names.node(note.peer)}${note.news ? " with news" : ""}`;
     case "parameters-differ":
       return `parameters-differ ${names.node(note.peer)}: ${note.difference}`;
     case "late-dropped":

@@ -30,6 +30,8 @@ export interface NetworkProfile {
   readonly latencyMs: Span;
   /** Added to each message, drawn each time. */
   readonly jitterMs: Millis;
+  /** Draws the whole way of each message, in place of the latency and what is added to it. */
+  readonly drawMs?: (prng: Prng) => Millis;
   /** Messages overtake each other within a lane. */
   readonly reordering: boolean;
   readonly lossProbability: number;
@@ -192,7 +194,9 @@ export class VirtualNetwork {
     for (let copy = 0; copy < copies; copy++) {
       const late = profile.lateProbability > 0 && prng.chance(profile.lateProbability);
       const parcel: Parcel = { from, to, generation: end.generation, late, kind: message.kind, deliver };
-      let delay = this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
+      let delay =
+        profile.drawMs?.(prng) ??
+        this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
       if (isReplicaReply(message)) delay += this.#grayness.get(from) ?? 0;
       if (delay === Infinity) return;
       if (late) delay += prng.below(profile.lateMsMax);

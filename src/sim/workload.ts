@@ -120,6 +120,7 @@ export class Callers {
   /** Default and most of r and w. */
   readonly #parameters: ClusterParameters;
   readonly #latenessMs: Millis;
+  readonly #lightShare: number;
   #stopped = false;
   #underWay = 0;
   /** Whom callers ask; undefined: whoever runs. */
@@ -132,7 +133,12 @@ export class Callers {
     checkers: Checkers,
     prng: Prng,
     workload: Workload,
-    options: { readonly parameters: ClusterParameters; readonly timerLatenessMs: Millis },
+    options: {
+      readonly parameters: ClusterParameters;
+      readonly timerLatenessMs: Millis;
+      /** Of the requests: asked of a light client, while there is one. */
+      readonly lightShare?: number;
+    },
   ) {
     this.#simulator = simulator;
     this.#history = history;
@@ -141,6 +147,7 @@ export class Callers {
     this.#workload = workload;
     this.#parameters = options.parameters;
     this.#latenessMs = options.timerLatenessMs;
+    this.#lightShare = options.lightShare ?? 0;
   }
 
   get underWay(): number {
@@ -259,7 +266,7 @@ export class Callers {
     const running = this.#askable();
     const home =
       caller.home !== undefined && running.includes(caller.home) && prng.chance(this.#workload.stickyProbability);
-    const node = home ? caller.home! : prng.pick(running);
+    const node = home ? caller.home! : this.#pickNode();
     if (node === undefined) {
       this.#think(caller);
       return;
@@ -278,15 +285,29 @@ export class Callers {
     } else this.#put(caller, node, key);
   }
 
+  /** Members that callers may ask, and all light clients. */
   #askable(): readonly NodeId[] {
+    return [...this.#members(), ...this.#simulator.lights];
+  }
+
+  #members(): readonly NodeId[] {
     const { running } = this.#simulator;
     return this.#reach === undefined ? running : running.filter((node) => this.#reach?.includes(node));
+  }
+
+  #pickNode(): NodeId | undefined {
+    const { lights } = this.#simulator;
+    const light = lights.length > 0 && this.#prng.chance(this.#lightShare);
+    return this.#prng.pick(light ? lights : this.#members());
   }
 
   /** A request that began while everything must succeed has failed. */
   #demand(strict: boolean, what: string, node: NodeId, result: ClientResult | undefined): void {
     if (!strict || result?.outcome === "got" || result?.outcome === "put") return;
-    if (result?.outcome === "failed" && result.failure.code === "too-many-siblings") return;
+    const code = result?.outcome === "failed" ? result.failure.code : undefined;
+    if (code === "too-many-siblings") return;
+    // A member does itself what others refuse to take from it; a light client cannot.
+    if (code === "overloaded" && this.#simulator.isLight(node)) return;
     throw new InvariantViolation(
       "served",
       `a healthy core did not serve a ${what} at ${this.#simulator.nameOf(node)}: ${JSON.stringify(result ?? "no answer")}`,

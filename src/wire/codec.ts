@@ -26,6 +26,7 @@ import type {
   GossipVersions,
   KnownReply,
   KnownRequest,
+  LightHello,
   Message,
   Ping,
   Pong,
@@ -46,6 +47,8 @@ import type {
   StatisticsRequest,
   TransferPage,
   TransferRequest,
+  ViewReply,
+  ViewRequest,
 } from "../core/message.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
@@ -165,6 +168,9 @@ const KIND = {
   "recent-reply": 37,
   "known-request": 25,
   "known-reply": 26,
+  "light-hello": 40,
+  "view-request": 41,
+  "view-reply": 42,
   "sizes-request": 55,
   "sizes-reply": 56,
   "statistics-request": 48,
@@ -174,6 +180,7 @@ const KIND = {
 const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
 const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "early", "hinted", "refused"];
 const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed", "moved"];
+const VIEWS: readonly ViewReply["outcome"][] = ["same", "differs", "news", "busy", "unknown"];
 const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
 const POLICIES: readonly NonNullable<ClientWrite["policy"]>[] = ["siblings", "last-write-wins"];
 const RESULTS: readonly ClientResult["outcome"][] = ["got", "put", "failed"];
@@ -242,6 +249,12 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeGossipVersions(encoder, message);
     case "gossip-news":
       return writeGossipNews(encoder, message);
+    case "light-hello":
+      return;
+    case "view-request":
+      return writeViewRequest(encoder, message);
+    case "view-reply":
+      return writeViewReply(encoder, message);
     case "replica-put":
       return writeReplicaPut(encoder, message);
     case "replica-put-reply":
@@ -313,6 +326,12 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readGossipVersions(decoder);
     case KIND["gossip-news"]:
       return readGossipNews(decoder);
+    case KIND["light-hello"]:
+      return lightHello;
+    case KIND["view-request"]:
+      return readViewRequest(decoder);
+    case KIND["view-reply"]:
+      return readViewReply(decoder);
     case KIND["replica-put"]:
       return readReplicaPut(decoder);
     case KIND["replica-put-reply"]:
@@ -407,7 +426,7 @@ function readGossipDigest(decoder: Decoder): GossipDigest {
 }
 
 /** gossip-versions: (node incarnation version)* with node ids ascending, claims? buckets? (their digests) */
-function writeGossipVersions(encoder: Encoder, message: GossipVersions): void {
+function writeGossipVersions(encoder: Encoder, message: Omit<GossipVersions, "kind">): void {
   writeCount(encoder, message.members.length);
   for (const member of inNodeOrder(message.members)) {
     writeNodeId(encoder, member.node);
@@ -460,6 +479,56 @@ function readGossipNews(decoder: Decoder): GossipNews {
   const wantsClaims = readBoolean(decoder, "whether claims are wanted");
   const wantsBuckets = readBoolean(decoder, "whether buckets are wanted");
   return { kind: "gossip-news", parameters, members, claims, buckets, wanted, wantsClaims, wantsBuckets };
+}
+
+/** light-hello: nothing */
+const lightHello: LightHello = { kind: "light-hello" };
+
+/** view-request: request digest? known? (the body of gossip-versions) */
+function writeViewRequest(encoder: Encoder, message: ViewRequest): void {
+  writeUint(encoder, message.request);
+  writeOptional(encoder, message.digest, writeUint32);
+  writeOptional(encoder, message.known, writeGossipVersions);
+}
+function readViewRequest(decoder: Decoder): ViewRequest {
+  const request = readRequest(decoder);
+  const digest = readOptional(decoder, "whether there is a ring", readRing);
+  return {
+    kind: "view-request",
+    request,
+    digest,
+    known: readOptional(decoder, "whether there are versions", (own) => {
+      const { members, claims, buckets } = readGossipVersions(own);
+      return { members, claims, buckets };
+    }),
+  };
+}
+
+/** view-reply: request digest outcome, and for "news" parameters members (present, claims)? buckets? */
+function writeViewReply(encoder: Encoder, message: ViewReply): void {
+  const { news } = message;
+  assert((message.outcome === "news") === (news !== undefined), "news goes with its outcome");
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.digest);
+  writeChoice(encoder, VIEWS, message.outcome);
+  if (news === undefined) return;
+  writeParameters(encoder, news.parameters);
+  writeMembers(encoder, news.members, news.parameters);
+  writeBoolean(encoder, news.claims !== undefined);
+  if (news.claims !== undefined) writeClaims(encoder, news.claims, news.parameters);
+  writeOptional(encoder, news.buckets, writeBuckets);
+}
+function readViewReply(decoder: Decoder): ViewReply {
+  const request = readRequest(decoder);
+  const digest = readRing(decoder);
+  const outcome = readChoice(decoder, "the outcome of a question about the view", VIEWS);
+  if (outcome !== "news") return { kind: "view-reply", request, digest, outcome, news: undefined };
+  const parameters = readParameters(decoder);
+  const members = readMembers(decoder, parameters);
+  const hasClaims = readBoolean(decoder, "whether there are claims");
+  const claims = hasClaims ? readClaims(decoder, parameters) : undefined;
+  const buckets = readOptional(decoder, "whether there are buckets", () => readBuckets(decoder, parameters.n));
+  return { kind: "view-reply", request, digest, outcome, news: { parameters, members, claims, buckets } };
 }
 
 /** replica-put: request ring ttlMs purpose key set hintFor? */
@@ -549,11 +618,12 @@ function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
   };
 }
 
-/** coordinate-get: request ring ttlMs key r? pr? */
+/** coordinate-get: request ring ttlMs hops key r? pr? */
 function writeCoordinateGet(encoder: Encoder, message: CoordinateGet): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
+  writeByte(encoder, message.hops);
   writeKey(encoder, message.key);
   writeOptional(encoder, message.r, writeUint);
   writeOptional(encoder, message.pr, writeUint);
@@ -562,23 +632,26 @@ function readCoordinateGet(decoder: Decoder): CoordinateGet {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
+  const hops = readByte(decoder, "how often it was handed on");
   const key = readKey(decoder);
   return {
     kind: "coordinate-get",
     request,
     ring,
     ttlMs,
+    hops,
     key,
     r: readOptional(decoder, "whether there is an r", readQuorum),
     pr: readOptional(decoder, "whether there is a pr", readOwnersQuorum),
   };
 }
 
-/** coordinate-put: request ring ttlMs key write */
+/** coordinate-put: request ring ttlMs hops key write */
 function writeCoordinatePut(encoder: Encoder, message: CoordinatePut): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
+  writeByte(encoder, message.hops);
   writeKey(encoder, message.key);
   writeClientWrite(encoder, message.write);
 }
@@ -586,8 +659,9 @@ function readCoordinatePut(decoder: Decoder): CoordinatePut {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
+  const hops = readByte(decoder, "how often it was handed on");
   const key = readKey(decoder);
-  return { kind: "coordinate-put", request, ring, ttlMs, key, write: readClientWrite(decoder) };
+  return { kind: "coordinate-put", request, ring, ttlMs, hops, key, write: readClientWrite(decoder) };
 }
 
 /** coordinate-reply: request ring result */

@@ -232,6 +232,7 @@ const clientResult: fc.Arbitrary<ClientResult> = fc.oneof(
 
 const header = { request: uint, ring: uint32 };
 const timed = { ...header, ttlMs: uint, key };
+const hops = fc.nat(255);
 const address = fc.string({ maxLength: 40 });
 
 const digest = fc.integer({ min: 0, max: 2 ** 52 - 1 });
@@ -302,6 +303,47 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       wantsBuckets: fc.boolean(),
     }),
   ),
+  "light-hello": record({ kind: fc.constant("light-hello") }),
+  "view-request": record({
+    kind: fc.constant("view-request"),
+    request: uint,
+    digest: fc.option(uint32, { nil: undefined }),
+    known: fc.option(
+      record({
+        members: fc
+          .uniqueArray(record({ node: nodeId, incarnation: fromOne, version: fromOne }), {
+            selector: ({ node }) => node,
+          })
+          .map((list) => list.sort((a, b) => compare(a.node, b.node))),
+        claims: fc.option(uint32, { nil: undefined }),
+        buckets: fc.option(uint32, { nil: undefined }),
+      }),
+      { nil: undefined },
+    ),
+  }),
+  "view-reply": fc.oneof(
+    record({
+      kind: fc.constant("view-reply"),
+      request: uint,
+      digest: uint32,
+      outcome: fc.constantFrom("same", "differs", "busy", "unknown"),
+      news: fc.constant(undefined),
+    }),
+    parameters.chain((fixed) =>
+      record({
+        kind: fc.constant("view-reply"),
+        request: uint,
+        digest: uint32,
+        outcome: fc.constant("news"),
+        news: record({
+          parameters: fc.constant(fixed),
+          members: members(fixed),
+          claims: fc.option(claims(fixed), { nil: undefined }),
+          buckets: fc.option(buckets(fixed.n), { nil: undefined }),
+        }),
+      }),
+    ),
+  ),
   "replica-put": record({
     kind: fc.constant("replica-put"),
     ...timed,
@@ -335,8 +377,8 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       set: fc.constant(undefined),
     }),
   ),
-  "coordinate-get": record({ kind: fc.constant("coordinate-get"), ...timed, r: quorum, pr: ownersQuorum }),
-  "coordinate-put": record({ kind: fc.constant("coordinate-put"), ...timed, write: clientWrite }),
+  "coordinate-get": record({ kind: fc.constant("coordinate-get"), ...timed, hops, r: quorum, pr: ownersQuorum }),
+  "coordinate-put": record({ kind: fc.constant("coordinate-put"), ...timed, hops, write: clientWrite }),
   "coordinate-reply": record({ kind: fc.constant("coordinate-reply"), ...header, result: clientResult }),
   "transfer-request": record({
     kind: fc.constant("transfer-request"),
