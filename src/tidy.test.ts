@@ -99,6 +99,8 @@ const CORE_MECHANISMS = [
   "opening",
   "peer-limits",
   "put-coordinator",
+  "reap-watch",
+  "reaping",
   "replica",
   "scrub",
   "survey",

@@ -121,6 +121,11 @@ export interface Config {
   readonly antiEntropyMs: Millis;
   /** A page of this node's own records is read this often, to see whether they are sound and counted right. */
   readonly scrubMs: Millis;
+  /**
+   * A record that this node has seen to be nothing but tombstones for so long is reaped once there is proof that nothing older of the key is left; see
+   * `reaping.ts`, which says what that rests on. Infinity, the default: tombstones are kept. All members must have it on, or nothing is reaped.
+   */
+  readonly reapAfterMs: Millis;
   /** Links kept by wish of the node. */
   readonly linksMax: number;
   /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
@@ -169,6 +174,7 @@ export const defaultConfig: Config = {
   rebalanceAfterMs: 1_000,
   antiEntropyMs: 10_000,
   scrubMs: 10_000,
+  reapAfterMs: Number.POSITIVE_INFINITY,
   linksMax: 64,
   requestsMax: 10_000,
   peerRequestsPerSecond: 10_000,

@@ -54,6 +54,7 @@ class Fixture {
     this.detector = new FailureDetector(surroundings, 3, {
       up: (node) => this.events.push(`up ${Number.parseInt(node, 16)}`),
       down: (node) => this.events.push(`down ${Number.parseInt(node, 16)}`),
+      renewed: () => this.events.push("renewed"),
       wanted: () => this.wanted,
     });
     this.detector.onTimer();
@@ -65,7 +66,7 @@ class Fixture {
       this.now = Math.min(until, this.timers.earliest() ?? until);
       while (this.timers.expire(this.now) !== undefined) this.detector.onTimer();
       for (const [to, message] of this.sent("ping"))
-        if (answering.includes(to)) this.detector.onPong(to, { kind: "pong", sequence: message.sequence, epoch: 77 });
+        if (answering.includes(to)) this.detector.onPong(to, 0, { kind: "pong", sequence: message.sequence, epoch: 77 });
     }
   }
 
@@ -82,7 +83,7 @@ class Fixture {
 
   up(node: NodeId, epoch = 77): void {
     this.detector.onConnected(node);
-    this.detector.onPing(node, { kind: "ping", sequence: 1, epoch });
+    this.detector.onPing(node, 0, { kind: "ping", sequence: 1, epoch });
   }
 
   epochSentTo(node: NodeId): number {
@@ -100,7 +101,7 @@ describe("opinions", () => {
   test("a link alone is not up; a greeting makes it so", () => {
     f.detector.onConnected(peer);
     expect(f.detector.reachable(peer)).toBe(false);
-    f.detector.onPing(peer, { kind: "ping", sequence: 1, epoch: 5 });
+    f.detector.onPing(peer, 0, { kind: "ping", sequence: 1, epoch: 5 });
     expect(f.detector.reachable(peer)).toBe(true);
     expect(f.detector.epochOf(peer)).toBe(5);
     expect(f.events).toEqual(["up 2"]);
@@ -165,7 +166,7 @@ describe("epochs", () => {
 
   test("a late ping does not take back a newer greeting", () => {
     f.up(peer, 80);
-    f.detector.onPing(peer, { kind: "ping", sequence: 1, epoch: 79 });
+    f.detector.onPing(peer, 0, { kind: "ping", sequence: 1, epoch: 79 });
     expect(f.detector.epochOf(peer)).toBe(80);
   });
 

@@ -6,6 +6,7 @@
  * higher (version, node id) wins. Unreachable is not departed: nothing here changes because somebody does not answer (section 4.8.1).
  */
 
+import { hash52 } from "../base/hash52.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { NodeId, Partition } from "./identifiers.ts";
 
@@ -71,6 +72,11 @@ export function memberOf(view: View, node: NodeId): Member | undefined {
     else high = middle - 1;
   }
   return undefined;
+}
+
+/** Equal for views with the same members, and, but for chance (2^-52), only for them. */
+export function membersDigest(view: View): number {
+  return hash52(view.members.map((member) => member.node).join());
 }
 
 export function holds(member: Member, partition: Partition): boolean {

@@ -29,12 +29,14 @@ import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
-import type { View } from "./membership.ts";
+import { type View, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
 import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
+import { ReapWatch } from "./reap-watch.ts";
+import { Reaping, type ReapingView } from "./reaping.ts";
 import { Replica } from "./replica.ts";
 import type { PreferenceList } from "./ring.ts";
 import { Scrub } from "./scrub.ts";
@@ -77,6 +79,8 @@ export interface NodeView {
   readonly owed: number;
   /** Partitions held and not answered for yet. */
   readonly unopened: number;
+  /** Tombstones, and what keeps them from being reaped. */
+  readonly reaping: ReapingView;
   /** Requests under way here. */
   readonly requests: number;
   /** Sizes of every queue, map and table, for the bounds test. */
@@ -119,6 +123,8 @@ export class DynamoNode {
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
   readonly #scrub: Scrub;
+  readonly #reaping: Reaping;
+  readonly #reapWatch: ReapWatch;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
   readonly #limits: PeerLimits;
@@ -149,7 +155,7 @@ export class DynamoNode {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
     });
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, (key) => this.#reapWatch.touched(key));
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, {
       mint: (key, write, place, request) => {
@@ -185,6 +191,7 @@ export class DynamoNode {
     this.#detector = new FailureDetector(surroundings, this.#belonging.incarnation, {
       up: (peer) => this.#peerUp(peer),
       down: (peer) => this.#peerDown(peer),
+      renewed: () => this.#reapWatch.onRenewed(),
       wanted: () =>
         (this.#belonging.ring?.view.members ?? []).map((member) => member.node).filter((node) => node !== this.#id),
     });
@@ -226,6 +233,25 @@ export class DynamoNode {
     });
     this.#scrub = new Scrub(surroundings, this.#forest, {
       ...ofLeaves,
+    });
+    this.#reapWatch = new ReapWatch(surroundings, {
+      readRecord: (key, watch) => this.#replica.readRecord(key, { kind: "reap-watch", watch, key }),
+      isIdle: (key) => this.#isIdle(key),
+      renewEpochs: () => this.#detector.renewEpochs(),
+      reap: ({ key, digest }) => this.#replica.reap(key, digest),
+      answer: (to, message) => {
+        if (to !== this.#id) this.#send(to, message, "background");
+        else if (message.kind === "reap-watch-reply") this.#reaping.onWatchReply(to, message);
+        else this.#reaping.onProofReply(to, message);
+      },
+    });
+    this.#reaping = new Reaping(surroundings, {
+      ask: (to, message) => {
+        if (to !== this.#id) this.#send(to, message, "background");
+        else if (message.kind === "reap-watch-request") this.#reapWatch.onWatchRequest(to, message);
+        else if (message.kind === "reap-proof-request") this.#reapWatch.onProofRequest(to, message);
+        else this.#reapWatch.onDrop(message);
+      },
     });
   }
 
@@ -274,6 +300,7 @@ export class DynamoNode {
       transfers: this.#transfer.progress,
       owed: this.#transfer.owed().length,
       unopened: this.#belonging.unopened.size,
+      reaping: this.#reaping.view,
       requests: this.#callers.size,
       sizes: {
         keys,
@@ -292,6 +319,8 @@ export class DynamoNode {
         listings: this.#treeSource.size,
         turns: this.#antiEntropy.size,
         corrections: this.#scrub.size,
+        tombstones: this.#reaping.size,
+        watches: this.#reapWatch.size,
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
         limited: this.#limits.size,
@@ -333,6 +362,8 @@ export class DynamoNode {
       treeSource: this.#treeSource.memory,
       antiEntropy: this.#antiEntropy.memory,
       scrub: this.#scrub.memory,
+      reaping: this.#reaping.memory,
+      reapWatch: this.#reapWatch.memory,
       survey: this.#survey.memory,
       limits: this.#limits.memory,
     };
@@ -487,6 +518,8 @@ export class DynamoNode {
         return this.#antiEntropy.onTimer();
       case "scrub":
         return this.#scrub.onTimer();
+      case "reap":
+        return this.#reaping.onTimer();
       case "scrub-doubt":
         return this.#scrub.onDoubtTimer();
       case "rebalance":
@@ -533,6 +566,9 @@ export class DynamoNode {
       case "fetch":
         this.#treeSource.onCompletion(completion);
         break;
+      case "reap-watch":
+        this.#reapWatch.onCompletion(completion);
+        break;
       case "nobody":
         break;
       default:
@@ -559,9 +595,19 @@ export class DynamoNode {
       this.#source.onScanned(ticket, entries, done) ||
       this.#treeSource.onScanned(ticket, entries, done) ||
       this.#exchange.onScanned(ticket, entries, done) ||
-      this.#scrub.onScanned(ticket, entries, done) ||
+      this.#onScrubbed(ticket, entries, done) ||
       this.#handOver.onScanned(ticket, entries, done);
     if (known) this.#maybeReady();
+  }
+
+  #onScrubbed(
+    ticket: Ticket,
+    entries: readonly { readonly address: string; readonly record: ReadRecord }[],
+    done: boolean,
+  ): boolean {
+    const scrubbed = this.#scrub.onScanned(ticket, entries, done);
+    if (scrubbed) this.#reaping.onSeen(entries);
+    return scrubbed;
   }
 
   #onStorageFailed(ticket: Ticket, reason: string): void {
@@ -662,6 +708,7 @@ export class DynamoNode {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
+    if (what.kind === "get") this.#reapWatch.touched(what.key);
     this.#bookkeeping.count("coordinated");
     if (!list.counted.includes(this.#id) && !list.owners.includes(this.#id)) this.#bookkeeping.count("stood-in");
     if (what.kind === "get") this.#gets.start(request, what.key, what.r ?? parameters.r, parameters.n, list, timeoutMs);
@@ -696,11 +743,11 @@ export class DynamoNode {
   #onMessage(from: NodeId, epoch: Epoch, message: Message): void {
     if (this.#phase === "starting") return;
     if (message.kind === "ping") {
-      this.#detector.onPing(from, message);
+      this.#detector.onPing(from, epoch, message);
       return;
     }
     if (message.kind === "pong") {
-      this.#detector.onPong(from, message);
+      this.#detector.onPong(from, epoch, message);
       return;
     }
     if (!this.#detector.accepts(from, epoch)) {
@@ -794,6 +841,21 @@ export class DynamoNode {
         break;
       case "fetch-reply":
         this.#exchange.onFetchReply(from, message);
+        break;
+      case "reap-watch-request":
+        this.#reapWatch.onWatchRequest(from, message);
+        break;
+      case "reap-watch-reply":
+        this.#reaping.onWatchReply(from, message);
+        break;
+      case "reap-proof-request":
+        this.#reapWatch.onProofRequest(from, message);
+        break;
+      case "reap-proof-reply":
+        this.#reaping.onProofReply(from, message);
+        break;
+      case "reap-drop":
+        this.#reapWatch.onDrop(message);
         break;
       case "statistics-request": {
         const statistics = this.#bookkeeping.snapshot();
@@ -894,9 +956,27 @@ export class DynamoNode {
   #onReplicaGet(from: NodeId, { key, request, ring, ttlMs, counts }: ReplicaGet): void {
     const epoch = this.#epochOf(from);
     const origin = { kind: "peer", from, epoch, request, until: this.#now + ttlMs, ring, hinted: false } as const;
-    if (counts && !this.#mayAnswer(key))
+    if ((counts && !this.#mayAnswer(key)) || this.#isStranger(from))
       this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
     else this.#replica.read(key, origin);
+  }
+
+  /** One of whom this node has not heard that it is a member is not asked when tombstones are reaped: it gets no record that it could give back. */
+  #isStranger(node: NodeId): boolean {
+    const view = this.#belonging.ring?.view;
+    return this.#config.reapAfterMs < Number.POSITIVE_INFINITY && (view === undefined || memberOf(view, node) === undefined);
+  }
+
+  /** Nothing is under way here that could have a record of the key in hand, and no hint of it is kept; see `reap-watch.ts`. */
+  #isIdle(key: Key): boolean {
+    return (
+      this.#replica.isIdle(key) &&
+      !this.#puts.concerns(key) &&
+      !this.#gets.concerns(key) &&
+      !this.#handoff.concerns(key) &&
+      !this.#treeSource.concerns(key) &&
+      !this.#source.concerns(this.#partitionOf(key))
+    );
   }
 
   /** A get that is coordinated here asks this node as it would another. */
@@ -998,6 +1078,7 @@ export class DynamoNode {
     this.#handoff.onPeerDown(peer);
     this.#transfer.onPeerDown(peer);
     this.#opening.onPeerDown(peer);
+    this.#reaping.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
     this.#survey.onPeerDown(peer);

@@ -35,6 +35,11 @@ export type Origin =
       readonly session: number;
       readonly key: Key;
     }
+  | /** What somebody asked to be watched; see `reap-watch.ts`. */ {
+      readonly kind: "reap-watch";
+      readonly watch: string;
+      readonly key: Key;
+    }
   | /** Nobody waits for it. */ { readonly kind: "nobody" };
 
 /** "moved": the key's partition is this node's no more. */

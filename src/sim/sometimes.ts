@@ -47,7 +47,9 @@ export const sometimesPoints = [
   "stand-in coordinated",
   "storage failed",
   "three siblings merged",
+  "reaping blocked",
   "tombstone read",
+  "tombstone reaped",
   "tree exchange failed",
   "trees evened out",
   "write kept by one who does not count",
@@ -157,6 +159,10 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "ring views differed";
     case "exchanged":
       return "trees evened out";
+    case "tombstone-reaped":
+      return "tombstone reaped";
+    case "reap-blocked":
+      return "reaping blocked";
     case "leaf-corrected":
       return "leaf corrected";
     case "partition-opened":

@@ -154,6 +154,14 @@ export function formatMessage(message: Message, names: Names): string {
       return `fetch-request #${message.request} ${message.keys.join(", ")}`;
     case "fetch-reply":
       return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
+    case "reap-watch-request":
+      return `reap-watch-request #${message.request} ${message.records.map(({ key }) => key).join(", ")}`;
+    case "reap-watch-reply":
+    case "reap-proof-reply":
+      return `${message.kind} #${message.request} quiet=${message.quiet.length}`;
+    case "reap-drop":
+      return `reap-drop ${message.records.map(({ key }) => key).join(", ")}`;
+    case "reap-proof-request":
     case "statistics-request":
     case "statistics-reply":
       return `${message.kind} #${message.request}`;
@@ -186,6 +194,12 @@ export function formatNote(note: Note, names: Names): string {
       return `damaged ${note.key}`;
     case "exchanged":
       return `exchanged ${note.records} records with ${names.node(note.peer)}`;
+    case "tombstone-reaped":
+      return `tombstone-reaped ${note.key} ${formatClock(note.clock, names)}`;
+    case "epochs-renewed":
+      return "epochs-renewed";
+    case "reap-blocked":
+      return `reap-blocked by ${names.node(note.by)}, ${note.why}`;
     case "leaf-corrected":
       return `leaf-corrected ${note.leaf}`;
     case "many-siblings":

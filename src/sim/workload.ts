@@ -281,7 +281,7 @@ export class Callers {
         if (result?.outcome === "got") {
           this.#checkers.judge(key, result.set, node, "answers with");
           this.#checkStrictRead(node, key, options.r ?? this.#parameters.r, result, strictlyDue);
-          if (due !== undefined && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
+          if (due?.reaped === false && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
         } else this.counts.getsFailed++;
         this.#demand(strict, `get of ${key}`, node, result);
         done(result);
@@ -295,7 +295,7 @@ export class Callers {
     if (history.lastWriteWins) return undefined;
     for (let i = history.operations.length - 1; i >= 0; i--) {
       const operation = history.operations[i]!;
-      if (operation.acknowledged !== undefined && !operation.forgiven) return operation;
+      if (operation.acknowledged !== undefined && !operation.forgiven && !operation.reaped) return operation;
     }
     return undefined;
   }
@@ -412,8 +412,8 @@ export class Callers {
     if (needed !== quorumOf(r, n, counted) || answered.length + silent.length !== counted) return;
     const history = this.#history.of(key);
     const missed = due.find(
-      ({ acknowledged, copiesLost, forgiven }, i) =>
-        !forgiven && copiesLost === 0 && (acknowledged?.strict ?? 0) + r > n && !history.shows(result.set, due[i]!),
+      ({ acknowledged, copiesLost, forgiven, reaped }, i) =>
+        !forgiven && !reaped && copiesLost === 0 && (acknowledged?.strict ?? 0) + r > n && !history.shows(result.set, due[i]!),
     );
     if (missed === undefined) return;
     throw new InvariantViolation(
