@@ -66,7 +66,8 @@ class Fixture {
       this.now = Math.min(until, this.timers.earliest() ?? until);
       while (this.timers.expire(this.now) !== undefined) this.detector.onTimer();
       for (const [to, message] of this.sent("ping"))
-        if (answering.includes(to)) this.detector.onPong(to, 0, { kind: "pong", sequence: message.sequence, epoch: 77 });
+        if (answering.includes(to))
+          this.detector.onPong(to, 0, { kind: "pong", sequence: message.sequence, epoch: 77 });
     }
   }
 

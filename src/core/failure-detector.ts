@@ -229,7 +229,8 @@ export class FailureDetector {
 
   #judgeRenewal(): void {
     if (!this.#renewing) return;
-    for (const { linked, ourEpoch, oldestEpoch } of this.#peers.values()) if (linked && ourEpoch !== oldestEpoch) return;
+    for (const { linked, ourEpoch, oldestEpoch } of this.#peers.values())
+      if (linked && ourEpoch !== oldestEpoch) return;
     this.#renewing = false;
     this.#do.renewed();
   }

@@ -964,7 +964,9 @@ export class DynamoNode {
   /** One of whom this node has not heard that it is a member is not asked when tombstones are reaped: it gets no record that it could give back. */
   #isStranger(node: NodeId): boolean {
     const view = this.#belonging.ring?.view;
-    return this.#config.reapAfterMs < Number.POSITIVE_INFINITY && (view === undefined || memberOf(view, node) === undefined);
+    return (
+      this.#config.reapAfterMs < Number.POSITIVE_INFINITY && (view === undefined || memberOf(view, node) === undefined)
+    );
   }
 
   /** Nothing is under way here that could have a record of the key in hand, and no hint of it is kept; see `reap-watch.ts`. */

@@ -19,7 +19,14 @@ import type { DvvSet } from "./dvvset.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import { membersDigest } from "./membership.ts";
 import { recordDigest } from "./merkle-forest.ts";
-import type { ReapDrop, ReapProofReply, ReapProofRequest, ReapWatchReply, ReapWatchRequest, ReapedRecord } from "./message.ts";
+import type {
+  ReapDrop,
+  ReapProofReply,
+  ReapProofRequest,
+  ReapWatchReply,
+  ReapWatchRequest,
+  ReapedRecord,
+} from "./message.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
 const WATCHES_MAX = 64;

@@ -33,7 +33,14 @@ import type { ReadRecord } from "./effect.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import { membersDigest } from "./membership.ts";
 import { type Digest, recordDigest } from "./merkle-forest.ts";
-import type { ReapDrop, ReapProofReply, ReapProofRequest, ReapWatchReply, ReapWatchRequest, ReapedRecord } from "./message.ts";
+import type {
+  ReapDrop,
+  ReapProofReply,
+  ReapProofRequest,
+  ReapWatchReply,
+  ReapWatchRequest,
+  ReapedRecord,
+} from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const CANDIDATES_MAX = 4_096;

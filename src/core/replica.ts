@@ -23,7 +23,18 @@
 
 import { assert } from "../base/assert.ts";
 import { hintAddress, positionOf, recordAddress } from "./address.ts";
-import { type Clock, type DvvSet, EMPTY, counterOf, covers, equal, isDeleted, joinClocks, sync, update } from "./dvvset.ts";
+import {
+  type Clock,
+  type DvvSet,
+  EMPTY,
+  counterOf,
+  covers,
+  equal,
+  isDeleted,
+  joinClocks,
+  sync,
+  update,
+} from "./dvvset.ts";
 import type { ReadRecord, RecordRead, StoredRecord, Write } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
 import { type Digest, type Leaf, type MerkleForest, leafOf, recordDigest, subtractDigests } from "./merkle-forest.ts";

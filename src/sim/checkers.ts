@@ -163,8 +163,7 @@ export class Checkers {
           break;
         case "send": {
           const { message } = effect;
-          if (message.kind === "ping" || message.kind === "pong")
-            this.#onTold(node, effect.to, message.epoch, gently);
+          if (message.kind === "ping" || message.kind === "pong") this.#onTold(node, effect.to, message.epoch, gently);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
           else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
@@ -241,7 +240,13 @@ export class Checkers {
     if (history !== undefined && store === "records" && after === null) this.#checkReaped(history, node, before.set);
     if (history === undefined || history.lastWriteWins) return;
     for (const operation of history.operations) {
-      if (operation.reaped || operation.acknowledged === undefined || operation.forgiven || !history.shows(before.set, operation)) continue;
+      if (
+        operation.reaped ||
+        operation.acknowledged === undefined ||
+        operation.forgiven ||
+        !history.shows(before.set, operation)
+      )
+        continue;
       // The disk has let go already: what is left is what counts.
       const left = this.copies(operation);
       if (left + operation.copiesLost >= operation.acknowledged.needed) continue;

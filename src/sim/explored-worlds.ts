@@ -317,9 +317,13 @@ export const exploredWorlds: readonly NamedWorld[] = [
     ...two,
     ...reaping(a),
     name: "reap-beside-old-contexts",
-    about: "a tombstone is reaped while callers write the key again with the context of the delete, read before or after",
+    about:
+      "a tombstone is reaped while callers write the key again with the context of the delete, read before or after",
     prepared: [put(a), put(b), get(a), erase(a, { replacing: true })],
-    clients: [[get(b), change(b)], [get(a), change(a)]],
+    clients: [
+      [get(b), change(b)],
+      [get(a), change(a)],
+    ],
     faults: [timeToReap],
   },
   {
@@ -334,7 +338,8 @@ export const exploredWorlds: readonly NamedWorld[] = [
     ...two,
     ...reaping(a),
     name: "reap-and-late-reply",
-    about: "a read is answered with the value; it is deleted and reaped, and the answer arrives once more, however late",
+    about:
+      "a read is answered with the value; it is deleted and reaped, and the answer arrives once more, however late",
     prepared: [put(a)],
     clients: [[get(b)], [get(a), erase(a, { replacing: true })]],
     faults: [{ kind: "repeat", from: a, to: b }, timeToReap],
@@ -404,6 +409,22 @@ export const exploredWorlds: readonly NamedWorld[] = [
     about: "a hint of what was deleted is kept by one who is no owner, while the owners have the tombstone",
     clients: [[put(a), erase(a, { replacing: true })]],
     faults: [{ kind: "cut", links: [[a, b]] }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-beside-a-slow-put",
+    about: "the tombstone is everywhere, while its coordinator still waits for an answer to the put that was deleted",
+    clients: [[put(a, { w: 1 }), erase(a, { w: 1, replacing: true })]],
+    faults: [{ kind: "cut", links: [[a, b]] }, timeToReap],
+  },
+  {
+    ...pair,
+    ...reaping(a),
+    name: "reap-and-late-hint",
+    about: "a hint of what was deleted is sent to one who is no owner, and arrives once more, however late",
+    clients: [[put(a, { w: 1 }), erase(a, { w: 1, replacing: true })]],
+    faults: [{ kind: "cut", links: [[a, b]] }, { kind: "repeat", from: a, to: c }, timeToReap],
   },
   {
     ...three,

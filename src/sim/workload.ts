@@ -413,7 +413,11 @@ export class Callers {
     const history = this.#history.of(key);
     const missed = due.find(
       ({ acknowledged, copiesLost, forgiven, reaped }, i) =>
-        !forgiven && !reaped && copiesLost === 0 && (acknowledged?.strict ?? 0) + r > n && !history.shows(result.set, due[i]!),
+        !forgiven &&
+        !reaped &&
+        copiesLost === 0 &&
+        (acknowledged?.strict ?? 0) + r > n &&
+        !history.shows(result.set, due[i]!),
     );
     if (missed === undefined) return;
     throw new InvariantViolation(

@@ -349,7 +349,11 @@ export class Turn implements Watched {
       const { needed, counted } = result.report;
       for (const id of state.mustSee) {
         const operation = ofKey.byId.get(id)!;
-        if (!operation.reaped && operation.acknowledged!.needed + needed > counted && !ofKey.shows(result.set, operation))
+        if (
+          !operation.reaped &&
+          operation.acknowledged!.needed + needed > counted &&
+          !ofKey.shows(result.set, operation)
+        )
           throw new InvariantViolation(
             "read-your-writes",
             `a get of ${key} does not show a put acknowledged before it`,
