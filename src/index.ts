@@ -2,7 +2,8 @@
 
 export type * from "./api.ts";
 export { InvalidClusterOptionsError, newCluster, openStore, parseSecret } from "./store.ts";
-export { json } from "./bucket.ts";
+export { json, mergeOf } from "./bucket.ts";
+export type { BucketProperties } from "./core/buckets.ts";
 export { type ClusterParameters, defaultParameters } from "./core/config.ts";
 export type { Dot, Sibling } from "./core/dvvset.ts";
 export type {
@@ -15,6 +16,7 @@ export type {
 } from "./core/statistics.ts";
 export type { RequestReport } from "./core/message.ts";
 export {
+  InvalidBucketError,
   InvalidContextError,
   InvalidKeyError,
   InvalidOperationError,
@@ -29,6 +31,7 @@ export {
   StorageError,
   TabringError,
   TooManySiblingsError,
+  UnknownMergeError,
   UnknownMessageError,
   ValueTooLargeError,
   WrongSecretError,

@@ -8,11 +8,13 @@
 import type {
   Bucket,
   BucketOptions,
+  BucketSettings,
   Canary,
   ClusterStatistics,
   FaultControls,
   GetOptions,
   GetResult,
+  Merge,
   NodeInfo,
   OpenStoreOptions,
   PreferenceEntry,
@@ -23,6 +25,7 @@ import type {
   StoreStatus,
 } from "./api.ts";
 import { partitionOf, positionOf } from "./core/address.ts";
+import { type BucketEntry, bucketNamed } from "./core/buckets.ts";
 import {
   type ClusterParameters,
   configFault,
@@ -89,6 +92,7 @@ export interface StoreParts {
   /** See `Config`. */
   readonly expects?: Partial<ClusterParameters> | undefined;
   readonly durability?: "relaxed" | "strict" | undefined;
+  readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Runs once when the store is closed, last. */
   readonly onClosed?: () => void | Promise<void>;
 }
@@ -191,9 +195,12 @@ export class TabringStore implements Store {
 
   async #get(key: string | Uint8Array, options: GetOptions, whose = callersKey): Promise<GetResult> {
     const parsed = whose(key);
-    const r = checkQuorum("r", options.r, this.#n());
+    const quorum = {
+      r: checkQuorum("r", options.r, this.#n()),
+      pr: checkQuorum("pr", options.pr, this.#n()),
+    };
     this.#demandOpen();
-    const { set, first, report } = await this.#driver.get(parsed, r, options.timeoutMs, options.signal);
+    const { set, first, report } = await this.#driver.get(parsed, quorum, options.timeoutMs, options.signal);
     const context = encodeContext({ key: parsed, clock: set.clock, first });
     if (set.siblings.length > 1) this.#emit("siblings", { key: parsed, siblings: set.siblings.length });
     const values = set.siblings.flatMap(({ value }) => (value === null ? [] : [value]));
@@ -209,7 +216,23 @@ export class TabringStore implements Store {
   }
 
   bucket<Value>(name: string, options: BucketOptions<Value>): Bucket<Value> {
-    return makeBucket(this, name, options);
+    return makeBucket(this, name, options, {
+      policyOf: (bucket) => bucketNamed(this.buckets(), bucket)?.properties.policy,
+      mergeNamed: (merge) => {
+        const { merges = {} } = this.#parts;
+        return Object.hasOwn(merges, merge) ? merges[merge] : undefined;
+      },
+    });
+  }
+
+  async setBucket(name: string, settings: BucketSettings): Promise<void> {
+    this.#demandOpen();
+    const { r, w, pr, pw, dw, policy = "siblings" } = settings;
+    await this.#driver.setBucket(name, { r, w, pr, pw, dw, policy });
+  }
+
+  buckets(): readonly BucketEntry[] {
+    return this.#driver.view?.buckets ?? [];
   }
 
   nodes(): readonly NodeInfo[] {
@@ -372,6 +395,7 @@ export class TabringStore implements Store {
     const parsed = whose(key);
     checkValue(value);
     const w = checkQuorum("w", options.w, this.#n());
+    const pw = checkQuorum("pw", options.pw, this.#n());
     const operation =
       options.operation === undefined
         ? (toHex(this.#parts.random(16)) as OperationId)
@@ -387,7 +411,8 @@ export class TabringStore implements Store {
         operation,
         at: this.#parts.clock.wall(),
         w,
-        policy: options.policy ?? "siblings",
+        pw,
+        policy: options.policy,
       },
       context?.first,
       options.timeoutMs,
@@ -610,6 +635,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       capacity: options.capacity,
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
+      merges: options.merges,
       onClosed: async () => {
         stopping.abort();
         await identity.release();

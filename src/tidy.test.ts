@@ -65,11 +65,13 @@ const DOORS: readonly { readonly from: string; readonly may: readonly string[]; 
 /** The tiers of the core: values know only values, a mechanism knows values and no other mechanism, the node knows all. */
 const CORE_VALUES = [
   "address",
+  "buckets",
   "config",
   "dvvset",
   "effect",
   "errors",
   "event",
+  "hedging",
   "hint-index",
   "identifiers",
   "leaf-reading",
@@ -78,6 +80,8 @@ const CORE_VALUES = [
   "message",
   "placement",
   "quorum",
+  "reply-times",
+  "request-defaults",
   "ring",
   "statistics",
   "surroundings",
