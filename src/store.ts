@@ -92,6 +92,8 @@ export interface StoreParts {
   /** See `Config`. */
   readonly expects?: Partial<ClusterParameters> | undefined;
   readonly durability?: "relaxed" | "strict" | undefined;
+  /** See `Config`. */
+  readonly reapAfterMs?: number | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Runs once when the store is closed, last. */
   readonly onClosed?: () => void | Promise<void>;
@@ -113,6 +115,8 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "peer-down",
   "hint-kept",
   "hint-delivered",
+  "tombstone-reaped",
+  "reap-blocked",
   "partition-held",
   "partition-dropped",
   "storage-failed",
@@ -138,7 +142,10 @@ export class TabringStore implements Store {
       zone: parts.zone,
       capacity: parts.capacity ?? defaultConfig.capacity,
       expects: parts.expects ?? defaultConfig.expects,
+      reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
     };
+    // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
+    const reaps = config.reapAfterMs < Number.POSITIVE_INFINITY;
     this.#driver = new Driver({
       id: parts.node,
       config,
@@ -146,7 +153,7 @@ export class TabringStore implements Store {
       transport: parts.transport,
       clock: parts.clock,
       random: parts.random,
-      durability: parts.durability ?? "relaxed",
+      durability: reaps ? "strict" : (parts.durability ?? "relaxed"),
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
         if (STATUS_NOTES.has(note.what)) this.#queueStatus();
@@ -530,6 +537,8 @@ function statusOf(
     members: keepers.length,
     reachable,
     hintsOwed: node?.hintsOwed ?? 0,
+    tombstones: node?.reaping.tombstones ?? 0,
+    tombstonesKeptBy: node?.reaping.blockedBy ?? [],
     partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
@@ -635,6 +644,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       capacity: options.capacity,
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
+      reapAfterMs: options.reapAfterMs,
       merges: options.merges,
       onClosed: async () => {
         stopping.abort();

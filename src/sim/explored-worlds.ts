@@ -431,7 +431,17 @@ export const exploredWorlds: readonly NamedWorld[] = [
     name: "reap-and-late-hint",
     about: "a hint of what was deleted is sent to one who is no owner, and arrives once more, however late",
     clients: [[put(a, { w: 1 }), erase(a, { w: 1, replacing: true })]],
-    faults: [{ kind: "cut", links: [[a, b]] }, { kind: "repeat", from: a, to: c }, timeToReap],
+    faults: [
+      {
+        kind: "cut",
+        links: [
+          [a, b],
+          [b, c],
+        ],
+      },
+      { kind: "repeat", from: a, to: c },
+      timeToReap,
+    ],
   },
   {
     ...three,
