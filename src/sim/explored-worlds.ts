@@ -26,8 +26,9 @@ const two = { members: 2, parameters: { ...parameters, n: 2 } };
  */
 const REAP_MS = 100;
 const NEVER_MS = 1e9;
-const reaping = (first: Place) => ({
+const reaping = (first: Place, more: Partial<Config> = {}) => ({
   configOf: (place: Place): Partial<Config> => ({
+    ...more,
     reapAfterMs: 0,
     scrubMs: place === first ? REAP_MS : NEVER_MS,
     gossipMs: NEVER_MS,
@@ -427,21 +428,11 @@ export const exploredWorlds: readonly NamedWorld[] = [
   },
   {
     ...pair,
-    ...reaping(a),
+    ...reaping(a, { hintScanMs: REAP_MS }),
     name: "reap-and-late-hint",
     about: "a hint of what was deleted is sent to one who is no owner, and arrives once more, however late",
     clients: [[put(a, { w: 1 }), erase(a, { w: 1, replacing: true })]],
-    faults: [
-      {
-        kind: "cut",
-        links: [
-          [a, b],
-          [b, c],
-        ],
-      },
-      { kind: "repeat", from: a, to: c },
-      timeToReap,
-    ],
+    faults: [{ kind: "cut", links: [[a, b]] }, { kind: "repeat", from: a, to: c }, timeToReap],
   },
   {
     ...three,
