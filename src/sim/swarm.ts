@@ -52,6 +52,8 @@ const BOUNDS_MS: Millis = 5_000;
 const QUIET_MS: Millis = 10_000;
 /** Keys that are written and read back at the end. */
 const READ_BACK_KEYS = 12;
+/** Where tombstones are reaped there should be some. */
+const DELETES_WITH_REAPING = 0.4;
 const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
@@ -230,10 +232,12 @@ class SeedRun {
   #drawnWorkload(prng: Prng): Workload {
     const { without = [], callersMax = Infinity } = this.#options;
     const drawn = drawWorkload(prng, this.#plan.large);
+    const reaps = this.#plan.config.reapAfterMs < Number.POSITIVE_INFINITY;
     return {
       ...drawn,
       callers: Math.min(drawn.callers, callersMax),
       chainProbability: without.includes("chained-puts") ? 0 : drawn.chainProbability,
+      deleteProbability: reaps ? Math.max(drawn.deleteProbability, DELETES_WITH_REAPING) : drawn.deleteProbability,
     };
   }
 
