@@ -165,6 +165,32 @@ describe("epochs", () => {
     expect(f.detector.accepts(peer, second)).toBe(true);
   });
 
+  test("epochs are renewed gently: the one before is over when the peer uses the new one, and then it is told", () => {
+    f.up(peer);
+    const before = f.epochSentTo(peer);
+    f.events.length = 0;
+    f.detector.renewEpochs();
+    const renewed = f.epochSentTo(peer);
+    expect(renewed).toBeGreaterThan(before);
+    expect(f.detector.accepts(peer, before)).toBe(true);
+    expect(f.events).toEqual([]);
+    f.detector.onPong(peer, renewed, { kind: "pong", sequence: 9, epoch: 77 });
+    expect(f.events).toEqual(["renewed"]);
+    expect(f.detector.accepts(peer, before)).toBe(false);
+    expect(f.detector.accepts(peer, renewed)).toBe(true);
+  });
+
+  test("a link that is lost is no hindrance to a renewal, nor is there one without links", () => {
+    f.detector.renewEpochs();
+    expect(f.events).toEqual(["renewed"]);
+    f.up(peer);
+    f.events.length = 0;
+    f.detector.renewEpochs();
+    expect(f.events).toEqual([]);
+    f.detector.onLost(peer);
+    expect(f.events).toContain("renewed");
+  });
+
   test("a late ping does not take back a newer greeting", () => {
     f.up(peer, 80);
     f.detector.onPing(peer, 0, { kind: "ping", sequence: 1, epoch: 79 });
