@@ -476,7 +476,12 @@ export const mutants: readonly Mutant[] = [
     file: "core/failure-detector.ts",
     find: "if (peer?.linked !== true || epoch < peer.oldestEpoch || epoch > peer.ourEpoch) return false;",
     replace: "if (peer?.linked !== true) return false;",
-  },
+    also: [
+      {
+        file: "core/node.ts",
+        find: "if (options.meta !== undefined) this.#requests = this.#random.below(REQUESTS_FROM);",
+        replace: "",
+      },
       {
         file: "core/node.ts",
         find: " || (asked !== undefined && asked !== epoch)) return false;",
