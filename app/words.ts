@@ -198,6 +198,12 @@ export function noteWords(note: Note): string {
       return `Answers for partition ${note.partition} now.`;
     case "partition-dropped":
       return `Gave partition ${note.partition} away.`;
+    case "tombstone-reaped":
+      return `Forgot that ${note.key} was deleted: nothing of it is left anywhere that could come back.`;
+    case "epochs-renewed":
+      return "Believes nothing any more that was sent before now.";
+    case "reap-blocked":
+      return `Keeps its tombstones: ${shortNode(note.by)} ${note.why === "not-quiet" ? "still has something of them under way" : "did not answer"}.`;
     case "damaged":
       return `What the disk has of ${note.key} is damaged; the others still have it.`;
     case "exchanged":

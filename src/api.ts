@@ -127,6 +127,10 @@ export interface StoreStatus {
   readonly reachable: number;
   /** Hints kept for others. */
   readonly hintsOwed: number;
+  /** Keys of which nothing is left but that they were deleted, as far as this node has read its disk; each key is told by one of its nodes. Up to 4,096. */
+  readonly tombstones: number;
+  /** Who kept tombstones from being reaped when it was last tried, and why; empty where they are kept for good. */
+  readonly tombstonesKeptBy: readonly { readonly node: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }[];
   readonly partitionsOwned: number;
   readonly partitionsHeld: number;
   /** Partitions still being copied to this node. */
@@ -407,6 +411,11 @@ export interface OpenStoreOptions {
    * `durability` mean nothing to it. False by default.
    */
   readonly light?: boolean;
+  /**
+   * Forget, by proof, that a key was deleted, when nothing else has come of it for so long, in milliseconds. All members must say so, or nobody does. It rests on
+   * disks that never go back in time: every write is strict then, and a profile must not be restored from an older copy. By default tombstones are kept.
+   */
+  readonly reapAfterMs?: number;
   /** Merges by name, for buckets whose policy is `merge:NAME`; `mergeOf` makes one from a codec and a reconciler. */
   readonly merges?: Readonly<Record<string, Merge>>;
   /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */

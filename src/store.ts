@@ -101,6 +101,8 @@ export interface StoreParts {
   readonly durability?: "relaxed" | "strict" | undefined;
   /** A light client: asks nothing of the storage. */
   readonly light?: boolean | undefined;
+  /** See `Config`. */
+  readonly reapAfterMs?: number | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Throws the node's data and identity away: it has departed. After the storage is closed, before `onClosed`. */
   readonly discard?: () => Promise<void>;
@@ -131,6 +133,8 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "hint-kept",
   "hint-delivered",
   "membership-changed",
+  "tombstone-reaped",
+  "reap-blocked",
   "partition-held",
   "partition-dropped",
   "storage-failed",
@@ -162,7 +166,10 @@ export class TabringStore implements Store {
       capacity: parts.capacity ?? defaultConfig.capacity,
       expects: parts.expects ?? defaultConfig.expects,
       linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
+      reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
     };
+    // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
+    const reaps = config.reapAfterMs < Number.POSITIVE_INFINITY;
     this.#driver = new Driver({
       id: parts.node,
       config,
@@ -170,7 +177,7 @@ export class TabringStore implements Store {
       transport: parts.transport,
       clock: parts.clock,
       random: parts.random,
-      durability: parts.durability ?? "relaxed",
+      durability: reaps ? "strict" : (parts.durability ?? "relaxed"),
       light: parts.light === true,
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
@@ -689,6 +696,8 @@ function statusOf(
     members: keepers.length,
     reachable,
     hintsOwed: node?.hintsOwed ?? 0,
+    tombstones: node?.reaping.tombstones ?? 0,
+    tombstonesKeptBy: node?.reaping.blockedBy ?? [],
     partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
@@ -818,6 +827,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       capacity: options.capacity,
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
+      reapAfterMs: options.reapAfterMs,
       merges: options.merges,
       discard: () => discardIdentity(identity),
       onClosed: async () => {

@@ -110,6 +110,8 @@ const CORE_MECHANISMS = [
   "partition-sizes",
   "peer-limits",
   "put-coordinator",
+  "reap-watch",
+  "reaping",
   "recent-writes",
   "replica",
   "scrub",

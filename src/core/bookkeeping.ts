@@ -138,6 +138,8 @@ export class Bookkeeping {
         return this.count("damaged-records");
       case "late-dropped":
         return this.count("late-messages");
+      case "tombstone-reaped":
+        return this.count("tombstones-reaped");
       case "peer-limited":
         return this.count("limited");
       default:

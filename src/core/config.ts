@@ -137,6 +137,11 @@ export interface Config {
   /** Slices of background work a second while callers are served, at the full share; and those that it is never kept from. A slice is about a page. */
   readonly backgroundPerSecond: number;
   readonly backgroundPerSecondMin: number;
+  /**
+   * A record that this node has seen to be nothing but tombstones for so long is reaped once there is proof that nothing older of the key is left; see
+   * `reaping.ts`, which says what that rests on. Infinity, the default: tombstones are kept. All members must have it on, or nothing is reaped.
+   */
+  readonly reapAfterMs: Millis;
   /** Links kept by wish of the node. */
   readonly linksMax: number;
   /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
@@ -200,6 +205,7 @@ export const defaultConfig: Config = {
   foregroundTargetMs: 50,
   backgroundPerSecond: 1_000,
   backgroundPerSecondMin: 20,
+  reapAfterMs: Number.POSITIVE_INFINITY,
   linksMax: 64,
   requestsMax: 10_000,
   peerRequestsPerSecond: 10_000,

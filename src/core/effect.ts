@@ -1,6 +1,6 @@
 /** What leaves a node. The host performs effects in their order; each storage effect is answered by one event with its ticket. */
 
-import type { DvvSet } from "./dvvset.ts";
+import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import type { ChangeRefusal } from "./membership-change.ts";
 import type { View } from "./membership.ts";
@@ -219,6 +219,12 @@ export type Note =
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-opened"; readonly partition: number }
   | { readonly what: "partition-dropped"; readonly partition: number }
+  /** New epochs are asked for on all links; the present ones are over when the peers use them. */
+  | { readonly what: "epochs-renewed" }
+  /** A record that was nothing but tombstones goes, because nothing older of the key is left anywhere. */
+  | { readonly what: "tombstone-reaped"; readonly key: Key; readonly clock: Clock }
+  /** A round of reaping came to nothing, because of this member. */
+  | { readonly what: "reap-blocked"; readonly by: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }
   | { readonly what: "storage-failed"; readonly reason: string }
   | { readonly what: "damaged"; readonly key: Key }
   | /** Merkle trees differed, and these many records were not the same. */ {

@@ -62,6 +62,7 @@ class Fixture {
     this.detector = new FailureDetector(surroundings, 3, {
       up: (node) => this.events.push(`up ${Number.parseInt(node, 16)}`),
       down: (node) => this.events.push(`down ${Number.parseInt(node, 16)}`),
+      renewed: () => this.events.push("renewed"),
       wanted: () => this.wanted,
     });
     this.detector.onTimer();
@@ -73,7 +74,8 @@ class Fixture {
       this.now = Math.min(until, this.timers.earliest() ?? until);
       while (this.timers.expire(this.now) !== undefined) this.detector.onTimer();
       for (const [to, message] of this.sent("ping"))
-        if (answering.includes(to)) this.detector.onPong(to, { kind: "pong", sequence: message.sequence, epoch: 77 });
+        if (answering.includes(to))
+          this.detector.onPong(to, 0, { kind: "pong", sequence: message.sequence, epoch: 77 });
       if (this.probed === undefined) continue;
       for (const [to, { sequence, target }] of this.sent("probe"))
         if (answering.includes(to))
@@ -97,7 +99,7 @@ class Fixture {
 
   up(node: NodeId, epoch = 77): void {
     this.detector.onConnected(node);
-    this.detector.onPing(node, { kind: "ping", sequence: 1, epoch });
+    this.detector.onPing(node, 0, { kind: "ping", sequence: 1, epoch });
   }
 
   epochSentTo(node: NodeId): number {
@@ -115,7 +117,7 @@ describe("opinions", () => {
   test("a link alone is not up; a greeting makes it so", () => {
     f.detector.onConnected(peer);
     expect(f.detector.reachable(peer)).toBe(false);
-    f.detector.onPing(peer, { kind: "ping", sequence: 1, epoch: 5 });
+    f.detector.onPing(peer, 0, { kind: "ping", sequence: 1, epoch: 5 });
     expect(f.detector.reachable(peer)).toBe(true);
     expect(f.detector.epochOf(peer)).toBe(5);
     expect(f.events).toEqual(["up 2"]);
@@ -214,9 +216,35 @@ describe("epochs", () => {
     expect(f.detector.accepts(peer, second)).toBe(true);
   });
 
+  test("epochs are renewed gently: the one before is over when the peer uses the new one, and then it is told", () => {
+    f.up(peer);
+    const before = f.epochSentTo(peer);
+    f.events.length = 0;
+    f.detector.renewEpochs();
+    const renewed = f.epochSentTo(peer);
+    expect(renewed).toBeGreaterThan(before);
+    expect(f.detector.accepts(peer, before)).toBe(true);
+    expect(f.events).toEqual([]);
+    f.detector.onPong(peer, renewed, { kind: "pong", sequence: 9, epoch: 77 });
+    expect(f.events).toEqual(["renewed"]);
+    expect(f.detector.accepts(peer, before)).toBe(false);
+    expect(f.detector.accepts(peer, renewed)).toBe(true);
+  });
+
+  test("a link that is lost is no hindrance to a renewal, nor is there one without links", () => {
+    f.detector.renewEpochs();
+    expect(f.events).toEqual(["renewed"]);
+    f.up(peer);
+    f.events.length = 0;
+    f.detector.renewEpochs();
+    expect(f.events).toEqual([]);
+    f.detector.onLost(peer);
+    expect(f.events).toContain("renewed");
+  });
+
   test("a late ping does not take back a newer greeting", () => {
     f.up(peer, 80);
-    f.detector.onPing(peer, { kind: "ping", sequence: 1, epoch: 79 });
+    f.detector.onPing(peer, 0, { kind: "ping", sequence: 1, epoch: 79 });
     expect(f.detector.epochOf(peer)).toBe(80);
   });
 
@@ -307,7 +335,7 @@ describe("light clients", () => {
   /** Linked, greeted, and known for what it is. */
   function light(fixture: Fixture, node: NodeId): void {
     fixture.detector.onConnected(node);
-    fixture.detector.onPong(node, { kind: "pong", sequence: 1, epoch: 77 });
+    fixture.detector.onPong(node, 0, { kind: "pong", sequence: 1, epoch: 77 });
     fixture.detector.onLightHello(node);
   }
 

@@ -13,7 +13,7 @@
  *
  * **Epochs.** Each end of a link says, in its pings, to which epoch of its own it wants to be addressed. Whatever else is addressed to an earlier
  * one is dropped: a healed partition or a thawed tab replays messages many seconds old (TRAPS T25, T27). A node takes a new epoch for a peer when
- * it makes or gives up the link, and for all peers when its own clock jumped.
+ * it makes or gives up the link, for all peers when its own clock jumped, and when it has to know that nothing older is on its way (`reaping.ts`).
  *
  * **Local health** (Lifeguard). A node whose own timers run late, or whom nobody answers, neither the one in doubt nor those asked about it, is probably
  * the sick one: it stretches its own time bounds, up to three times, before it blames others. Each pong makes it better.
@@ -63,6 +63,8 @@ interface Peer {
   /** The epoch that the peer wants to be addressed by; 0 until it greeted. */
   theirEpoch: Epoch;
   ourEpoch: Epoch;
+  /** What is addressed to an earlier one is dropped. */
+  oldestEpoch: Epoch;
   heardAt: Millis;
   /** When the oldest ping without a sign of life since was sent. */
   overdueSince: Millis | undefined;
@@ -82,6 +84,8 @@ export interface DetectorActions {
   up(peer: NodeId): void;
   /** Suspected or lost: what it was asked will probably not be answered. */
   down(peer: NodeId): void;
+  /** All peers use the epochs that were new when it was asked for; what was sent before is not believed any more. */
+  renewed(): void;
   /** Members to which a link is wanted. */
   wanted(): readonly NodeId[];
 }
@@ -93,6 +97,7 @@ export class FailureDetector {
   #lastEpoch: Epoch;
   #sequence = 0;
   #health = 0;
+  #renewing = false;
   #tickDueAt: Millis | undefined;
 
   constructor(surroundings: Surroundings, incarnation: number, actions: DetectorActions) {
@@ -141,6 +146,7 @@ export class FailureDetector {
       lastEpoch: this.#lastEpoch,
       sequence: this.#sequence,
       health: this.#health,
+      renewing: this.#renewing,
       tickDueAt: this.#tickDueAt,
     };
   }
@@ -152,7 +158,7 @@ export class FailureDetector {
     peer.light = false;
     peer.tooManySince = undefined;
     peer.theirEpoch = 0;
-    peer.ourEpoch = this.#nextEpoch();
+    peer.ourEpoch = peer.oldestEpoch = this.#nextEpoch();
     trust(peer);
     this.#ping(peer);
   }
@@ -183,7 +189,9 @@ export class FailureDetector {
   /** True when a message may be believed: it is addressed to the present epoch. Pings and pongs are always welcome. */
   accepts(from: NodeId, epoch: Epoch): boolean {
     const peer = this.#peers.get(from);
-    return peer?.linked === true && peer.ourEpoch === epoch;
+    if (peer?.linked !== true || epoch < peer.oldestEpoch || epoch > peer.ourEpoch) return false;
+    this.#used(peer, epoch);
+    return true;
   }
 
   /** Any believed message is a sign of life. */
@@ -200,17 +208,19 @@ export class FailureDetector {
     }
   }
 
-  onPing(from: NodeId, message: Ping): void {
+  onPing(from: NodeId, epoch: Epoch, message: Ping): void {
     const peer = this.#peers.get(from);
     if (peer?.linked !== true) return;
+    this.#used(peer, epoch);
     this.#adopt(peer, message.epoch);
     this.#emit(peer, { kind: "pong", sequence: message.sequence, epoch: peer.ourEpoch });
     this.heard(from);
   }
 
-  onPong(from: NodeId, message: Pong): void {
+  onPong(from: NodeId, epoch: Epoch, message: Pong): void {
     const peer = this.#peers.get(from);
     if (peer?.linked !== true) return;
+    this.#used(peer, epoch);
     this.#adopt(peer, message.epoch);
     if (this.#health > 0) this.#health--;
     this.heard(from);
@@ -256,9 +266,39 @@ export class FailureDetector {
       }
       trust(peer);
       peer.jumps = jumps;
+      peer.ourEpoch = peer.oldestEpoch = this.#nextEpoch();
+      this.#ping(peer);
+    }
+  }
+
+  /**
+   * Soon nothing is believed any more that was sent before now. Nothing that comes in order is lost by it: the epochs before are over when the peer uses
+   * the new one. When all do, `renewed` says so.
+   */
+  renewEpochs(): void {
+    this.#renewing = true;
+    this.#in.note({ what: "epochs-renewed" });
+    for (const peer of this.#peers.values()) {
+      if (!peer.linked) continue;
       peer.ourEpoch = this.#nextEpoch();
       this.#ping(peer);
     }
+    this.#judgeRenewal();
+  }
+
+  /** The peer has used this epoch: earlier ones are over. */
+  #used(peer: Peer, epoch: Epoch): void {
+    if (epoch !== peer.ourEpoch || peer.oldestEpoch === epoch) return;
+    peer.oldestEpoch = epoch;
+    this.#judgeRenewal();
+  }
+
+  #judgeRenewal(): void {
+    if (!this.#renewing) return;
+    for (const { linked, ourEpoch, oldestEpoch } of this.#peers.values())
+      if (linked && ourEpoch !== oldestEpoch) return;
+    this.#renewing = false;
+    this.#do.renewed();
   }
 
   onTimer(): void {
@@ -340,8 +380,9 @@ export class FailureDetector {
     peer.linked = false;
     peer.state = "down";
     peer.theirEpoch = 0;
-    peer.ourEpoch = this.#nextEpoch();
+    peer.ourEpoch = peer.oldestEpoch = this.#nextEpoch();
     trust(peer);
+    this.#judgeRenewal();
     if (before === "down") return;
     this.#in.note({ what: "peer-down", peer: peer.node });
     if (before === "up") this.#do.down(peer.node);
@@ -401,6 +442,7 @@ export class FailureDetector {
         state: "down",
         theirEpoch: 0,
         ourEpoch: 0,
+        oldestEpoch: 0,
         heardAt: this.#in.now,
         overdueSince: undefined,
         asked: 0,

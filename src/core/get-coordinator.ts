@@ -84,6 +84,11 @@ export class GetCoordinator {
     return this.#gets.size;
   }
 
+  /** True when a get of the key is under way. */
+  concerns(key: Key): boolean {
+    return [...this.#gets.values()].some((get) => get.key === key);
+  }
+
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
     return [...this.#gets.values()].map((get) => ({ ...get, tally: get.tally.memory, owners: get.owners.memory }));

@@ -81,6 +81,11 @@ export class HintedHandoff {
     return this.#bySent.size;
   }
 
+  /** True when a hint of the key is under way. */
+  concerns(key: Key): boolean {
+    return [...this.#underWay.values()].some((deliveries) => deliveries.has(key));
+  }
+
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
     const underWay = [...this.#underWay.values()].flatMap((deliveries) => [...deliveries.values()]);

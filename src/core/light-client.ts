@@ -25,7 +25,7 @@ import { FailureDetector } from "./failure-detector.ts";
 import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
 import { Hedging } from "./hedging.ts";
 import type { Epoch, Key, Millis, NodeId, RequestId } from "./identifiers.ts";
-import type { View } from "./membership.ts";
+import { type View, isGone } from "./membership.ts";
 import type { ClientResult, Message } from "./message.ts";
 import type { NodeOptions, NodeView } from "./node.ts";
 import type { PreferenceList } from "./ring.ts";
@@ -89,6 +89,7 @@ export class LightClient {
       up: (peer) => this.#peerUp(peer),
       down: (peer) => this.#peerDown(peer),
       wanted: () => this.#wanted,
+      renewed: () => undefined,
     });
     this.#refresh = new ViewRefresh(surroundings, {
       candidates: () => this.#candidates(),
@@ -150,6 +151,7 @@ export class LightClient {
       requests: this.#callers.size,
       background: NO_BACKGROUND_WORK,
       patience: this.#detector.patience,
+      reaping: { tombstones: 0, blockedBy: [] },
       light: figures,
       sizes: {
         peers: this.#detector.size,
@@ -356,11 +358,11 @@ export class LightClient {
 
   #onMessage(from: NodeId, epoch: Epoch, message: Message): void {
     if (message.kind === "ping") {
-      this.#detector.onPing(from, message);
+      this.#detector.onPing(from, epoch, message);
       return;
     }
     if (message.kind === "pong") {
-      this.#detector.onPong(from, message);
+      this.#detector.onPong(from, epoch, message);
       return;
     }
     if (!this.#detector.accepts(from, epoch)) {

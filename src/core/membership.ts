@@ -8,6 +8,7 @@
  * here changes because somebody does not answer (section 4.8.1).
  */
 
+import { hash52 } from "../base/hash52.ts";
 import { type BucketEntry, mergeBuckets } from "./buckets.ts";
 import type { ClusterParameters } from "./config.ts";
 import { DEPARTED_MAX, type Millis, type NodeId, type Partition } from "./identifiers.ts";
@@ -116,6 +117,20 @@ export function goneEntry(member: Member, standing: "left" | "removed", by: Node
     tokens: [],
     departure: { standing, by, at },
   };
+}
+
+/** Those who belong, going or not. */
+export function belonging({ members }: View): readonly Member[] {
+  return members.filter((member) => !isGone(member));
+}
+
+/** Equal for views in which the same nodes belong, and, but for chance (2^-52), only for them. */
+export function membersDigest(view: View): number {
+  return hash52(
+    belonging(view)
+      .map((member) => member.node)
+      .join(),
+  );
 }
 
 export function holds(member: Member, partition: Partition): boolean {

@@ -321,6 +321,46 @@ export interface RecentReply {
   readonly more: boolean;
 }
 
+/** A key whose record was nothing but tombstones when it was asked about. */
+export interface ReapedRecord {
+  readonly key: Key;
+  /** `recordDigest` of that record: its dots, operations and clock. */
+  readonly digest: Digest;
+}
+/** "Watch these keys from now on. Have you this record of each, or none, and nothing else of it, and nothing under way?" See `reaping.ts`. */
+export interface ReapWatchRequest {
+  readonly kind: "reap-watch-request";
+  readonly request: RequestId;
+  /** `membersDigest` of the sender's view: all of them are asked, and no others may be known. */
+  readonly members: number;
+  readonly records: readonly ReapedRecord[];
+}
+export interface ReapWatchReply {
+  readonly kind: "reap-watch-reply";
+  readonly request: RequestId;
+  /** Names this watch of this start of the node; empty when it watches nothing. 0 to 16 hexadecimal digits. */
+  readonly watch: string;
+  /** Which of the records it said yes to, by their places; ascending. */
+  readonly quiet: readonly number[];
+}
+/** "All members watch. Believe nothing any more that was sent before now; and which of the keys has nothing touched since you began?" */
+export interface ReapProofRequest {
+  readonly kind: "reap-proof-request";
+  readonly request: RequestId;
+  readonly watch: string;
+}
+export interface ReapProofReply {
+  readonly kind: "reap-proof-reply";
+  readonly request: RequestId;
+  readonly quiet: readonly number[];
+}
+/** "It is proved: drop these records, if they still are what they were." Not answered. */
+export interface ReapDrop {
+  readonly kind: "reap-drop";
+  readonly watch: string;
+  readonly records: readonly ReapedRecord[];
+}
+
 /** "What have you counted since you started?" Nothing rests on the answer. */
 export interface StatisticsRequest {
   readonly kind: "statistics-request";
@@ -366,6 +406,11 @@ export type Message =
   | SizesReply
   | RecentRequest
   | RecentReply
+  | ReapWatchRequest
+  | ReapWatchReply
+  | ReapProofRequest
+  | ReapProofReply
+  | ReapDrop
   | StatisticsRequest
   | StatisticsReply;
 

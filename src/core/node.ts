@@ -48,6 +48,8 @@ import { Opening } from "./opening.ts";
 import { PartitionSizes } from "./partition-sizes.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
+import { ReapWatch } from "./reap-watch.ts";
+import { Reaping, type ReapingView } from "./reaping.ts";
 import { RecentWrites } from "./recent-writes.ts";
 import { Replica } from "./replica.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
@@ -105,6 +107,8 @@ export interface NodeView {
   readonly unopened: number;
   /** How far this node is with going; undefined while it means to stay. */
   readonly departure: DepartureProgress | undefined;
+  /** Tombstones, and what keeps them from being reaped. */
+  readonly reaping: ReapingView;
   /** Requests under way here. */
   readonly requests: number;
   /** How background work gives way to callers. */
@@ -174,6 +178,8 @@ export class DynamoNode {
   readonly #log: WriteLog;
   readonly #recent: RecentWrites;
   readonly #scrub: Scrub;
+  readonly #reaping: Reaping;
+  readonly #reapWatch: ReapWatch;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
   readonly #limits: PeerLimits;
@@ -212,7 +218,9 @@ export class DynamoNode {
     });
     const { recentWritesMax, recentWriteBytesMax } = this.#config;
     this.#log = new WriteLog(this.#random.hex(8), recentWritesMax, recentWriteBytesMax);
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log, (key) =>
+      this.#reapWatch.touched(key),
+    );
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
       mint: (key, write, place, request) => {
@@ -248,6 +256,7 @@ export class DynamoNode {
     this.#detector = new FailureDetector(surroundings, this.#belonging.incarnation, {
       up: (peer) => this.#peerUp(peer),
       down: (peer) => this.#peerDown(peer),
+      renewed: () => this.#reapWatch.onRenewed(),
       wanted: () =>
         (this.#belonging.ring?.view.members ?? [])
           .filter((member) => member.node !== this.#id && !isGone(member))
@@ -312,6 +321,25 @@ export class DynamoNode {
     this.#scrub = new Scrub(surroundings, this.#forest, {
       ...ofLeaves,
     });
+    this.#reapWatch = new ReapWatch(surroundings, {
+      readRecord: (key, watch) => this.#replica.readRecord(key, { kind: "reap-watch", watch, key }),
+      isIdle: (key) => this.#isIdle(key),
+      renewEpochs: () => this.#detector.renewEpochs(),
+      reap: ({ key, digest }) => this.#replica.reap(key, digest),
+      answer: (to, message) => {
+        if (to !== this.#id) this.#send(to, message, "background");
+        else if (message.kind === "reap-watch-reply") this.#reaping.onWatchReply(to, message);
+        else this.#reaping.onProofReply(to, message);
+      },
+    });
+    this.#reaping = new Reaping(surroundings, {
+      ask: (to, message) => {
+        if (to !== this.#id) this.#send(to, message, "background");
+        else if (message.kind === "reap-watch-request") this.#reapWatch.onWatchRequest(to, message);
+        else if (message.kind === "reap-proof-request") this.#reapWatch.onProofRequest(to, message);
+        else this.#reapWatch.onDrop(message);
+      },
+    });
   }
 
   /** Takes in one event and returns what is to be done, in order. */
@@ -361,6 +389,7 @@ export class DynamoNode {
       owed: this.#transfer.owed().length,
       unopened: this.#belonging.unopened.size,
       departure: this.#departure.progress,
+      reaping: this.#reaping.view,
       requests: this.#callers.size,
       background: this.#admission.status,
       light: undefined,
@@ -383,6 +412,8 @@ export class DynamoNode {
         recentWrites: this.#log.size,
         positions: this.#recent.size,
         corrections: this.#scrub.size,
+        tombstones: this.#reaping.size,
+        watches: this.#reapWatch.size,
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
         sizes: this.#sizes.size,
@@ -430,6 +461,8 @@ export class DynamoNode {
       antiEntropy: this.#antiEntropy.memory,
       recent: this.#recent.memory,
       scrub: this.#scrub.memory,
+      reaping: this.#reaping.memory,
+      reapWatch: this.#reapWatch.memory,
       survey: this.#survey.memory,
       limits: this.#limits.memory,
       admission: this.#admission.memory,
@@ -624,6 +657,8 @@ export class DynamoNode {
         return this.#recent.onTimer();
       case "scrub":
         return this.#scrub.onTimer();
+      case "reap":
+        return this.#reaping.onTimer();
       case "scrub-doubt":
         return this.#scrub.onDoubtTimer();
       case "rebalance":
@@ -695,6 +730,9 @@ export class DynamoNode {
       case "recent":
         this.#recent.onCompletion(completion);
         break;
+      case "reap-watch":
+        this.#reapWatch.onCompletion(completion);
+        break;
       case "nobody":
         break;
       default:
@@ -722,9 +760,19 @@ export class DynamoNode {
       this.#treeSource.onScanned(ticket, entries, done) ||
       this.#exchange.onScanned(ticket, entries, done) ||
       this.#sizes.onScanned(ticket, entries, done) ||
-      this.#scrub.onScanned(ticket, entries, done) ||
+      this.#onScrubbed(ticket, entries, done) ||
       this.#handOver.onScanned(ticket, entries, done);
     if (known) this.#maybeReady();
+  }
+
+  #onScrubbed(
+    ticket: Ticket,
+    entries: readonly { readonly address: string; readonly record: ReadRecord }[],
+    done: boolean,
+  ): boolean {
+    const scrubbed = this.#scrub.onScanned(ticket, entries, done);
+    if (scrubbed) this.#reaping.onSeen(entries);
+    return scrubbed;
   }
 
   #onStorageFailed(ticket: Ticket, reason: string): void {
@@ -853,6 +901,7 @@ export class DynamoNode {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
+    if (what.kind === "get") this.#reapWatch.touched(what.key);
     this.#bookkeeping.count("coordinated");
     const { key } = what;
     if (!list.counted.includes(this.#id) && !list.owners.includes(this.#id)) this.#bookkeeping.count("stood-in");
@@ -893,11 +942,11 @@ export class DynamoNode {
   #onMessage(from: NodeId, epoch: Epoch, message: Message): void {
     if (this.#phase === "starting") return;
     if (message.kind === "ping") {
-      this.#detector.onPing(from, message);
+      this.#detector.onPing(from, epoch, message);
       return;
     }
     if (message.kind === "pong") {
-      this.#detector.onPong(from, message);
+      this.#detector.onPong(from, epoch, message);
       return;
     }
     if (!this.#detector.accepts(from, epoch)) {
@@ -1012,6 +1061,21 @@ export class DynamoNode {
       case "recent-reply":
         this.#recent.onReply(from, message);
         break;
+      case "reap-watch-request":
+        this.#reapWatch.onWatchRequest(from, message);
+        break;
+      case "reap-watch-reply":
+        this.#reaping.onWatchReply(from, message);
+        break;
+      case "reap-proof-request":
+        this.#reapWatch.onProofRequest(from, message);
+        break;
+      case "reap-proof-reply":
+        this.#reaping.onProofReply(from, message);
+        break;
+      case "reap-drop":
+        this.#reapWatch.onDrop(message);
+        break;
       case "statistics-request": {
         const statistics = this.#bookkeeping.snapshot();
         this.#send(from, { kind: "statistics-reply", request: message.request, statistics }, "background");
@@ -1110,6 +1174,10 @@ export class DynamoNode {
       this.#replyPut(origin, "refused", key);
       return;
     }
+    if (this.#isBeyondProof(from)) {
+      this.#replyPut(origin, "refused", key);
+      return;
+    }
     if (hintFor !== undefined && hintFor !== this.#id) {
       // From one who goes for good. Who has a copy, as a record or as a hint for another, would only make two into one.
       if (message.purpose === "hint" && (this.#mayStore(key) || this.#hints.targetsOf(key).size > 0)) {
@@ -1140,9 +1208,36 @@ export class DynamoNode {
   #onReplicaGet(from: NodeId, { key, request, ring, ttlMs, counts }: ReplicaGet): void {
     const epoch = this.#epochOf(from);
     const origin = { kind: "peer", from, epoch, request, until: this.#now + ttlMs, ring, hinted: false } as const;
-    if (counts && !this.#mayAnswer(key))
+    if ((counts && !this.#mayAnswer(key)) || this.#isStranger(from) || this.#isBeyondProof(from))
       this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
     else this.#replica.read(key, origin);
+  }
+
+  /** One of whom this node has not heard that it is a member is not asked when tombstones are reaped: it gets no record that it could give back. */
+  #isStranger(node: NodeId): boolean {
+    const view = this.#belonging.ring?.view;
+    return (
+      this.#config.reapAfterMs < Number.POSITIVE_INFINITY && (view === undefined || memberOf(view, node) === undefined)
+    );
+  }
+
+  /** Who is gone was not asked when tombstones were reaped: what it still has may be older than that. */
+  #isBeyondProof(node: NodeId): boolean {
+    const view = this.#belonging.ring?.view;
+    const member = view === undefined ? undefined : memberOf(view, node);
+    return this.#config.reapAfterMs < Number.POSITIVE_INFINITY && member !== undefined && isGone(member);
+  }
+
+  /** Nothing is under way here that could have a record of the key in hand, and no hint of it is kept; see `reap-watch.ts`. */
+  #isIdle(key: Key): boolean {
+    return (
+      this.#replica.isIdle(key) &&
+      !this.#puts.concerns(key) &&
+      !this.#gets.concerns(key) &&
+      !this.#handoff.concerns(key) &&
+      !this.#treeSource.concerns(key) &&
+      !this.#source.concerns(this.#partitionOf(key))
+    );
   }
 
   /** A get that is coordinated here asks this node as it would another. */
@@ -1254,6 +1349,7 @@ export class DynamoNode {
     this.#handoff.onPeerDown(peer);
     this.#transfer.onPeerDown(peer);
     this.#opening.onPeerDown(peer);
+    this.#reaping.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
     this.#recent.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);

@@ -97,6 +97,11 @@ export class PutCoordinator {
     return this.#puts.size;
   }
 
+  /** True when a put of the key is under way. */
+  concerns(key: Key): boolean {
+    return [...this.#puts.values()].some((put) => put.key === key);
+  }
+
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
     return [...this.#puts.values()].map(({ neededOf: _, ...put }) => ({

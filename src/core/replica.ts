@@ -23,7 +23,18 @@
 
 import { assert } from "../base/assert.ts";
 import { hintAddress, positionOf, recordAddress } from "./address.ts";
-import { type Clock, type DvvSet, EMPTY, counterOf, covers, equal, joinClocks, sync, update } from "./dvvset.ts";
+import {
+  type Clock,
+  type DvvSet,
+  EMPTY,
+  counterOf,
+  covers,
+  equal,
+  isDeleted,
+  joinClocks,
+  sync,
+  update,
+} from "./dvvset.ts";
 import type { ReadRecord, RecordRead, StoredRecord, Write } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
 import {
@@ -72,6 +83,7 @@ type Work =
       readonly origin: Origin;
     }
   | { readonly kind: "drop"; readonly place: Place; readonly set: DvvSet }
+  | { readonly kind: "reap"; readonly digest: Digest }
   | { readonly kind: "drop-damaged" };
 
 interface KeyState {
@@ -114,6 +126,7 @@ export class Replica {
   readonly #hints: HintIndex;
   readonly #forest: MerkleForest;
   readonly #log: WriteLog;
+  readonly #touched: (key: Key) => void;
   /** Least recently used first. */
   readonly #keys = new Map<Key, KeyState>();
   readonly #loads = new Map<Ticket, { readonly state: KeyState; readonly reads: readonly ("record" | NodeId)[] }>();
@@ -122,11 +135,19 @@ export class Replica {
   /** Names this unbroken stretch of memory: drawn anew at each start and after each failed store. */
   #start: string;
 
-  constructor(surroundings: Surroundings, hints: HintIndex, forest: MerkleForest, log = new WriteLog("", 0, 0)) {
+  /** `touched` hears of each record that somebody brings, before anything is done with it. */
+  constructor(
+    surroundings: Surroundings,
+    hints: HintIndex,
+    forest: MerkleForest,
+    log = new WriteLog("", 0, 0),
+    touched: (key: Key) => void = () => undefined,
+  ) {
     this.#in = surroundings;
     this.#hints = hints;
     this.#forest = forest;
     this.#log = log;
+    this.#touched = touched;
     this.#start = surroundings.random.hex(8);
   }
 
@@ -186,6 +207,18 @@ export class Replica {
    */
   dropDamaged(key: Key): void {
     this.#enter(key, { kind: "drop-damaged" });
+  }
+
+  /** Lets go of the record if it is nothing but tombstones and its digest is this one. Completes with nothing. */
+  reap(key: Key, digest: Digest): void {
+    this.#enter(key, { kind: "reap", digest });
+  }
+
+  /** Nothing of the key waits, is being read or written, or is in doubt, and no hint of it is kept. */
+  isIdle(key: Key): boolean {
+    if (this.#hints.targetsOf(key).size > 0) return false;
+    const state = this.#keys.get(key);
+    return state === undefined || (state.waiting === undefined && state.storesUnderWay === 0 && !state.doubtful);
   }
 
   /**
@@ -299,6 +332,7 @@ export class Replica {
   }
 
   #enter(key: Key, work: Work): void {
+    if (work.kind === "merge" || work.kind === "mint") this.#touched(key);
     let state = this.#keys.get(key);
     if (state === undefined) {
       state = {
@@ -382,6 +416,13 @@ export class Replica {
       case "drop":
         if (sameRecord(at(state, work.place), work.set)) this.#write(state, work.place, null, undefined);
         break;
+      case "reap": {
+        const set = state.record?.set;
+        if (set === undefined || !isDeleted(set) || recordDigest(state.key, set) !== work.digest) break;
+        this.#in.note({ what: "tombstone-reaped", key: state.key, clock: set.clock });
+        this.#write(state, "record", null, undefined);
+        break;
+      }
       case "drop-damaged":
         if (state.damaged) this.#write(state, "record", null, undefined);
         else if (state.record !== undefined) this.#write(state, "record", state.record, undefined);
@@ -529,7 +570,7 @@ export class Replica {
   }
 
   #failed(state: KeyState, work: Work): void {
-    if (work.kind === "drop" || work.kind === "drop-damaged") return;
+    if (work.kind === "drop" || work.kind === "drop-damaged" || work.kind === "reap") return;
     if (work.kind === "read" || work.kind === "read-record" || work.kind === "read-hint")
       this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome: "failed", set: EMPTY });
     else this.#refuse(state.key, work.origin, "storage");

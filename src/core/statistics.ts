@@ -35,6 +35,8 @@ export const COUNTED = [
   "read-repairs",
   "damaged-records",
   "late-messages",
+  /** Records that were nothing but tombstones, dropped here by proof; see `reaping.ts`. */
+  "tombstones-reaped",
   /** Requests and background work of peers that asked for too much; see `peer-limits.ts`. */
   "limited",
 ] as const;

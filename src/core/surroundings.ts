@@ -36,6 +36,11 @@ export type Origin =
       readonly key: Key;
     }
   | /** A record that a peer's log says has changed there. */ { readonly kind: "recent"; readonly key: Key }
+  | /** What somebody asked to be watched; see `reap-watch.ts`. */ {
+      readonly kind: "reap-watch";
+      readonly watch: string;
+      readonly key: Key;
+    }
   | /** Nobody waits for it. */ { readonly kind: "nobody" };
 
 /** "moved": the key's partition is this node's no more. */

@@ -11,7 +11,7 @@
 
 import { keyOfRecord, partitionRange } from "./address.ts";
 import type { ReadRecord } from "./effect.ts";
-import type { Epoch, Millis, NodeId, Ticket } from "./identifiers.ts";
+import type { Epoch, Millis, NodeId, Partition, Ticket } from "./identifiers.ts";
 import { holds, memberOf } from "./membership.ts";
 import type { TransferPage, TransferRequest } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -39,6 +39,11 @@ export class TransferSource {
 
   get size(): number {
     return this.#scans.size + this.#waiting.length;
+  }
+
+  /** True when a page of the partition is being read. */
+  concerns(partition: Partition): boolean {
+    return [...this.#scans.values()].some(({ asked }) => asked.partition === partition);
   }
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */

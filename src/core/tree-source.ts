@@ -81,6 +81,11 @@ export class TreeSource {
     return this.#listings.size + this.#fetches.size + this.#waiting.length;
   }
 
+  /** True when somebody is to get the key's record who has not got it yet. */
+  concerns(key: Key): boolean {
+    return [...this.#fetches.values()].some(({ keys }) => keys.includes(key));
+  }
+
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
     return { listings: this.#listings, fetches: this.#fetches, waiting: this.#waiting };

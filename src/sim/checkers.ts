@@ -9,7 +9,8 @@
  *   durable-before-ack  at the moment of the answer the put is on as many disks as were promised                                     (1)
  *   copies-kept         no record or hint is let go while that leaves fewer copies of an acknowledged put than were promised         (1)
  *   disk-monotonic      a record on disk never loses knowledge                                                                       (1)
- *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced               (4)
+ *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced; a tombstone is
+ *                       reaped only when no disk has a value that it covers, and from then on nobody stores, sends or answers with one    (4)
  *   convergence         all owners hold identical records, no hint is owed to a living node, all see one ring                        (3)
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
@@ -29,7 +30,7 @@
 import { bytesEqual } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
-import { type DvvSet, covers, descends, equal } from "../core/dvvset.ts";
+import { type DvvSet, covers, descends, equal, isDeleted } from "../core/dvvset.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
@@ -142,8 +143,8 @@ export class Checkers {
   readonly #answered = new Set<string>();
   /** Store and address of what each node has asked its disk to remove. */
   readonly #lettingGo = new Map<NodeId, Set<string>>();
-  /** By which epoch each node last asked each peer to address it. */
-  readonly #told = new Map<NodeId, Map<NodeId, Epoch>>();
+  /** By which epoch each node last asked each peer to address it, and which epochs before that are over: when it asks gently, those that the peer still uses are not. */
+  readonly #told = new Map<NodeId, Map<NodeId, { asked: Epoch; oldest: Epoch }>>();
   /** What each node has asked others since it started, and by which epochs it asked to be addressed. */
   readonly #asked = new Map<NodeId, { readonly requests: Set<RequestId>; readonly epochs: Set<Epoch> }>();
   #simulator: Watched | undefined;
@@ -166,6 +167,7 @@ export class Checkers {
       this.#told.set(node, new Map());
       this.#asked.set(node, { requests: new Set(), epochs: new Set() });
     } else if (event.kind === "message-received") this.#checkLateness(node, event, effects);
+    const gently = effects.some((effect) => effect.kind === "note" && effect.note.what === "epochs-renewed");
     for (const effect of effects) {
       switch (effect.kind) {
         case "store":
@@ -182,7 +184,7 @@ export class Checkers {
         case "send": {
           const { message } = effect;
           this.#checkAnswer(node, effect);
-          if (message.kind === "ping" || message.kind === "pong") this.#told.get(node)?.set(effect.to, message.epoch);
+          if (message.kind === "ping" || message.kind === "pong") this.#onTold(node, effect.to, message.epoch, gently);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
           else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
@@ -195,6 +197,10 @@ export class Checkers {
           this.#answered.add(request);
           break;
         }
+        case "note":
+          if (effect.note.what === "tombstone-reaped")
+            this.#history.keys.get(effect.note.key)?.onReaped(effect.note.clock);
+          break;
         case "connect":
         case "disconnect":
         case "load":
@@ -205,7 +211,6 @@ export class Checkers {
         case "report-change":
         case "report-sizes":
         case "departed":
-        case "note":
           break;
       }
     }
@@ -225,23 +230,31 @@ export class Checkers {
     }
   }
 
+  #onTold(node: NodeId, peer: NodeId, epoch: Epoch, gently: boolean): void {
+    const told = this.#told.get(node);
+    const known = told?.get(peer);
+    if (known === undefined || (epoch > known.asked && !gently)) told?.set(peer, { asked: epoch, oldest: epoch });
+    else known.asked = Math.max(known.asked, epoch);
+  }
+
   /** What is addressed to an epoch that is over by the node's own word must be dropped, whatever it says. */
   #checkLateness(
     node: NodeId,
     { from, epoch, message }: NodeEvent & { kind: "message-received" },
     effects: readonly Effect[],
   ): void {
-    if (message.kind === "ping" || message.kind === "pong") return;
     const told = this.#told.get(node)?.get(from);
+    if (told !== undefined && epoch >= told.asked) told.oldest = told.asked;
+    if (message.kind === "ping" || message.kind === "pong") return;
     // Who is still starting answers nobody and drops everything, without a word.
-    if (told === undefined || epoch >= told || this.#watched().inspect(node)?.phase === "starting") return;
+    if (told === undefined || epoch >= told.oldest || this.#watched().inspect(node)?.phase === "starting") return;
     const dropped = effects.some(
       (effect) => effect.kind === "note" && effect.note.what === "late-dropped" && effect.note.from === from,
     );
     if (!dropped)
       throw new InvariantViolation(
         "late-frame",
-        `${this.#name(node)} believed a ${message.kind} of ${this.#name(from)} to its epoch ${epoch}, having asked for ${told}`,
+        `${this.#name(node)} believed a ${message.kind} of ${this.#name(from)} to its epoch ${epoch}, having asked for ${told.asked}`,
       );
   }
 
@@ -263,9 +276,16 @@ export class Checkers {
       );
     const key = store === "records" ? keyOfRecord(address) : parseHintAddress(address).key;
     const history = this.#history.keys.get(key);
+    if (history !== undefined && store === "records" && after === null) this.#checkReaped(history, node, before.set);
     if (history === undefined || history.lastWriteWins) return;
     for (const operation of history.operations) {
-      if (operation.acknowledged === undefined || operation.forgiven || !history.shows(before.set, operation)) continue;
+      if (
+        operation.reaped ||
+        operation.acknowledged === undefined ||
+        operation.forgiven ||
+        !history.shows(before.set, operation)
+      )
+        continue;
       // The disk has let go already: what is left is what counts.
       const left = this.copies(operation);
       if (left + operation.copiesLost >= operation.acknowledged.needed) continue;
@@ -273,6 +293,23 @@ export class Checkers {
         "copies-kept",
         `${this.#name(node)} let go of its ${store === "hints" ? `hint for ${this.#name(parseHintAddress(address).target)}` : "record"} and left ${left} copies of ${named(operation)}, ${operation.acknowledged.needed} were promised`,
       );
+    }
+  }
+
+  /** A tombstone goes: no disk has anything that it covers. */
+  #checkReaped(history: KeyHistory, node: NodeId, set: DvvSet): void {
+    if (!isDeleted(set) || !descends(history.reapedClock, set.clock)) return;
+    const simulator = this.#watched();
+    for (const other of simulator.nodes) {
+      if (simulator.stateOf(other) === "wiped") continue;
+      for (const left of setsOnDisk(simulator.diskOf(other), history.key)) {
+        const back = history.backFromTheDead(left);
+        if (back === undefined) continue;
+        throw new InvariantViolation(
+          "no-resurrection",
+          `${this.#name(node)} reaped a tombstone of ${history.key}, while ${named(back)}, which it covers, is still on the disk of ${this.#name(other)}`,
+        );
+      }
     }
   }
 
@@ -294,7 +331,8 @@ export class Checkers {
 
   /** A caller was told that its put succeeded; `owners`: with how many acknowledgements of owners that hold the partition. */
   onAcknowledged(operation: Operation, needed: number, owners = 0): void {
-    if (this.#history.of(operation.key).lastWriteWins) return;
+    // Its answer was on its way when everything that it deleted was gone for good, and it with that.
+    if (operation.reaped || this.#history.of(operation.key).lastWriteWins) return;
     const copies = this.copies(operation);
     if (copies + operation.copiesLost < needed)
       throw new InvariantViolation(
@@ -336,10 +374,13 @@ export class Checkers {
 
   /** A record that a node stores, sends or answers with. */
   judge(key: Key, set: DvvSet, node: NodeId, does: string): void {
-    if (this.#judged.has(set)) return;
-    this.#judged.add(set);
     const history = this.#history.keys.get(key);
     const where = `${this.#name(node)} ${does} a record of ${key}`;
+    const back = history?.backFromTheDead(set);
+    if (back !== undefined)
+      throw new InvariantViolation("no-resurrection", `${where} with ${named(back)}, whose tombstone was reaped`);
+    if (this.#judged.has(set)) return;
+    this.#judged.add(set);
     if (history === undefined) {
       if (set.siblings.length === 0) return;
       throw new InvariantViolation("no-fabrication", `${where}, which nobody wrote`);
@@ -457,7 +498,7 @@ export class Checkers {
       if (view.requests > 0) return `${this.#name(light)} has ${view.requests} requests under way`;
     }
     for (const key of this.#history.keys.keys()) {
-      const different = this.#different(ring, key);
+      const different = this.#different(ring, key) ?? this.#unreaped(ring, key);
       if (different !== undefined) return different;
     }
     return undefined;
@@ -486,7 +527,7 @@ export class Checkers {
       if (history.lastWriteWins) continue;
       const owners = this.#livingOwners(ring, history.key);
       for (const operation of history.operations) {
-        if (operation.acknowledged === undefined || operation.forgiven) continue;
+        if (operation.acknowledged === undefined || operation.forgiven || operation.reaped) continue;
         this.#checkNothingBack(history, owners, operation);
         const without = owners.filter((owner) => !this.#shows(history, owner, operation));
         if (owners.length > 0 ? without.length === 0 : this.copies(operation) > 0) continue;
@@ -578,6 +619,20 @@ export class Checkers {
         return `${this.#name(firstOwner)} and ${this.#name(owner)} hold different records of ${key}`;
     }
     return undefined;
+  }
+
+  /** Where tombstones are reaped, all are in the end, when every member can be asked. */
+  #unreaped(ring: Ring, key: Key): string | undefined {
+    const simulator = this.#watched();
+    const { members } = ring.view;
+    const isOn = members.every(({ node }) => simulator.configOf(node).reapAfterMs < Number.POSITIVE_INFINITY);
+    if (!isOn || members.some(({ node }) => simulator.stateOf(node) !== "running")) return undefined;
+    const address = recordAddress(key, positionFor(key));
+    const having = members.find(({ node }) => {
+      const record = simulator.diskOf(node).get("records", address);
+      return record !== undefined && isDeleted(record.set);
+    });
+    return having === undefined ? undefined : `${this.#name(having.node)} has a tombstone of ${key}`;
   }
 
   #livingOwners(ring: Ring, key: Key): NodeId[] {

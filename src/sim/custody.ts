@@ -120,7 +120,7 @@ export class Custody {
     ];
     const rules = this.#rules(node, ring, lists, target);
     for (const operation of history.operations) {
-      if (operation.copiesLost > 0 || !history.shows(before.set, operation)) continue;
+      if (operation.copiesLost > 0 || operation.reaped || !history.shows(before.set, operation)) continue;
       const isSafe = rules.some(
         ({ nodes, needed }) => nodes.filter((keeper) => this.#isSafeWith(keeper, history, operation)).length >= needed,
       );
@@ -205,7 +205,7 @@ export class Custody {
     const ring = this.#ringOf(node);
     if (begun === undefined || ring === undefined || !areSame(begun.sources, sourcesOf(ring, node, partition))) return;
     for (const { history, operation } of begun.due) {
-      if (operation.copiesLost > 0 || this.#has(node, history, operation)) continue;
+      if (operation.copiesLost > 0 || operation.reaped || this.#has(node, history, operation)) continue;
       throw new InvariantViolation(
         "placement",
         `${this.#world.nameOf(node)} answers for partition ${partition}, but has not copied put ${operation.index} of ${history.key}`,

@@ -491,8 +491,8 @@ export const mutants: readonly Mutant[] = [
     bug: "nothing tells a late frame from a present one: requests are counted from 1 at each start, and epochs are not looked at, so an acknowledgement from before a crash answers the request that has its number now",
     caughtBy: ["late-frame", "durable-before-ack", "copies-kept", "no-fabrication", "convergence"],
     file: "core/failure-detector.ts",
-    find: "return peer?.linked === true && peer.ourEpoch === epoch;",
-    replace: "return peer?.linked === true;",
+    find: "if (peer?.linked !== true || epoch < peer.oldestEpoch || epoch > peer.ourEpoch) return false;",
+    replace: "if (peer?.linked !== true) return false;",
     also: [
       {
         file: "core/node.ts",

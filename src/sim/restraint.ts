@@ -66,7 +66,8 @@ export class Restraint {
         else if (effect.lane === "background") account.spent += slicesOf(effect.message);
       } else if (effect.kind === "note") {
         const { note } = effect;
-        if (note.what === "peer-up") account.up.add(note.peer);
+        // Light clients are not asked about others.
+        if (note.what === "peer-up" && !this.#simulator.isLight(note.peer)) account.up.add(note.peer);
         else if (note.what === "peer-down") account.up.delete(note.peer);
         else if (note.what === "peer-suspect") this.#judgeSuspicion(node, account, note.peer);
       }

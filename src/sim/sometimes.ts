@@ -66,7 +66,9 @@ export const sometimesPoints = [
   "stand-in coordinated",
   "storage failed",
   "three siblings merged",
+  "reaping blocked",
   "tombstone read",
+  "tombstone reaped",
   "tree exchange failed",
   "trees evened out",
   "write coordinator taken from the context",
@@ -208,6 +210,10 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "log did not cover";
     case "exchanged":
       return "trees evened out";
+    case "tombstone-reaped":
+      return "tombstone reaped";
+    case "reap-blocked":
+      return "reaping blocked";
     case "leaf-corrected":
       return "leaf corrected";
     case "partition-opened":

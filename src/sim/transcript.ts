@@ -183,8 +183,16 @@ export function formatMessage(message: Message, names: Names): string {
       return `recent-request #${message.request} ${message.log === undefined ? "head" : `since ${message.since.map(({ position, partitions }) => `${position} (${partitions.length})`).join(", ")}`}`;
     case "recent-reply":
       return `recent-reply #${message.request} up to ${message.upTo}${message.more ? " and more" : ""} uncovered=${message.uncovered.length} ${message.changes.map(({ key }) => key).join(", ")}`;
+    case "reap-watch-request":
+      return `reap-watch-request #${message.request} ${message.records.map(({ key }) => key).join(", ")}`;
+    case "reap-watch-reply":
+    case "reap-proof-reply":
+      return `${message.kind} #${message.request} quiet=${message.quiet.length}`;
+    case "reap-drop":
+      return `reap-drop ${message.records.map(({ key }) => key).join(", ")}`;
     case "sizes-request":
     case "sizes-reply":
+    case "reap-proof-request":
     case "statistics-request":
     case "statistics-reply":
       return `${message.kind} #${message.request}`;
@@ -235,6 +243,12 @@ export function formatNote(note: Note, names: Names): string {
       return `caught-up from the log of ${names.node(note.peer)}: keys=${note.keys} records=${note.records}`;
     case "log-gap":
       return `log-gap at ${names.node(note.peer)}: partitions=${note.partitions}`;
+    case "tombstone-reaped":
+      return `tombstone-reaped ${note.key} ${formatClock(note.clock, names)}`;
+    case "epochs-renewed":
+      return "epochs-renewed";
+    case "reap-blocked":
+      return `reap-blocked by ${names.node(note.by)}, ${note.why}`;
     case "leaf-corrected":
       return `leaf-corrected ${note.leaf}`;
     case "many-siblings":

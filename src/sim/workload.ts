@@ -362,7 +362,7 @@ export class Callers {
           this.#checkers.judge(key, result.set, node, "answers with");
           this.#checkOwners("get", options.pr, result.report);
           this.#checkStrictRead(node, key, options.r, result, strictlyDue, owners);
-          if (due !== undefined && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
+          if (due?.reaped === false && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
         } else this.counts.getsFailed++;
         this.#demand(strict, `get of ${key}`, node, result);
         done(result);
@@ -376,7 +376,7 @@ export class Callers {
     if (history.lastWriteWins) return undefined;
     for (let i = history.operations.length - 1; i >= 0; i--) {
       const operation = history.operations[i]!;
-      if (operation.acknowledged !== undefined && !operation.forgiven) return operation;
+      if (operation.acknowledged !== undefined && !operation.forgiven && !operation.reaped) return operation;
     }
     return undefined;
   }
@@ -548,8 +548,9 @@ export class Callers {
     const strict = needed === quorumOf(asked, n, counted) && answered.length + silent.length === counted;
     const history = this.#history.of(key);
     const missed = due.find(
-      ({ acknowledged, copiesLost, forgiven }, i) =>
+      ({ acknowledged, copiesLost, forgiven, reaped }, i) =>
         !forgiven &&
+        !reaped &&
         copiesLost === 0 &&
         ((strict && (acknowledged?.strict ?? 0) + asked > n) ||
           (owners !== undefined &&

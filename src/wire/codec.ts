@@ -80,6 +80,18 @@ import {
   writeUint32,
 } from "./primitives.ts";
 import { readRecentReply, readRecentRequest, writeRecentReply, writeRecentRequest } from "./recent-messages.ts";
+import {
+  readReapDrop,
+  readReapProofReply,
+  readReapProofRequest,
+  readReapWatchReply,
+  readReapWatchRequest,
+  writeReapDrop,
+  writeReapProofReply,
+  writeReapProofRequest,
+  writeReapWatchReply,
+  writeReapWatchRequest,
+} from "./reap-messages.ts";
 import { readStatistics, writeStatistics } from "./statistics.ts";
 import {
   demandNodeOrder,
@@ -173,6 +185,11 @@ const KIND = {
   "view-reply": 42,
   "sizes-request": 55,
   "sizes-reply": 56,
+  "reap-watch-request": 50,
+  "reap-watch-reply": 51,
+  "reap-proof-request": 52,
+  "reap-proof-reply": 53,
+  "reap-drop": 54,
   "statistics-request": 48,
   "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
@@ -281,6 +298,16 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeKnownRequest(encoder, message);
     case "known-reply":
       return writeKnownReply(encoder, message);
+    case "reap-watch-request":
+      return writeReapWatchRequest(encoder, message);
+    case "reap-watch-reply":
+      return writeReapWatchReply(encoder, message);
+    case "reap-proof-request":
+      return writeReapProofRequest(encoder, message);
+    case "reap-proof-reply":
+      return writeReapProofReply(encoder, message);
+    case "reap-drop":
+      return writeReapDrop(encoder, message);
     case "tree-request":
       return writeTreeRequest(encoder, message);
     case "tree-reply":
@@ -358,6 +385,16 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readKnownRequest(decoder);
     case KIND["known-reply"]:
       return readKnownReply(decoder);
+    case KIND["reap-watch-request"]:
+      return readReapWatchRequest(decoder);
+    case KIND["reap-watch-reply"]:
+      return readReapWatchReply(decoder);
+    case KIND["reap-proof-request"]:
+      return readReapProofRequest(decoder);
+    case KIND["reap-proof-reply"]:
+      return readReapProofReply(decoder);
+    case KIND["reap-drop"]:
+      return readReapDrop(decoder);
     case KIND["tree-request"]:
       return readTreeRequest(decoder);
     case KIND["tree-reply"]:

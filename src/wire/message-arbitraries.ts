@@ -236,6 +236,7 @@ const hops = fc.nat(255);
 const address = fc.string({ maxLength: 40 });
 
 const digest = fc.integer({ min: 0, max: 2 ** 52 - 1 });
+const places = fc.uniqueArray(fc.nat(63), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 const treeIndex = fc.nat(4_096 * 64 - 1);
 const byIndex = <T extends { readonly index: number }>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
   fc
@@ -419,6 +420,29 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     version: fc.integer({ min: 1, max: 2 ** 40 }),
   }),
   "known-reply": record({ kind: fc.constant("known-reply"), request: uint, known: fc.boolean(), unopened: partitions }),
+  "reap-watch-request": record({
+    kind: fc.constant("reap-watch-request"),
+    request: uint,
+    members: digest,
+    records: fc.array(record({ key, digest }), { maxLength: 5 }),
+  }),
+  "reap-watch-reply": record({
+    kind: fc.constant("reap-watch-reply"),
+    request: uint,
+    watch: fc.constantFrom("", "0123456789abcdef"),
+    quiet: places,
+  }),
+  "reap-proof-request": record({
+    kind: fc.constant("reap-proof-request"),
+    request: uint,
+    watch: fc.constantFrom("", "0123456789abcdef"),
+  }),
+  "reap-proof-reply": record({ kind: fc.constant("reap-proof-reply"), request: uint, quiet: places }),
+  "reap-drop": record({
+    kind: fc.constant("reap-drop"),
+    watch: fc.constantFrom("", "0123456789abcdef"),
+    records: fc.array(record({ key, digest }), { maxLength: 5 }),
+  }),
   "tree-request": record({
     kind: fc.constant("tree-request"),
     request: uint,
