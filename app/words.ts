@@ -155,6 +155,8 @@ export function noteWords(note: Note): string {
       return `Gave partition ${note.partition} away.`;
     case "damaged":
       return `What the disk has of ${note.key} is damaged; the others still have it.`;
+    case "gather-began":
+      return `Gathers what the cluster knows of partition ${note.partition}${note.attempt > 1 ? `, attempt ${note.attempt}` : ""}.`;
     case "exchanged":
       return `Compared trees with ${shortNode(note.peer)}: ${note.records} ${note.records === 1 ? "record" : "records"} differed and were exchanged.`;
     case "leaf-corrected":

@@ -70,6 +70,7 @@ const CORE_VALUES = [
   "effect",
   "errors",
   "event",
+  "gathering",
   "hint-index",
   "identifiers",
   "leaf-reading",
@@ -88,6 +89,8 @@ const CORE_VALUES = [
 ];
 const CORE_MECHANISMS = [
   "anti-entropy",
+  "archive-gather",
+  "archive-source",
   "belonging",
   "bookkeeping",
   "failure-detector",

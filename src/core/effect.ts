@@ -1,6 +1,7 @@
 /** What leaves a node. The host performs effects in their order; each storage effect is answered by one event with its ticket. */
 
 import type { DvvSet } from "./dvvset.ts";
+import type { Gathered } from "./gathering.ts";
 import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
@@ -23,7 +24,8 @@ export interface StoredRecord {
  */
 export type ReadRecord = StoredRecord | "failed" | "damaged";
 
-export type RecordStore = "records" | "hints";
+/** "history": records that were replaced, where a bucket keeps them; see `history-ledger.ts`. */
+export type RecordStore = "records" | "hints" | "history";
 
 export interface RecordRead {
   readonly store: RecordStore;
@@ -87,6 +89,11 @@ export type Effect =
       readonly request: RequestId;
       readonly result: ClientResult;
     }
+  | /** Answers `client-gather` and each `client-gather-more`, unless abandoned; the last one is "done" or "failed". */ {
+      readonly kind: "gathered";
+      readonly request: RequestId;
+      readonly what: Gathered;
+    }
   | /** Answers `client-statistics`; exactly one for each, unless abandoned. Both lists by node. */ {
       readonly kind: "report-statistics";
       readonly request: RequestId;
@@ -137,6 +144,11 @@ export type Note =
   | { readonly what: "partition-dropped"; readonly partition: number }
   | { readonly what: "storage-failed"; readonly reason: string }
   | { readonly what: "damaged"; readonly key: Key }
+  | /** An attempt at gathering what the cluster knows of a partition begins. */ {
+      readonly what: "gather-began";
+      readonly partition: number;
+      readonly attempt: number;
+    }
   | /** Merkle trees differed, and these many records were not the same. */ {
       readonly what: "exchanged";
       readonly peer: NodeId;

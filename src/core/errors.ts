@@ -176,3 +176,78 @@ export class WrongSecretError extends TabringError {
     super("wrong-secret", message);
   }
 }
+
+/** Something about an archive is wrong. Nothing of it was restored. */
+export class ArchiveError extends TabringError {
+  override readonly name: string = "ArchiveError";
+}
+
+/** These bytes are no archive of Tabring. */
+export class NotAnArchiveError extends ArchiveError {
+  override readonly name: string = "NotAnArchiveError";
+  constructor() {
+    super(
+      "not-an-archive",
+      "These bytes are no archive of Tabring: they do not begin like one. Nothing was restored. Choose the file that an export gave.",
+    );
+  }
+}
+
+/** The archive was written by a newer build. */
+export class NewerArchiveError extends ArchiveError {
+  override readonly name: string = "NewerArchiveError";
+  constructor(theirs: number, ours: number) {
+    super(
+      "newer-archive",
+      `The archive has format ${theirs}, and this build reads up to ${ours}. Nothing was restored, and the archive is as good as it was. Reload the page to get a newer build.`,
+    );
+  }
+}
+
+/** Bits were changed, or chunks are missing, repeated or out of order. */
+export class DamagedArchiveError extends ArchiveError {
+  override readonly name: string = "DamagedArchiveError";
+  constructor(what: string) {
+    super(
+      "damaged-archive",
+      `The archive is damaged: ${what}. Nothing was restored from it, and what the cluster has is safe. Take another copy of it.`,
+    );
+  }
+}
+
+/** The archive has no end: its export was broken off, or the file was cut. */
+export class TruncatedArchiveError extends ArchiveError {
+  override readonly name: string = "TruncatedArchiveError";
+  constructor(chunks: number) {
+    super(
+      "truncated-archive",
+      `The archive ends after ${chunks} chunks, without its manifest: its export was broken off, or the file was cut. Nothing was restored from it, and what the cluster has is safe. Take another copy of it.`,
+    );
+  }
+}
+
+/** The source gave other bytes the second time than when it was verified. */
+export class ChangedArchiveError extends ArchiveError {
+  override readonly name: string = "ChangedArchiveError";
+  constructor(keys: number) {
+    super(
+      "changed-archive",
+      `The archive is not the one any more that was verified. ${keys} keys had been restored from it by then, as ordinary writes; nothing was overwritten that was not asked for. Give the same bytes twice, and restore again: what is restored already is left as it is.`,
+    );
+  }
+}
+
+/** Too few members could be read to be sure that an archive misses no acknowledged write. What was written of it has no end, and restores nothing. */
+export class IncompleteExportError extends TabringError {
+  override readonly name: string = "IncompleteExportError";
+  readonly partition: number;
+  readonly unread: readonly string[];
+  constructor(partition: number, w: number, unread: readonly string[]) {
+    super(
+      "incomplete-export",
+      `Partition ${partition} could not be read in full: ${unread.map((id) => id.slice(0, 6)).join(", ")} did not answer in time, so that writes acknowledged by ${w} nodes may be missing. The data is safe; the export has no end and restores nothing. Bring the nodes back, or export with incomplete: "tell", and its manifest will say what may be missing.`,
+    );
+    this.partition = partition;
+    this.unread = unread;
+  }
+}

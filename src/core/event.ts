@@ -2,6 +2,7 @@
 
 import type { ClusterParameters } from "./config.ts";
 import type { ReadRecord } from "./effect.ts";
+import type { Gathering } from "./gathering.ts";
 import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientWrite, Message } from "./message.ts";
@@ -26,6 +27,12 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly prefer: NodeId | undefined;
       readonly timeoutMs: Millis | undefined;
     }
+  | /** What the cluster knows of a partition is wanted, page by page; see `archive-gather.ts`. */ {
+      readonly kind: "client-gather";
+      readonly request: RequestId;
+      readonly wanted: Gathering;
+    }
+  | /** The next page of it. */ { readonly kind: "client-gather-more"; readonly request: RequestId }
   | /** What all members have counted is wanted; see `survey.ts`. */ {
       readonly kind: "client-statistics";
       readonly request: RequestId;

@@ -14,6 +14,8 @@ import { Prng, type Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { ArchiveGather } from "./archive-gather.ts";
+import { ArchiveSource } from "./archive-source.ts";
 import { Belonging } from "./belonging.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import type { Config } from "./config.ts";
@@ -31,7 +33,7 @@ import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Tick
 import type { LeafActions } from "./leaf-reading.ts";
 import type { View } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
-import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
+import type { ArchivePage, ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
@@ -121,6 +123,8 @@ export class DynamoNode {
   readonly #scrub: Scrub;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
+  readonly #gather: ArchiveGather;
+  readonly #archiveSource: ArchiveSource;
   readonly #limits: PeerLimits;
   readonly #callers = new Map<RequestId, Caller>();
   readonly #greetedAt = new Map<NodeId, Millis>();
@@ -129,6 +133,8 @@ export class DynamoNode {
   #phase: NodePhase = "starting";
   #effects: Effect[] = [];
   #completions: Completion[] = [];
+  /** Pages that this node has given itself. */
+  #ownPages: ArchivePage[] = [];
   #requests = 0;
   #tickets = 0;
   #ringChanged = false;
@@ -145,6 +151,18 @@ export class DynamoNode {
     this.#bookkeeping = new Bookkeeping(surroundings);
     this.#limits = new PeerLimits(surroundings);
     this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
+    this.#gather = new ArchiveGather(surroundings, {
+      readOwn: (asked) => this.#archiveSource.onRequest(this.#id, asked),
+      gathered: (request, what) => this.#effects.push({ kind: "gathered", request, what }),
+    });
+    this.#archiveSource = new ArchiveSource(surroundings, {
+      answersFor: (partition) => this.#answersFor(partition),
+      coveredFrom: () => 0,
+      reply: (to, page, epoch) => {
+        if (to === this.#id) this.#ownPages.push(page);
+        else this.#send(to, page, "background", epoch);
+      },
+    });
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
@@ -294,6 +312,8 @@ export class DynamoNode {
         corrections: this.#scrub.size,
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
+        gatherings: this.#gather.size,
+        archivePages: this.#archiveSource.size,
         limited: this.#limits.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
@@ -334,6 +354,8 @@ export class DynamoNode {
       antiEntropy: this.#antiEntropy.memory,
       scrub: this.#scrub.memory,
       survey: this.#survey.memory,
+      gather: this.#gather.memory,
+      archiveSource: this.#archiveSource.memory,
       limits: this.#limits.memory,
     };
   }
@@ -398,6 +420,12 @@ export class DynamoNode {
           event.timeoutMs,
         );
         break;
+      case "client-gather":
+        this.#gather.start(event.request, event.wanted);
+        break;
+      case "client-gather-more":
+        this.#gather.more(event.request);
+        break;
       case "client-statistics":
         this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
         break;
@@ -408,6 +436,7 @@ export class DynamoNode {
             this.#bookkeeping.count("abandoned");
           }
         this.#survey.onAbandoned(event.request);
+        this.#gather.onAbandoned(event.request);
         break;
       case "message-received":
         this.#onMessage(event.from, event.epoch, event.message);
@@ -465,6 +494,8 @@ export class DynamoNode {
         return this.#forwarding.onSlow(request);
       case "survey-timeout":
         return this.#survey.onTimeout(request);
+      case "gather":
+        return this.#gather.onTimer();
       case "hint-scan":
         return this.#handoff.onScanTimer();
       case "gossip":
@@ -502,7 +533,9 @@ export class DynamoNode {
   #settle(): void {
     for (;;) {
       const completion = this.#completions.shift();
+      const page = completion === undefined ? this.#ownPages.shift() : undefined;
       if (completion !== undefined) this.#onCompletion(completion);
+      else if (page !== undefined) this.#gather.onPage(this.#id, page);
       else if (this.#ringChanged) this.#onRingChanged();
       else return;
     }
@@ -557,6 +590,7 @@ export class DynamoNode {
     const known =
       this.#handoff.onScanned(ticket, entries, done) ||
       this.#source.onScanned(ticket, entries, done) ||
+      this.#archiveSource.onScanned(ticket, entries, done) ||
       this.#treeSource.onScanned(ticket, entries, done) ||
       this.#exchange.onScanned(ticket, entries, done) ||
       this.#scrub.onScanned(ticket, entries, done) ||
@@ -570,6 +604,7 @@ export class DynamoNode {
       this.#belonging.onFailed(ticket) ||
       this.#handoff.onScanFailed(ticket) ||
       this.#source.onFailed(ticket) ||
+      this.#archiveSource.onFailed(ticket) ||
       this.#treeSource.onFailed(ticket) ||
       this.#exchange.onFailed(ticket) ||
       this.#scrub.onFailed(ticket) ||
@@ -603,6 +638,7 @@ export class DynamoNode {
     this.#transfer.onRing();
     this.#opening.onRing();
     this.#handOver.onRing();
+    this.#gather.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
     const joining = this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0;
@@ -762,6 +798,12 @@ export class DynamoNode {
       case "transfer-page":
         this.#transfer.onPage(from, message);
         break;
+      case "archive-request":
+        this.#archiveSource.onRequest(from, message);
+        break;
+      case "archive-page":
+        this.#gather.onPage(from, message);
+        break;
       case "release-request":
         this.#handOver.onRequest(from, message);
         break;
@@ -837,6 +879,18 @@ export class DynamoNode {
           next: undefined,
         } as const;
         this.#send(from, page, "background");
+        break;
+      }
+      case "archive-request": {
+        const page = { outcome: "refused", counted: [], records: [], damaged: 0, next: undefined } as const;
+        const reply = {
+          kind: "archive-page",
+          request: message.request,
+          ring: digest,
+          ...page,
+          coveredFrom: 0,
+        } as const;
+        this.#send(from, reply, "background");
         break;
       }
       default:
@@ -916,8 +970,11 @@ export class DynamoNode {
 
   /** Whether what this node has of the key counts for a reader. */
   #mayAnswer(key: Key): boolean {
-    const partition = this.#partitionOf(key);
-    const counts = this.#listOf(key)?.counted.includes(this.#id) === true;
+    return this.#answersFor(this.#partitionOf(key));
+  }
+
+  #answersFor(partition: Partition): boolean {
+    const counts = this.#belonging.ring?.preferenceList(partition).counted.includes(this.#id) === true;
     return counts && !this.#handOver.isClosing(partition) && !this.#belonging.unopened.has(partition);
   }
 
@@ -1001,6 +1058,7 @@ export class DynamoNode {
     this.#antiEntropy.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
     this.#survey.onPeerDown(peer);
+    this.#gather.onPeerDown(peer);
   }
 
   #onExchanged({ peer, purpose, partitions, outcome, differing }: ExchangeEnd): void {

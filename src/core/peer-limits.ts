@@ -6,7 +6,7 @@
  *
  *   requests     a caller's request that the peer wants coordinated here. Answered "overloaded"; the peer tries the next node, and coordinates itself
  *                when all refuse, so that the work goes back to where it comes from and no write is turned away
- *   background   repaired, handed-over and hinted records, pages of a transfer, questions about statistics. All are tried again by whoever sent them
+ *   background   repaired, handed-over and hinted records, pages of a transfer or an archive, questions about statistics. All are tried again by whoever sent them
  *
  * **What is never limited**, and why. Reads and writes of a replica for a request that has a coordinator: it was admitted there, and to refuse one part
  * of it makes more work than it saves, a hint and its delivery for a write, another node asked for a read; and a put that needs this node for its
@@ -35,6 +35,7 @@ export function limitedWork(message: Message): LimitedWork | undefined {
     case "replica-put":
       return message.purpose === "write" ? undefined : "background";
     case "transfer-request":
+    case "archive-request":
     case "statistics-request":
       return "background";
     default:

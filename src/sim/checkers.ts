@@ -24,7 +24,15 @@
 
 import { bytesEqual } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
-import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import {
+  hintAddress,
+  keyOfRecord,
+  parseHintAddress,
+  parseHistoryAddress,
+  partitionOf,
+  positionOf,
+  recordAddress,
+} from "../core/address.ts";
 import { type DvvSet, covers, descends, equal } from "../core/dvvset.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
@@ -104,6 +112,11 @@ function positionFor(key: Key): Position {
   return position;
 }
 
+function keyAt(store: RecordStore, address: string): Key {
+  if (store === "records") return keyOfRecord(address);
+  return store === "hints" ? parseHintAddress(address).key : parseHistoryAddress(address).key;
+}
+
 /** The record and all hints of a key that are durable on this disk. */
 export function setsOnDisk(disk: WatchedDisk, key: Key): DvvSet[] {
   const position = positionFor(key);
@@ -155,7 +168,7 @@ export class Checkers {
               this.#lettingGo.get(node)?.add(`${write.store} ${write.address}`);
               continue;
             }
-            const key = write.store === "records" ? keyOfRecord(write.address) : parseHintAddress(write.address).key;
+            const key = keyAt(write.store, write.address);
             this.judge(key, write.record.set, node, "stores");
           }
           break;
@@ -163,7 +176,11 @@ export class Checkers {
           const { message } = effect;
           if (message.kind === "ping" || message.kind === "pong") this.#told.get(node)?.set(effect.to, message.epoch);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
-          else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
+          else if (
+            message.kind === "transfer-page" ||
+            message.kind === "fetch-reply" ||
+            message.kind === "archive-page"
+          )
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
           break;
         }
@@ -180,6 +197,7 @@ export class Checkers {
         case "scan":
         case "load-leaves":
         case "report-statistics":
+        case "gathered":
         case "note":
           break;
       }
@@ -214,6 +232,8 @@ export class Checkers {
     before: StoredRecord | null,
     after: StoredRecord | null,
   ): void {
+    // What was replaced may be forgotten: `archivist.ts` judges what a look back shows.
+    if (store === "history") return;
     const lettingGo = this.#lettingGo.get(node)?.delete(`${store} ${address}`) === true;
     if (before === null || (after !== null && descends(after.set.clock, before.set.clock))) return;
     // A removal that failed is made good by the next write there, which begins anew.

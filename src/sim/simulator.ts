@@ -18,6 +18,7 @@ import type { Seed } from "../base/prng.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
 import type { Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
+import type { Gathered, Gathering } from "../core/gathering.ts";
 import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite } from "../core/message.ts";
 import type { View } from "../core/membership.ts";
@@ -119,6 +120,7 @@ interface Host {
   wiped: boolean;
   readonly requests: Map<RequestId, (result: ClientResult | undefined) => void>;
   readonly surveys: Map<RequestId, (report: StatisticsReport) => void>;
+  readonly gatherings: Map<RequestId, (what: Gathered | undefined) => void>;
   steppedAt: Millis;
   stepsThen: number;
 }
@@ -252,6 +254,7 @@ export class Simulator {
       wiped: false,
       requests: new Map(),
       surveys: new Map(),
+      gatherings: new Map(),
       steppedAt: -1,
       stepsThen: 0,
     };
@@ -285,7 +288,10 @@ export class Simulator {
     const callers = [...host.requests.values()];
     host.requests.clear();
     host.surveys.clear();
+    const gatherers = [...host.gatherings.values()];
+    host.gatherings.clear();
     for (const answer of callers) answer(undefined);
+    for (const answer of gatherers) answer(undefined);
   }
 
   /** Starts a crashed node again, from its disk. */
@@ -397,6 +403,22 @@ export class Simulator {
     const request = this.#nextRequest++;
     this.#host(node).surveys.set(request, answer);
     this.#happens(node, { kind: "client-statistics", request, timeoutMs: undefined });
+  }
+
+  /** Gathers what the cluster knows of a partition: `answer` once for each page, with undefined when the node ended first; `gatherMore` for the next. */
+  gather(node: NodeId, wanted: Gathering, answer: (what: Gathered | undefined) => void): RequestId {
+    const request = this.#nextRequest++;
+    if (this.#host(node).node === undefined) {
+      this.after(0, () => answer(undefined));
+      return request;
+    }
+    this.#host(node).gatherings.set(request, answer);
+    this.#happens(node, { kind: "client-gather", request, wanted });
+    return request;
+  }
+
+  gatherMore(node: NodeId, request: RequestId): void {
+    this.#happens(node, { kind: "client-gather-more", request });
   }
 
   /** The caller loses interest: it gets no answer. */
@@ -544,6 +566,13 @@ export class Simulator {
         const answer = host.requests.get(effect.request);
         host.requests.delete(effect.request);
         if (answer !== undefined) this.after(0, () => answer(effect.result));
+        break;
+      }
+      case "gathered": {
+        const { what } = effect;
+        const answer = host.gatherings.get(effect.request);
+        if (what.outcome !== "page") host.gatherings.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(what));
         break;
       }
       case "report-statistics": {

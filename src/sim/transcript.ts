@@ -7,9 +7,9 @@ import { unreachable } from "../base/assert.ts";
 import { utf8Decode, utf8Encode } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import type { Clock, DvvSet, Sibling } from "../core/dvvset.ts";
-import type { Effect, Note } from "../core/effect.ts";
+import type { Effect, Note, RecordStore } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import { keyOfRecord, parseHintAddress } from "../core/address.ts";
+import { keyOfRecord, parseHintAddress, parseHistoryAddress } from "../core/address.ts";
 import type { Actor, Millis, NodeId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite, Message, RequestReport } from "../core/message.ts";
 
@@ -154,6 +154,10 @@ export function formatMessage(message: Message, names: Names): string {
       return `fetch-request #${message.request} ${message.keys.join(", ")}`;
     case "fetch-reply":
       return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
+    case "archive-request":
+      return `archive-request #${message.request} partition=${message.partition} ${message.store}${message.after === "" ? "" : ` after ${message.after}`}${message.through === undefined ? "" : ` through ${message.through}`} known=${message.known.length}`;
+    case "archive-page":
+      return `archive-page #${message.request} ${message.outcome} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}${message.next === undefined ? "" : " and more"}`;
     case "statistics-request":
     case "statistics-reply":
       return `${message.kind} #${message.request}`;
@@ -184,6 +188,8 @@ export function formatNote(note: Note, names: Names): string {
       return `stand-in ${note.key}`;
     case "damaged":
       return `damaged ${note.key}`;
+    case "gather-began":
+      return `gather-began partition=${note.partition} attempt=${note.attempt}`;
     case "exchanged":
       return `exchanged ${note.records} records with ${names.node(note.peer)}`;
     case "leaf-corrected":
@@ -231,6 +237,10 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-get #${event.request} ${event.key}${event.r === undefined ? "" : ` r=${event.r}`}`;
     case "client-put":
       return `client-put #${event.request} ${event.key} ${formatWrite(event.write, names)}`;
+    case "client-gather":
+      return `client-gather #${event.request} partition=${event.wanted.partition} ${event.wanted.stores.join(" ")}`;
+    case "client-gather-more":
+      return `client-gather-more #${event.request}`;
     case "client-statistics":
       return `client-statistics #${event.request}`;
     case "client-abandoned":
@@ -258,8 +268,9 @@ export function formatEvent(event: NodeEvent, names: Names): string {
 }
 
 /** The key of a storage address, and whom a hint is for. */
-function formatAddress(store: "records" | "hints", address: string, names: Names): string {
+function formatAddress(store: RecordStore, address: string, names: Names): string {
   if (store === "records") return keyOfRecord(address);
+  if (store === "history") return `${parseHistoryAddress(address).key} of the past`;
   const { key, target } = parseHintAddress(address);
   return `${key} hint for ${names.node(target)}`;
 }
@@ -287,6 +298,8 @@ export function formatEffect(effect: Effect, names: Names): string {
       return `load-leaves #${effect.ticket}`;
     case "scan":
       return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
+    case "gathered":
+      return `gathered #${effect.request} ${effect.what.outcome}${effect.what.outcome === "page" ? ` records=${effect.what.records.length}` : ""}`;
     case "report-statistics":
       return `report-statistics #${effect.request} members=${effect.members.length} silent=${effect.silent.length}`;
     case "reply":

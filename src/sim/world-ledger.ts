@@ -179,6 +179,7 @@ export class Ledger {
           break;
         case "connect":
         case "report-statistics":
+        case "gathered":
         case "note":
           break;
         default:

@@ -45,6 +45,7 @@ import type {
   TransferPage,
   TransferRequest,
 } from "../core/message.ts";
+import { readArchivePage, readArchiveRequest, writeArchivePage, writeArchiveRequest } from "./archive-messages.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
   type Decoder,
@@ -158,6 +159,8 @@ const KIND = {
   "fetch-reply": 24,
   "known-request": 25,
   "known-reply": 26,
+  "archive-request": 30,
+  "archive-page": 31,
   "statistics-request": 48,
   "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
@@ -271,6 +274,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeFetchRequest(encoder, message);
     case "fetch-reply":
       return writeFetchReply(encoder, message);
+    case "archive-request":
+      return writeArchiveRequest(encoder, message);
+    case "archive-page":
+      return writeArchivePage(encoder, message);
     case "statistics-request":
       return writeStatisticsRequest(encoder, message);
     case "statistics-reply":
@@ -334,6 +341,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readFetchRequest(decoder);
     case KIND["fetch-reply"]:
       return readFetchReply(decoder);
+    case KIND["archive-request"]:
+      return readArchiveRequest(decoder);
+    case KIND["archive-page"]:
+      return readArchivePage(decoder);
     case KIND["statistics-request"]:
       return readStatisticsRequest(decoder);
     case KIND["statistics-reply"]:
