@@ -14,12 +14,19 @@ export type {
   StatisticsFigures,
 } from "./core/statistics.ts";
 export type { RequestReport } from "./core/message.ts";
+export type { ArchivePart } from "./wire/archive.ts";
 export {
+  ArchiveError,
+  ChangedArchiveError,
+  DamagedArchiveError,
+  IncompleteExportError,
   InvalidContextError,
   InvalidKeyError,
   InvalidOperationError,
   InvalidQuorumError,
   MalformedMessageError,
+  NewerArchiveError,
+  NotAnArchiveError,
   NotReadyError,
   OverloadedError,
   OversizedError,
@@ -29,6 +36,7 @@ export {
   StorageError,
   TabringError,
   TooManySiblingsError,
+  TruncatedArchiveError,
   UnknownMessageError,
   ValueTooLargeError,
   WrongSecretError,

@@ -5,11 +5,15 @@
  * States: open -> closed. A closed store says why; the next `openStore` takes the same node up again, with its data.
  */
 
+import { type RestoringStore, exportArchive, restoreArchive, verifyArchive } from "./archive.ts";
 import type {
+  ArchiveManifestInfo,
+  ArchiveSource,
   Bucket,
   BucketOptions,
   Canary,
   ClusterStatistics,
+  ExportOptions,
   FaultControls,
   GetOptions,
   GetResult,
@@ -18,6 +22,8 @@ import type {
   PreferenceEntry,
   PutOptions,
   PutResult,
+  RestoreOptions,
+  RestoreReport,
   Store,
   StoreEvents,
   StoreStatus,
@@ -258,6 +264,48 @@ export class TabringStore implements Store {
       silent,
       merged: figuresOf(members.map(({ statistics }) => statistics).reduce(mergeStatistics, NO_STATISTICS)),
       balance: balanceOf(members.map((member) => ({ ...member, capacity: capacityOf(member.node) }))),
+    };
+  }
+
+  export(options: ExportOptions = {}): AsyncIterable<Uint8Array> {
+    const w = checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    const view = () => this.#driver.view;
+    return exportArchive(
+      {
+        node: this.#parts.node,
+        cluster: this.#parts.cluster,
+        get view() {
+          return view();
+        },
+        wall: () => this.#parts.clock.wall(),
+        random: this.#parts.random,
+        gather: (wanted) => this.#driver.gather(wanted),
+      },
+      w === undefined ? options : { ...options, w },
+    );
+  }
+
+  verifyArchive(source: ArchiveSource, options: { signal?: AbortSignal } = {}): Promise<ArchiveManifestInfo> {
+    return verifyArchive(source, options.signal);
+  }
+
+  async restore(source: ArchiveSource, options: RestoreOptions = {}): Promise<RestoreReport> {
+    const w = checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    return restoreArchive(this.#writing(w), source, options);
+  }
+
+  /** Reads and writes of what is brought back. */
+  #writing(w: number | undefined): RestoringStore {
+    return {
+      cluster: this.#parts.cluster,
+      parseKey: callersKey,
+      get: (key, signal) => this.#driver.get(key, undefined, undefined, signal),
+      put: async (key, write, prefer, signal) => {
+        this.#demandOpen();
+        await this.#driver.put(key, { ...write, w, policy: "siblings" }, prefer, undefined, signal);
+      },
     };
   }
 
