@@ -18,6 +18,7 @@
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
  *   late-frame          what is addressed to an epoch that is over is dropped                                                        (1)
+ *   archive             an export made at any time has all that was acknowledged before, and nothing else (archivist.ts)                   (1, 2)
  *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
  */
@@ -82,6 +83,7 @@ export type Invariant =
   | "quiet"
   | "late-frame"
   | "statistics"
+  | "archive"
   | "bounded"
   | "answered";
 
@@ -489,6 +491,8 @@ export class Checkers {
         greeted = 0,
         timers = 0,
         limited = 0,
+        gatherings = 0,
+        archivePages = 0,
       } = view.sizes;
       const limits: readonly (readonly [string, number, number])[] = [
         ["requests", view.requests, config.requestsMax + members],
@@ -498,6 +502,8 @@ export class Checkers {
         ["peers", peers, simulator.nodes.length],
         ["greeted", greeted, simulator.nodes.length],
         ["limited", limited, simulator.nodes.length],
+        ["gatherings", gatherings, 64],
+        ["archive pages", archivePages, 64],
         ["puts", puts, config.requestsMax],
         ["gets", gets, 2 * config.requestsMax],
         ["forwarded", forwarded, config.requestsMax],

@@ -9,6 +9,7 @@ import type { NodeEvent } from "../core/event.ts";
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
   "actor renewed",
+  "archive finished",
   "call abandoned",
   "clock jumped",
   "core served alone",
@@ -16,6 +17,8 @@ export const sometimesPoints = [
   "dot minted under a kept actor",
   "early answer",
   "get failed",
+  "gathering begun again",
+  "gathering left some unread",
   "gray failure",
   "hint delivered",
   "hint kept",

@@ -22,6 +22,7 @@ import { DynamoNode } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
+import { Archivist } from "./archivist.ts";
 import { Audit } from "./audit.ts";
 import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
@@ -49,11 +50,12 @@ const BOUNDS_MS: Millis = 5_000;
 const QUIET_MS: Millis = 10_000;
 /** Keys that are written and read back at the end. */
 const READ_BACK_KEYS = 12;
+const ARCHIVES = 0x0a_2c_417e;
 const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "chained-puts" or "core", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "chained-puts", "exports" or "core", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -112,6 +114,7 @@ class SeedRun {
   readonly #core: HealthyCore;
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
+  readonly #archivist: Archivist;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -131,6 +134,9 @@ class SeedRun {
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
+    // Draws of its own, so that what else a seed does stays what it was.
+    const archives = Prng.fromNumber(seed ^ ARCHIVES);
+    this.#archivist = new Archivist(this.#simulator, this.#history, this.#checkers, archives, this.#sometimes);
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -202,6 +208,7 @@ class SeedRun {
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
           this.#audit.onStep(node, event, effects);
+          this.#archivist.onStep(node, effects);
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
@@ -282,6 +289,7 @@ class SeedRun {
     });
     simulator.after(workloadFrom, () => this.#callers.start());
     this.#saboteur.schedule(this.#faults.actions);
+    if (!(this.#options.without ?? []).includes("exports")) this.#archivist.schedule(workloadFrom, this.#faults.endsAt);
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
       simulator.runUntil(at);
       if (at % BOUNDS_MS === 0) this.#checkers.checkBounds();
@@ -362,8 +370,18 @@ class SeedRun {
       missing = this.#callers.underWay > 0 ? "requests are under way" : this.#checkers.unsettled();
     } while (missing !== undefined && simulator.now < until);
     if (missing !== undefined) throw new InvariantViolation("convergence", `settled, but then ${missing}`);
+    if (!(this.#options.without ?? []).includes("exports")) this.#exportAtRest();
     this.#audit.check();
     this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
+  }
+
+  /** Whoever runs can export what all hold. */
+  #exportAtRest(): void {
+    const simulator = this.#simulator;
+    this.#archivist.exportAtRest(this.#prng.pick(simulator.running)!);
+    const until = simulator.now + 300_000;
+    while (this.#archivist.underWay > 0 && simulator.now < until) simulator.runUntil(simulator.now + 1_000);
+    if (this.#archivist.underWay > 0) throw new InvariantViolation("archive", "at rest an export does not end");
   }
 
   /** With R + W > N and all owners up, whoever reads after an acknowledgement reads the put. */
