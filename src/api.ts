@@ -258,6 +258,30 @@ export interface RestoreReport extends RestoreCounts {
   readonly archive: ArchiveManifestInfo;
 }
 
+export interface RewindPreview {
+  /** Keys of the bucket that have, or had, anything. */
+  readonly keys: number;
+  /** Of those: they would get another value; they had none, and would be deleted; they were deleted, and would come back; nothing would change. */
+  readonly changed: number;
+  readonly deleted: number;
+  readonly broughtBack: number;
+  readonly unchanged: number;
+  /** The earliest moment that this bucket can be rewound to, wall clock in milliseconds since 1970; 0: to its beginning. */
+  readonly coveredFrom: number;
+}
+export interface RewindReport extends RewindPreview {
+  /** Keys rewound so far; all that were to change, at the end. */
+  readonly written: number;
+}
+export interface RewindOptions {
+  /** Writes acknowledged by so many nodes must not be missing in the past; the cluster's w by default. */
+  readonly w?: number;
+  /** How long a partition may be tried, 30,000 by default. */
+  readonly partTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly keys: number; readonly written: number }) => void;
+}
+
 export interface StoreEvents {
   status: StoreStatus;
   membership: readonly NodeInfo[];
@@ -298,7 +322,7 @@ export interface Store extends AsyncDisposable {
   startCanary(options?: { intervalMs?: number }): Canary;
   /**
    * The cluster's data as a stream of bytes, taken while everybody goes on: for each partition every write that was acknowledged before its part began, or
-   * what replaced it. Keeps a few pages in memory; whoever reads slowly holds it up. Throws `IncompleteExportError` when too few members answer,
+   * what replaced it. Keeps a few pages in memory; whoever reads slowly holds it up. Throws `IncompleteGatheringError` when too few members answer,
    * `NotReadyError`, `OverloadedError`; then the stream has no end, and restores nothing.
    */
   export(options?: ExportOptions): AsyncIterable<Uint8Array>;
@@ -310,6 +334,18 @@ export interface Store extends AsyncDisposable {
    * `ArchiveError` before anything was written, or what a put throws: then run it again.
    */
   restore(source: ArchiveSource, options?: RestoreOptions): Promise<RestoreReport>;
+  /**
+   * What `rewind` would do, and nothing is written. `at`: wall clock, milliseconds since 1970. Throws `MomentNotCoveredError` when the bucket keeps no history,
+   * or not that far back (it says how far), `IncompleteGatheringError` when too few members answer.
+   */
+  previewRewind(bucket: string, at: number, options?: RewindOptions): Promise<RewindPreview>;
+  /**
+   * Puts the values that the bucket's keys had at a moment in place of those that they have, by ordinary puts with the context of a read: so nothing is lost, a
+   * write that comes meanwhile stays as a sibling, and the rewinding can be rewound. Keys that are younger get tombstones. It goes by the clocks of those who
+   * wrote: one that was wrong by a minute is found a minute from its place. Looks at everything first, and then writes. Throws as the preview does, and what a
+   * put throws: then run it again.
+   */
+  rewind(bucket: string, at: number, options?: RewindOptions): Promise<RewindReport>;
   readonly faults: FaultControls;
   on<Name extends keyof StoreEvents>(
     name: Name,
@@ -344,6 +380,11 @@ export interface OpenStoreOptions {
   /** Failure domain; by default one browser profile. */
   readonly zone?: string;
   readonly durability?: "relaxed" | "strict";
+  /**
+   * Buckets that keep what is replaced, and for how many milliseconds, so that `rewind` can bring it back. All nodes of a cluster must be given the same. None by
+   * default.
+   */
+  readonly history?: Readonly<Record<string, { readonly keepMs: number }>>;
   /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */
   readonly canaryMs?: number;
 }

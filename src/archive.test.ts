@@ -5,7 +5,7 @@ import { utf8Decode, utf8Encode } from "./base/bytes.ts";
 import {
   ChangedArchiveError,
   DamagedArchiveError,
-  IncompleteExportError,
+  IncompleteGatheringError,
   InvalidKeyError,
   TruncatedArchiveError,
 } from "./core/errors.ts";
@@ -195,7 +195,7 @@ test("with too few who answer it says which writes may be missing, or refuses", 
   expect(info.records).toBe(31);
   expect(info.parts.every(({ coversW, unread }) => coversW === 2 && unread[0] === nodeId(4))).toBe(true);
   const strict = exported(here, here.stores[0]!, { w: 1, partTimeoutMs: 2_000 });
-  await expect(strict).rejects.toThrow(IncompleteExportError);
+  await expect(strict).rejects.toThrow(IncompleteGatheringError);
   await here.clock.during(here.stores[2]!.close());
   await expect(exported(here, here.stores[0]!, { partTimeoutMs: 2_000 })).rejects.toThrow(
     /000000, 000000 did not answer/,

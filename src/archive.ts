@@ -21,7 +21,7 @@ import { CANARY_BUCKET } from "./canary.ts";
 import {
   ArchiveError,
   ChangedArchiveError,
-  IncompleteExportError,
+  IncompleteGatheringError,
   InvalidKeyError,
   NotReadyError,
   OverloadedError,
@@ -107,7 +107,7 @@ export async function* exportArchive(store: ExportingStore, options: ExportOptio
         else {
           const { part } = what;
           if (part.coversW > w && options.incomplete !== "tell")
-            throw new IncompleteExportError(partition, w, part.unread);
+            throw new IncompleteGatheringError(partition, w, part.unread);
           const endedAt = store.wall();
           const { coversW, attempts, members, unread } = part;
           writer.part({ partition, beganAt: endedAt - part.elapsedMs, endedAt, coversW, attempts, members, unread });

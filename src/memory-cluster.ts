@@ -59,12 +59,12 @@ export class MemoryCluster {
   readonly disks = new Map<number, MemoryDisk>();
   readonly #name: string;
   readonly #parameters: ClusterParameters;
-  readonly #config: Partial<Pick<Config, "zone">>;
+  readonly #config: Partial<Pick<Config, "history">>;
 
   constructor(
     name: string,
     parameters: Partial<ClusterParameters> = {},
-    config: Partial<Pick<Config, "zone">> = {},
+    config: Partial<Pick<Config, "history">> = {},
   ) {
     this.#name = name;
     this.#parameters = { ...defaultParameters, partitions: 16, ...parameters };
@@ -76,7 +76,7 @@ export class MemoryCluster {
     size: number,
     name = "test",
     parameters: Partial<ClusterParameters> = {},
-    config: Partial<Pick<Config, "zone">> = {},
+    config: Partial<Pick<Config, "history">> = {},
   ): Promise<MemoryCluster> {
     const cluster = new MemoryCluster(name, parameters, config);
     for (let n = 1; n <= size; n++) await cluster.open(n);

@@ -24,6 +24,9 @@ import type {
   PutResult,
   RestoreOptions,
   RestoreReport,
+  RewindOptions,
+  RewindPreview,
+  RewindReport,
   Store,
   StoreEvents,
   StoreStatus,
@@ -31,6 +34,7 @@ import type {
 import { partitionOf, positionOf } from "./core/address.ts";
 import {
   type ClusterParameters,
+  type Config,
   configFault,
   defaultConfig,
   defaultParameters,
@@ -59,6 +63,7 @@ import {
   RunningCanary,
 } from "./canary.ts";
 import { toHex } from "./base/bytes.ts";
+import { type RewindingStore, previewRewind, rewind } from "./rewind.ts";
 import { Driver } from "./driver/driver.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
 import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
@@ -95,6 +100,8 @@ export interface StoreParts {
   /** See `Config`. */
   readonly expects?: Partial<ClusterParameters> | undefined;
   readonly durability?: "relaxed" | "strict" | undefined;
+  /** See `Config`. */
+  readonly history?: Config["history"] | undefined;
   /** Runs once when the store is closed, last. */
   readonly onClosed?: () => void | Promise<void>;
 }
@@ -140,6 +147,7 @@ export class TabringStore implements Store {
       zone: parts.zone,
       capacity: parts.capacity ?? defaultConfig.capacity,
       expects: parts.expects ?? defaultConfig.expects,
+      history: parts.history ?? defaultConfig.history,
     };
     this.#driver = new Driver({
       id: parts.node,
@@ -294,6 +302,27 @@ export class TabringStore implements Store {
     const w = checkQuorum("w", options.w, this.#n());
     this.#demandOpen();
     return restoreArchive(this.#writing(w), source, options);
+  }
+
+  previewRewind(bucket: string, at: number, options: RewindOptions = {}): Promise<RewindPreview> {
+    return previewRewind(this.#rewinding(options), bucket, at, options);
+  }
+
+  rewind(bucket: string, at: number, options: RewindOptions = {}): Promise<RewindReport> {
+    return rewind(this.#rewinding(options), bucket, at, options);
+  }
+
+  #rewinding(options: RewindOptions): RewindingStore {
+    checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    return {
+      ...this.#writing(undefined),
+      view: this.#driver.view,
+      keeps: (bucket) => this.#parts.history?.[bucket] !== undefined,
+      wall: () => this.#parts.clock.wall(),
+      operation: () => toHex(this.#parts.random(16)) as OperationId,
+      gather: (wanted) => this.#driver.gather(wanted),
+    };
   }
 
   /** Reads and writes of what is brought back. */
@@ -658,6 +687,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       capacity: options.capacity,
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
+      history: options.history,
       onClosed: async () => {
         stopping.abort();
         await identity.release();

@@ -328,22 +328,24 @@ export class ArchiveGather {
 
   /** This attempt cannot become whole, and there is time for another. */
   #isInVain(part: Part): boolean {
-    return (part.stale || this.#coversW(part) > this.#demanded(part)) && this.#in.now < part.deadline;
+    // That a member has let go of the past is for good.
+    return (part.stale || this.#unreadNow(part).size >= this.#demanded(part)) && this.#in.now < part.deadline;
   }
 
   #demanded({ wanted }: Part): number {
     return wanted.w ?? this.#in.ring?.view.parameters.w ?? 1;
   }
 
-  #unread(part: Part): NodeId[] {
-    const late = [...part.coveredFrom].filter(([, from]) => from > part.wanted.moment).map(([node]) => node);
+  /** Who may be read in full another time. */
+  #unreadNow(part: Part): Set<NodeId> {
     const { members, counted } = this.#askable(part.wanted.partition);
     const unknown = [...members, ...counted].filter((node) => !part.members.has(node) && !part.counted.has(node));
-    return [...new Set([...part.silent, ...part.partly, ...late, ...unknown])].sort();
+    return new Set([...part.silent, ...part.partly, ...unknown]);
   }
 
-  #coversW(part: Part): number {
-    return this.#unread(part).length + 1;
+  #unread(part: Part): NodeId[] {
+    const late = [...part.coveredFrom].filter(([, from]) => from > part.wanted.moment).map(([node]) => node);
+    return [...new Set([...this.#unreadNow(part), ...late])].sort();
   }
 
   #ask(part: Part, node: NodeId, after: string): void {
@@ -383,7 +385,7 @@ export class ArchiveGather {
     const unread = this.#unread(part);
     const late = [...part.coveredFrom.values()].sort((a, b) => b - a);
     // So many of those who were read may be late; the one behind them says from when on it would do.
-    const spare = Math.max(0, this.#demanded(part) - 1 - new Set([...part.silent, ...part.partly]).size);
+    const spare = Math.max(0, this.#demanded(part) - 1 - this.#unreadNow(part).size);
     this.#end(part);
     this.#do.gathered(part.request, {
       outcome: "done",

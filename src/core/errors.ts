@@ -237,17 +237,30 @@ export class ChangedArchiveError extends ArchiveError {
   }
 }
 
-/** Too few members could be read to be sure that an archive misses no acknowledged write. What was written of it has no end, and restores nothing. */
-export class IncompleteExportError extends TabringError {
-  override readonly name: string = "IncompleteExportError";
+/** Too few members could be read to be sure that no acknowledged write is missed. An export has no end then and restores nothing; nothing is rewound. */
+export class IncompleteGatheringError extends TabringError {
+  override readonly name: string = "IncompleteGatheringError";
   readonly partition: number;
   readonly unread: readonly string[];
   constructor(partition: number, w: number, unread: readonly string[]) {
     super(
-      "incomplete-export",
-      `Partition ${partition} could not be read in full: ${unread.map((id) => id.slice(0, 6)).join(", ")} did not answer in time, so that writes acknowledged by ${w} nodes may be missing. The data is safe; the export has no end and restores nothing. Bring the nodes back, or export with incomplete: "tell", and its manifest will say what may be missing.`,
+      "incomplete-gathering",
+      `Partition ${partition} could not be read in full: ${unread.map((id) => id.slice(0, 6)).join(", ")} did not answer in full in time, so that writes acknowledged by ${w} nodes may be missing. All data is safe: what was exported has no end and restores nothing, and nothing was rewound. Bring the nodes back and try again, or export with incomplete: "tell", and the manifest will say what may be missing.`,
     );
     this.partition = partition;
     this.unread = unread;
+  }
+}
+
+/** The moment that a bucket was to be rewound to lies before what is kept of its past, or in the future. Nothing was changed. */
+export class MomentNotCoveredError extends TabringError {
+  override readonly name: string = "MomentNotCoveredError";
+  readonly at: number;
+  /** The earliest moment that can be looked back at, wall clock; undefined when no past is kept. */
+  readonly coveredFrom: number | undefined;
+  constructor(bucket: string, at: number, coveredFrom: number | undefined, why: string) {
+    super("moment-not-covered", `The bucket ${bucket} cannot be rewound to ${at}: ${why}. Nothing was changed.`);
+    this.at = at;
+    this.coveredFrom = coveredFrom;
   }
 }

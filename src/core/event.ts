@@ -8,8 +8,9 @@ import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientWrite, Message } from "./message.ts";
 
 export type NodeEvent = { readonly at: Millis } & (
-  | /** The first event. The node looks through its hints before it answers anybody. */ {
+  | /** The first event. The node looks through its hints before it answers anybody. `wall`: the wall clock now; only history needs it. */ {
       readonly kind: "started";
+      readonly wall?: Millis;
     } /** The one explicit act that makes a cluster: this node alone, holding everything. Ignored by a node that has a view. */
   | { readonly kind: "found-cluster"; readonly parameters: ClusterParameters }
   | {

@@ -27,6 +27,8 @@ import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOver } from "./hand-over.ts";
+import { HistoryKeeper } from "./history-keeper.ts";
+import { HistoryLedger } from "./history-ledger.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
@@ -105,6 +107,9 @@ export class DynamoNode {
   readonly #timers = new TimerTable();
   readonly #hints = new HintIndex();
   readonly #forest = new MerkleForest();
+  readonly #history: HistoryLedger;
+  readonly #historyKeeper: HistoryKeeper;
+  readonly #newborn: boolean;
   readonly #belonging: Belonging;
   readonly #replica: Replica;
   readonly #puts: PutCoordinator;
@@ -151,13 +156,16 @@ export class DynamoNode {
     this.#bookkeeping = new Bookkeeping(surroundings);
     this.#limits = new PeerLimits(surroundings);
     this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
+    this.#history = new HistoryLedger(options.config);
+    this.#historyKeeper = new HistoryKeeper(surroundings, this.#history);
+    this.#newborn = options.meta === undefined;
     this.#gather = new ArchiveGather(surroundings, {
       readOwn: (asked) => this.#archiveSource.onRequest(this.#id, asked),
       gathered: (request, what) => this.#effects.push({ kind: "gathered", request, what }),
     });
     this.#archiveSource = new ArchiveSource(surroundings, {
       answersFor: (partition) => this.#answersFor(partition),
-      coveredFrom: () => 0,
+      coveredFrom: () => this.#history.coveredFrom,
       reply: (to, page, epoch) => {
         if (to === this.#id) this.#ownPages.push(page);
         else this.#send(to, page, "background", epoch);
@@ -167,7 +175,7 @@ export class DynamoNode {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
     });
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#history);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, {
       mint: (key, write, place, request) => {
@@ -259,6 +267,7 @@ export class DynamoNode {
     if (this.#hints.size > 0) this.#handoff.arm();
     if (this.#forest.doubts > 0) this.#scrub.arm();
     this.#belonging.persist();
+    this.#historyKeeper.persist();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -339,6 +348,7 @@ export class DynamoNode {
       hints: this.#hints.memory,
       belonging: this.#belonging.memory,
       replica: this.#replica.memory,
+      history: this.#history.isOn ? [this.#history.memory, this.#historyKeeper.memory] : [],
       puts: this.#puts.memory,
       gets: this.#gets.memory,
       forwarding: this.#forwarding.memory,
@@ -404,6 +414,7 @@ export class DynamoNode {
     switch (event.kind) {
       case "started":
         this.#bookkeeping.start();
+        this.#historyKeeper.start(event.wall ?? event.at, this.#belonging.incarnation, this.#newborn);
         this.#start();
         break;
       case "found-cluster":
@@ -448,12 +459,14 @@ export class DynamoNode {
         this.#detector.onLost(event.peer);
         break;
       case "loaded":
-        this.#replica.onLoaded(event.ticket, event.records);
+        if (this.#historyKeeper.onLoaded(event.ticket, event.records)) this.#maybeReady();
+        else this.#replica.onLoaded(event.ticket, event.records);
         break;
       case "stored":
         this.#belonging.onStored(event.ticket);
         this.#replica.onStored(event.ticket);
         this.#scrub.onStored(event.ticket);
+        this.#historyKeeper.onStored(event.ticket);
         this.#maybeReady();
         break;
       case "storage-failed":
@@ -494,6 +507,8 @@ export class DynamoNode {
         return this.#forwarding.onSlow(request);
       case "survey-timeout":
         return this.#survey.onTimeout(request);
+      case "history":
+        return this.#historyKeeper.onTimer();
       case "gather":
         return this.#gather.onTimer();
       case "hint-scan":
@@ -591,6 +606,7 @@ export class DynamoNode {
       this.#handoff.onScanned(ticket, entries, done) ||
       this.#source.onScanned(ticket, entries, done) ||
       this.#archiveSource.onScanned(ticket, entries, done) ||
+      this.#historyKeeper.onScanned(ticket, entries, done) ||
       this.#treeSource.onScanned(ticket, entries, done) ||
       this.#exchange.onScanned(ticket, entries, done) ||
       this.#scrub.onScanned(ticket, entries, done) ||
@@ -605,6 +621,7 @@ export class DynamoNode {
       this.#handoff.onScanFailed(ticket) ||
       this.#source.onFailed(ticket) ||
       this.#archiveSource.onFailed(ticket) ||
+      this.#historyKeeper.onFailed(ticket) ||
       this.#treeSource.onFailed(ticket) ||
       this.#exchange.onFailed(ticket) ||
       this.#scrub.onFailed(ticket) ||
@@ -613,7 +630,8 @@ export class DynamoNode {
   }
 
   #maybeReady(): void {
-    const known = this.#belonging.started && this.#handoff.started && this.#scrub.started;
+    const known =
+      this.#belonging.started && this.#handoff.started && this.#scrub.started && this.#historyKeeper.started;
     if (this.#phase !== "starting" || !known) return;
     this.#setPhase("waiting");
     this.#antiEntropy.start();

@@ -26,6 +26,7 @@ import { hintAddress, positionOf, recordAddress } from "./address.ts";
 import { type Clock, type DvvSet, EMPTY, counterOf, covers, equal, joinClocks, sync, update } from "./dvvset.ts";
 import type { ReadRecord, RecordRead, StoredRecord, Write } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
+import { HistoryLedger, NO_PAST, type Past } from "./history-ledger.ts";
 import { type Digest, type Leaf, type MerkleForest, leafOf, recordDigest, subtractDigests } from "./merkle-forest.ts";
 import {
   type Actor,
@@ -89,6 +90,8 @@ interface StoreUnderWay {
   readonly place: Place;
   /** The forest's number for it; undefined for a hint. */
   readonly counted: number | undefined;
+  /** Until when that stood which is kept along with it; 0 when nothing is. */
+  readonly pastUntil: Millis;
   readonly waiters: { readonly origin: Origin }[];
 }
 
@@ -102,6 +105,7 @@ export class Replica {
   readonly #in: Surroundings;
   readonly #hints: HintIndex;
   readonly #forest: MerkleForest;
+  readonly #history: HistoryLedger;
   /** Least recently used first. */
   readonly #keys = new Map<Key, KeyState>();
   readonly #loads = new Map<Ticket, { readonly state: KeyState; readonly reads: readonly ("record" | NodeId)[] }>();
@@ -110,8 +114,14 @@ export class Replica {
   /** Names this unbroken stretch of memory: drawn anew at each start and after each failed store. */
   #start: string;
 
-  constructor(surroundings: Surroundings, hints: HintIndex, forest: MerkleForest) {
+  constructor(
+    surroundings: Surroundings,
+    hints: HintIndex,
+    forest: MerkleForest,
+    history = new HistoryLedger(surroundings.config),
+  ) {
     this.#in = surroundings;
+    this.#history = history;
     this.#hints = hints;
     this.#forest = forest;
     this.#start = surroundings.random.hex(8);
@@ -249,8 +259,9 @@ export class Replica {
     }
     this.#stores.delete(ticket);
     this.#start = this.#in.random.hex(8);
-    const { state, place, counted } = store;
+    const { state, place, counted, pastUntil } = store;
     state.storesUnderWay--;
+    if (pastUntil > 0) this.#history.failed(pastUntil);
     if (counted !== undefined) this.#forest.end(counted, "failed");
     // A removal that failed: the hint is probably still there, and must be looked at again.
     if (place !== "record" && this.#hints.has(state.key, place)) this.#hints.add(state.key, place);
@@ -384,8 +395,11 @@ export class Replica {
     const merged = before === undefined ? set : sync(before.set, set);
     const changed = before === undefined || !equal(merged, before.set);
     this.#in.note({ what: "merged", key: state.key, purpose, siblings: merged.siblings.length, changed });
-    if (!changed) this.#whenDurable(state, place, origin);
-    else this.#write(state, place, { set: merged, minted: before?.minted }, origin);
+    // What arrives when it is replaced already was the state elsewhere, and whoever sent it may let go of it.
+    const came = before === undefined || equal(merged, set) ? undefined : { was: set, now: merged };
+    const past = this.#pastOf(state, came);
+    if (!changed && past.writes.length === 0) this.#whenDurable(state, place, origin);
+    else this.#write(state, place, { set: merged, minted: before?.minted }, origin, past);
   }
 
   #mint(state: KeyState, work: Work & { kind: "mint" }): void {
@@ -439,7 +453,26 @@ export class Replica {
     return false;
   }
 
-  #write(state: KeyState, place: Place, record: StoredRecord | null, origin: Origin | undefined): void {
+  /** What is kept of a record that was replaced, where its bucket keeps such. */
+  #pastOf(state: KeyState, change: { readonly was: DvvSet; readonly now: DvvSet | undefined } | undefined): Past {
+    return change === undefined
+      ? NO_PAST
+      : this.#history.replaced(state.key, state.position, change.was, change.now, this.#in.now);
+  }
+
+  #write(
+    state: KeyState,
+    place: Place,
+    record: StoredRecord | null,
+    origin: Origin | undefined,
+    alongside = NO_PAST,
+  ): void {
+    const before = at(state, place)?.set;
+    // A hint that is let go is where it belongs; a record that is let go may have been replaced there before it came.
+    const replaced = before !== undefined && before !== record?.set && (record !== null || place === "record");
+    const past = this.#pastOf(state, replaced ? { was: before, now: record?.set } : undefined);
+    const kept = [...past.writes, ...alongside.writes];
+    const pastUntil = Math.max(past.until, alongside.until);
     if (place === "record") {
       state.record = record ?? undefined;
       state.damaged = false;
@@ -458,15 +491,16 @@ export class Replica {
     state.lastStores.set(place, ticket);
     const waiters = origin === undefined ? [] : [{ origin }];
     if (place !== "record") {
-      this.#stores.set(ticket, { state, place, counted: undefined, waiters });
-      this.#in.store(ticket, [{ store: "hints", address: hintAddress(state.key, state.position, place), record }]);
+      this.#stores.set(ticket, { state, place, counted: undefined, pastUntil, waiters });
+      const address = hintAddress(state.key, state.position, place);
+      this.#in.store(ticket, [{ store: "hints", address, record }, ...kept]);
       return;
     }
     const leaf = this.#leaf(state);
     const counted = leaf === undefined ? undefined : this.#forest.begin(leaf);
-    this.#stores.set(ticket, { state, place, counted, waiters });
+    this.#stores.set(ticket, { state, place, counted, pastUntil, waiters });
     const address = recordAddress(state.key, state.position);
-    this.#in.store(ticket, [{ store: "records", address, record }, ...this.#count(state, leaf)]);
+    this.#in.store(ticket, [{ store: "records", address, record }, ...this.#count(state, leaf), ...kept]);
   }
 
   #leaf(state: KeyState): Leaf | undefined {

@@ -106,7 +106,7 @@ export class Driver {
     const [bytes] = await this.#storage.read([{ store: "meta", key: META_KEY }]);
     const meta: NodeMeta | undefined = bytes === undefined ? undefined : decodeMeta(bytes);
     this.#node = new DynamoNode({ id, config, meta, seed: this.#seed(), seeds: seeds ?? [] });
-    this.#step({ kind: "started" });
+    this.#step({ kind: "started", wall: this.#options.clock.wall() });
     await transport.open({
       connected: (peer, link) => {
         this.#links.set(peer, link.kind);

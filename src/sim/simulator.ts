@@ -475,7 +475,7 @@ export class Simulator {
       seeds: options.seeds,
     });
     const start = host.node;
-    this.#step(host, { kind: "started" });
+    this.#step(host, { kind: "started", wall: this.wallAt(host.id) });
     if (meta?.view === undefined && options.found !== undefined && host.node === start)
       this.#step(host, { kind: "found-cluster", parameters: options.found });
     this.#dialSeeds(host, start);
