@@ -27,6 +27,8 @@ import { recordDigest } from "./merkle-forest.ts";
 
 /** Sorts before every address: they begin with eight digits. */
 export const COVERED_ADDRESS = "0";
+/** What is handed over is kept as if it had stood for so long after: clocks differ, and its owners have all that it has. */
+const CLOCKS_APART_MS = 60_000;
 const NOBODY = "0".repeat(48) as Actor;
 
 /** What a node has to remember of a record that was replaced. */
@@ -99,7 +101,7 @@ export class HistoryLedger {
   replaced(key: Key, position: Position, before: DvvSet, after: DvvSet | undefined, now: Millis): Past {
     const keepMs = this.keepMs(key);
     if (keepMs === undefined || before.siblings.length === 0) return NO_PAST;
-    const until = after === undefined ? this.wall(now) : madeAt(after);
+    const until = after === undefined ? this.wall(now) + CLOCKS_APART_MS : madeAt(after);
     // There was no moment at which it was all that had been written.
     if (madeAt(before) >= until) return NO_PAST;
     const bytes = bytesOf(key, before);

@@ -6,6 +6,9 @@
  *             had it as the part says that it covers; what is in it reads back as it was written; once all is at rest it is what the owners hold, and
  *             nothing but what can never answer is missing
  *
+ *   look-back every put that had been acknowledged at the moment that is looked back at is in what is found, or what had replaced it by then, if the part
+ *             says that it covers that moment; and nothing that was written later. Only where clocks are right
+ *
  * That nothing in it is made up, that siblings are maximal and clocks cover only what was seen is judged as for any other record (`checkers.ts`).
  *
  * One gathering at each node at a time; a part that is not done when its node ends is left.
@@ -16,14 +19,15 @@ import type { Prng } from "../base/prng.ts";
 import { partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import { type DvvSet, equal, sync } from "../core/dvvset.ts";
 import type { Effect } from "../core/effect.ts";
-import type { GatheredPart, GatheredRecord } from "../core/gathering.ts";
+import type { GatheredPart, GatheredRecord, Gathering } from "../core/gathering.ts";
 import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
+import { stateAt } from "../core/look-back.ts";
 import { Ring } from "../core/ring.ts";
 import { type ArchivePiece, ArchiveReader, ArchiveWriter } from "../wire/archive.ts";
 import { PROTOCOL_VERSION } from "../wire/codec.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation } from "./history.ts";
-import type { Simulator } from "./simulator.ts";
+import { type Simulator, WALL_START } from "./simulator.ts";
 import type { Sometimes } from "./sometimes.ts";
 
 const PARTITIONS_MAX = 4;
@@ -38,6 +42,10 @@ interface Due {
 
 interface Export {
   readonly node: NodeId;
+  /** Virtual time that is looked back at; undefined for an archive. */
+  readonly moment: Millis | undefined;
+  /** What came of each key of the part. */
+  all: Map<Key, DvvSet[]>;
   readonly atRest: boolean;
   readonly partitions: Partition[];
   readonly writer: ArchiveWriter;
@@ -57,8 +65,18 @@ export class Archivist {
   readonly #prng: Prng;
   readonly #sometimes: Sometimes;
   readonly #exports = new Map<NodeId, Export>();
+  /** Whether wall clocks are right; undefined where nobody keeps a past. */
+  readonly #clocks: "right" | "wrong" | undefined;
 
-  constructor(simulator: Simulator, history: History, checkers: Checkers, prng: Prng, sometimes: Sometimes) {
+  constructor(
+    simulator: Simulator,
+    history: History,
+    checkers: Checkers,
+    prng: Prng,
+    sometimes: Sometimes,
+    clocks: "right" | "wrong" | undefined,
+  ) {
+    this.#clocks = clocks;
     this.#simulator = simulator;
     this.#history = history;
     this.#checkers = checkers;
@@ -72,7 +90,8 @@ export class Archivist {
 
   /** Exports come at drawn times until then. */
   schedule(from: Millis, until: Millis): void {
-    const meanMs = this.#prng.pick([2_000, 8_000, 30_000])!;
+    // A long run has about as many as three short ones.
+    const meanMs = Math.floor(this.#prng.pick([2_000, 8_000, 20_000])! * Math.max(1, (until - from) / 100_000));
     for (let at = from; at < until; at += 1 + this.#prng.below(2 * meanMs))
       this.#simulator.after(at - this.#simulator.now, () => {
         const node = this.#prng.pick(this.#simulator.running);
@@ -105,8 +124,12 @@ export class Archivist {
     const writer = new ArchiveWriter(this.#prng.hex(16));
     const head = { protocol: PROTOCOL_VERSION, cluster: "sim", parameters, exporter: node, beganAt: 0, prefix: "" };
     const chunks = [writer.head(head)];
+    const looksBack = !atRest && this.#clocks !== undefined && this.#prng.chance(0.5);
+    const { now } = this.#simulator;
     const own: Export = {
       node,
+      moment: looksBack ? now - this.#prng.below(Math.min(now, this.#prng.pick([2_000, 20_000, 100_000])!)) : undefined,
+      all: new Map(),
       atRest,
       partitions,
       writer,
@@ -133,9 +156,20 @@ export class Archivist {
     own.part = partition;
     own.due = [];
     own.sets = new Map();
+    own.all = new Map();
     const timeoutMs = own.atRest ? 20_000 : this.#prng.pick(PART_TIMEOUTS_MS)!;
     const w = own.atRest || this.#prng.chance(0.7) ? undefined : 1;
-    const wanted = { partition, stores: ["hints", "records"], prefix: "", moment: 0, w, timeoutMs } as const;
+    const wanted: Gathering =
+      own.moment === undefined
+        ? { partition, stores: ["hints", "records"], prefix: "", moment: 0, w, timeoutMs }
+        : {
+            partition,
+            stores: ["hints", "records", "history"],
+            prefix: "carts/",
+            moment: WALL_START + Math.floor(own.moment),
+            w,
+            timeoutMs,
+          };
     own.request = this.#simulator.gather(node, wanted, (what) => {
       if (this.#exports.get(node) !== own) return;
       if (what === undefined || what.outcome === "failed") {
@@ -159,6 +193,7 @@ export class Archivist {
     own.chunks.push(...own.writer.recordsOf(own.part, records));
     for (const { key, set } of records) {
       this.#checkers.judge(key, set, own.node, "gathers");
+      own.all.set(key, [...(own.all.get(key) ?? []), set]);
       merge(own.sets, key, set);
       merge(own.written, key, set);
     }
@@ -171,6 +206,10 @@ export class Archivist {
     own.writer.part({ partition, beganAt: 0, endedAt: 0, coversW, attempts, members, unread });
     const w = this.#simulator.viewOf(own.node)?.parameters.w ?? 1;
     if (coversW > w) this.#sometimes.reached("gathering left some unread");
+    if (own.moment !== undefined) {
+      this.#judgeLookBack(own, own.moment, part, w);
+      return;
+    }
     for (const { operation, needed } of own.due) {
       if (operation.forgiven || operation.copiesLost > 0 || needed < coversW) continue;
       const set = own.sets.get(operation.key);
@@ -181,6 +220,32 @@ export class Archivist {
       );
     }
     if (own.atRest) this.#judgeRest(own, part, w);
+  }
+
+  #judgeLookBack({ node, part, all }: Export, moment: Millis, { coversW }: GatheredPart, w: number): void {
+    const { parameters } = this.#simulator.viewOf(node) ?? {};
+    const at = WALL_START + Math.floor(moment);
+    if (coversW > w) this.#sometimes.reached("past not covered");
+    for (const history of this.#history.keys.values()) {
+      const { key, operations } = history;
+      if (!key.startsWith("carts/") || partitionOf(positionOf(key), parameters?.partitions ?? 1) !== part) continue;
+      const state = stateAt(all.get(key) ?? [], at);
+      this.#checkers.judge(key, state, node, "finds in the past");
+      if (state.siblings.some((sibling) => sibling.at > at))
+        throw new InvariantViolation("look-back", `a look back at ${key} found what was written later`);
+      if (this.#clocks !== "right") continue;
+      for (const operation of operations) {
+        const { acknowledged, forgiven, copiesLost } = operation;
+        if (acknowledged === undefined || Math.ceil(acknowledged.at) > moment - 1) continue;
+        if (forgiven || copiesLost > 0 || acknowledged.needed < coversW) continue;
+        this.#sometimes.reached("looked back at an acknowledged put");
+        if (history.shows(state, operation)) continue;
+        throw new InvariantViolation(
+          "look-back",
+          `a look back of ${this.#simulator.nameOf(node)} to ${moment}, with all that ${coversW} or more nodes had, misses put ${operation.index} of ${key} (${operation.operation.slice(0, 6)}), acknowledged at ${acknowledged.at} by ${acknowledged.needed}`,
+        );
+      }
+    }
   }
 
   /** Whoever runs answers, and all have the same. */

@@ -19,6 +19,7 @@
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
  *   late-frame          what is addressed to an epoch that is over is dropped                                                        (1)
  *   archive             an export made at any time has all that was acknowledged before, and nothing else (archivist.ts)                   (1, 2)
+ *   look-back           what a moment of the past had is found, where it is covered (archivist.ts)                                        (1, 2)
  *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
  */
@@ -35,6 +36,7 @@ import {
   recordAddress,
 } from "../core/address.ts";
 import { type DvvSet, covers, descends, equal } from "../core/dvvset.ts";
+import { COVERED_ADDRESS } from "../core/history-ledger.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
@@ -84,6 +86,7 @@ export type Invariant =
   | "late-frame"
   | "statistics"
   | "archive"
+  | "look-back"
   | "bounded"
   | "answered";
 
@@ -165,7 +168,7 @@ export class Checkers {
       switch (effect.kind) {
         case "store":
           for (const write of effect.writes) {
-            if (write.store === "meta" || write.store === "leaves") continue;
+            if (write.store === "meta" || write.store === "leaves" || write.address === COVERED_ADDRESS) continue;
             if (write.record === null) {
               this.#lettingGo.get(node)?.add(`${write.store} ${write.address}`);
               continue;

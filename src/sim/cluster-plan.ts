@@ -74,7 +74,7 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const parameters = prng.chance(RANDOM_TOKENS)
     ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
     : parametersFrom(asked);
-  const limited = { ...config, ...drawLimits(prng) };
+  const limited = { ...config, ...drawLimits(prng), ...drawHistory(prng) };
   return { parameters, founderCapacity, joins, config: limited, workloadFrom, faultsUntil, usesCodec, large };
 }
 
@@ -86,5 +86,15 @@ function drawLimits(prng: Prng): Partial<Config> {
     peerRequestsBurst: prng.between(1, 10),
     peerBackgroundPerSecond: prng.between(5, 30),
     peerBackgroundBurst: prng.between(1, 20),
+  };
+}
+
+/** Every other world keeps what is replaced in its carts, some of them for seconds only, or hardly any of it. */
+function drawHistory(prng: Prng): Partial<Config> {
+  if (!prng.chance(0.5)) return {};
+  return {
+    history: { carts: { keepMs: prng.pick([5_000, 60_000, 3_600_000])! } },
+    historyBytesMax: prng.pick([20_000, 64 * 1_048_576, 64 * 1_048_576])!,
+    historyWalkMs: prng.pick([2_000, 10_000])!,
   };
 }

@@ -28,10 +28,12 @@ export class Quietness {
   onStep(_event: NodeEvent, effects: readonly Effect[]): void {
     if (this.#since === undefined) return;
     this.#steps++;
-    for (const { kind } of effects) {
-      if (kind === "send") this.#messages++;
-      else if (kind === "scan") this.#scans++;
-      else if (kind === "load" || kind === "store") this.#disk++;
+    for (const effect of effects) {
+      if (effect.kind === "send") this.#messages++;
+      // What is kept of the past is looked through for what is too old, in a bound of its own (history-keeper.ts).
+      else if (effect.kind === "scan") this.#scans += effect.store === "history" ? 0 : 1;
+      else if (effect.kind === "load") this.#disk++;
+      else if (effect.kind === "store") this.#disk += effect.writes.every(({ store }) => store === "history") ? 0 : 1;
     }
   }
 

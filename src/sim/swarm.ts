@@ -136,7 +136,14 @@ class SeedRun {
     this.#audit = new Audit(this.#simulator);
     // Draws of its own, so that what else a seed does stays what it was.
     const archives = Prng.fromNumber(seed ^ ARCHIVES);
-    this.#archivist = new Archivist(this.#simulator, this.#history, this.#checkers, archives, this.#sometimes);
+    this.#archivist = new Archivist(
+      this.#simulator,
+      this.#history,
+      this.#checkers,
+      archives,
+      this.#sometimes,
+      this.#clocks(),
+    );
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -373,6 +380,13 @@ class SeedRun {
     if (!(this.#options.without ?? []).includes("exports")) this.#exportAtRest();
     this.#audit.check();
     this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
+  }
+
+  /** Whether a look back can be judged by the clocks of those who wrote. */
+  #clocks(): "right" | "wrong" | undefined {
+    if (Object.keys(this.#plan.config.history).length === 0) return undefined;
+    const { skewedClocks, driftingClocks, classes } = this.#faults;
+    return skewedClocks || driftingClocks || classes.has("wall-clock-jumps") ? "wrong" : "right";
   }
 
   /** Whoever runs can export what all hold. */

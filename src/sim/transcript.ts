@@ -7,6 +7,7 @@ import { unreachable } from "../base/assert.ts";
 import { utf8Decode, utf8Encode } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import type { Clock, DvvSet, Sibling } from "../core/dvvset.ts";
+import { COVERED_ADDRESS } from "../core/history-ledger.ts";
 import type { Effect, Note, RecordStore } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import { keyOfRecord, parseHintAddress, parseHistoryAddress } from "../core/address.ts";
@@ -270,6 +271,7 @@ export function formatEvent(event: NodeEvent, names: Names): string {
 /** The key of a storage address, and whom a hint is for. */
 function formatAddress(store: RecordStore, address: string, names: Names): string {
   if (store === "records") return keyOfRecord(address);
+  if (address === COVERED_ADDRESS) return "covered from";
   if (store === "history") return `${parseHistoryAddress(address).key} of the past`;
   const { key, target } = parseHintAddress(address);
   return `${key} hint for ${names.node(target)}`;
