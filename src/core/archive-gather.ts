@@ -17,7 +17,7 @@
  *
  * Pages are handed out as they come, those of an attempt that was given up as well: merging is idempotent.
  *
- * Limits: PARTS_MAX parts; of each, one page from each member asked. A part whose caller asks for no more is forgotten when there is no room.
+ * Limits: PARTS_MAX parts; of each, RECORDS_TOGETHER records or PAGES_TOGETHER pages, and one page from each member asked. A part whose caller asks for no more is forgotten when there is no room.
  */
 
 import type { Gathered, GatheredRecord, Gathering } from "./gathering.ts";
@@ -31,6 +31,9 @@ const PARTS_MAX = 64;
 const IDLE_MS = 600_000;
 const TICK_MS = 250;
 const PAUSE_MS = 1_000;
+/** What is handed out at once. */
+const RECORDS_TOGETHER = 1_024;
+const PAGES_TOGETHER = 4;
 /** Of one page, of one member. */
 const TRIES_MAX = 3;
 
@@ -304,7 +307,8 @@ export class ArchiveGather {
         continue;
       }
       const store = part.wanted.stores[part.step];
-      if (part.records.length > 0) {
+      // The whole window together, so that what several replicas gave of a key comes together, unless that grows too large.
+      if (part.records.length > 0 && (part.behind.size === 0 || this.#isLarge(part))) {
         if (!part.hungry) break;
         part.hungry = false;
         const { records } = part;
@@ -324,6 +328,13 @@ export class ArchiveGather {
       else this.#enter(part, part.step + 1);
     }
     if (this.#parts.size > 0 && !this.#in.timers.has("gather")) this.#in.timers.set("gather", this.#in.now + TICK_MS);
+  }
+
+  #isLarge({ records }: Part): boolean {
+    if (records.length >= RECORDS_TOGETHER) return true;
+    let bytes = 0;
+    for (const { set } of records) for (const { value } of set.siblings) bytes += value?.length ?? 0;
+    return bytes >= PAGES_TOGETHER * this.#in.config.transferPageBytesMax;
   }
 
   /** This attempt cannot become whole, and there is time for another. */

@@ -57,6 +57,7 @@ function isBackgroundWork(message: Message): boolean {
   const { kind } = message;
   return (
     kind === "transfer-request" ||
+    kind === "archive-request" ||
     kind === "statistics-request" ||
     (kind === "replica-put" && message.purpose !== "write")
   );
