@@ -16,6 +16,8 @@ test("an error is told by its code, with what is safe; nothing unknown is hidden
   expect(errorWords(new StorageError("quota"))).toContain("What was kept before is safe");
   expect(errorWords(new QuorumError("put", 2, ["a"], ["b"]))).toContain("Only 1 node of 2 confirmed");
   expect(errorWords(new QuorumError("get", 2, [], ["b"]))).toContain("Nothing was changed");
+  const owners = new QuorumError("put", 2, ["a", "d"], ["b"], { needed: 2, answered: 1 });
+  expect(errorWords(owners)).toContain("Only 1 owner of 2 confirmed");
   expect(errorWords(new TypeError("odd"))).toContain("odd");
   expect(errorCode(new TypeError("odd"))).toBe("unexpected");
 });

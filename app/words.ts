@@ -74,10 +74,13 @@ const BY_CODE: Readonly<Record<string, string>> = {
 /** An error as a sentence: what happened, what is safe, what to do. */
 export function errorWords(error: unknown): string {
   if (error instanceof QuorumError) {
-    const nodes = count(error.answered.length, "node");
+    const few =
+      error.answered.length < error.needed
+        ? `${count(error.answered.length, "node")} of ${error.needed}`
+        : `${count(error.ownersAnswered, "owner")} of ${error.ownersNeeded}`;
     return error.operation === "put"
-      ? `Only ${nodes} of ${error.needed} confirmed in time. The change may still arrive; what was kept before is safe.`
-      : `Only ${nodes} of ${error.needed} answered in time. Nothing was changed.`;
+      ? `Only ${few} confirmed in time. The change may still arrive; what was kept before is safe.`
+      : `Only ${few} answered in time. Nothing was changed.`;
   }
   if (error instanceof TabringError) return BY_CODE[error.code] ?? error.message;
   if (error instanceof Error) return `Something unexpected happened: ${error.message}`;
@@ -123,6 +126,12 @@ export function noteWords(note: Note): string {
       return `Has no room for another hint (${note.key} for ${shortNode(note.target)}).`;
     case "forwarded":
       return `Handed a request for ${note.key} to ${shortNode(note.to)}.`;
+    case "hedged":
+      return `${note.key} takes longer than usual: asked ${shortNode(note.to)}, too.`;
+    case "owners-unreachable":
+      return `Too few owners of ${note.key} can be reached for what was asked.`;
+    case "bucket":
+      return `Heard what bucket ${note.bucket} defaults to (version ${note.version}, set by ${shortNode(note.setBy)}).`;
     case "stand-in":
       return `No owner of ${note.key} can be reached: this node stands in.`;
     case "many-siblings":

@@ -1,5 +1,6 @@
 /** The public surface of a store: what `openStore` gives. Types only, so that the shop, adapters and tests can be written against it. */
 
+import type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
 import type { ClusterParameters } from "./core/config.ts";
 import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
@@ -8,12 +9,20 @@ import type { Note } from "./core/effect.ts";
 import type { ArchivePart } from "./wire/archive.ts";
 import type { Balance, LatencySummary, StatisticsFigures } from "./core/statistics.ts";
 
+export type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
+
 /** Opaque bytes that a read gives and the write that answers it takes: what had been seen. Bound to its key. */
 export type Context = Uint8Array;
 
 export interface GetOptions {
-  /** Replies to wait for, 1 to n. */
+  /** Replies to wait for, 1 to n. By default what the key's bucket says, else the cluster's. */
   readonly r?: number;
+  /**
+   * How many of them must come from owners of the key that hold its partition, 0 to n (Riak's primaries). 0, the default unless the bucket says
+   * otherwise: stand-ins count like owners (sloppy quorum). With pr + pw > n a read shows what was acknowledged before, whatever was down meanwhile, as
+   * long as the owners are the same; the price is a QuorumError, at once, when too few owners can be reached, and while too many of them are still joining.
+   */
+  readonly pr?: number;
   /** Milliseconds, 5,000 by default. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -22,12 +31,15 @@ export interface GetOptions {
 export interface PutOptions {
   /** From the read that this write answers. Without it the write is blind: it overwrites nothing and may become a sibling. */
   readonly context?: Context | undefined;
-  /** Durable acknowledgements to wait for, 1 to n. */
+  /** Durable acknowledgements to wait for, 1 to n. By default what the key's bucket says, else the cluster's. */
   readonly w?: number;
+  /** How many of them must come from owners that hold the partition, 0 to n; a stand-in's hint does not count. See `GetOptions.pr`. */
+  readonly pw?: number;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** 32 hexadecimal digits. Retry with the same one, and the retry makes no sibling. Drawn at random by default. */
   readonly operation?: string;
+  /** By default what the key's bucket says, else "siblings". */
   readonly policy?: "siblings" | "last-write-wins";
 }
 
@@ -125,11 +137,37 @@ export interface Codec<Value> {
 
 export interface BucketOptions<Value> {
   readonly codec: Codec<Value>;
-  /** One value from several siblings (two or more). */
-  readonly reconcile: (siblings: readonly Value[]) => Value;
+  /**
+   * One value from several siblings (two or more). Left out: as the bucket's policy says, by what `setBucket` has set and this node has heard: the
+   * latest by wall clock, or what the store's merge of that name makes of them.
+   */
+  readonly reconcile?: (siblings: readonly Value[]) => Value;
+  /** Defaults of this view of the bucket; they stand before those that `setBucket` has set for everybody. */
   readonly r?: number;
   readonly w?: number;
+  readonly pr?: number;
+  readonly pw?: number;
   readonly policy?: "siblings" | "last-write-wins";
+}
+
+/** One value from the bytes of several siblings (two or more). All stores must come to the same one, in whatever order the siblings stand. */
+export type Merge = (siblings: readonly Uint8Array[]) => Uint8Array;
+
+/** What `setBucket` sets. What is left out is the cluster's default; for pr, pw and dw it is 0. */
+export interface BucketSettings {
+  /** 1 to n. */
+  readonly r?: number;
+  readonly w?: number;
+  /** 0 to n. */
+  readonly pr?: number;
+  readonly pw?: number;
+  /** Strict commits among the acknowledgements, 0 to n. It is kept with the bucket, and no put waits for it yet. */
+  readonly dw?: number;
+  /**
+   * siblings (the default): concurrent writes are kept side by side. last-write-wins: the later one by wall clock stands. `merge:NAME`: kept side by
+   * side, and read as one value by stores that were opened with a merge of this name (1 to 32 characters of a-z, 0-9 and "-").
+   */
+  readonly policy?: BucketPolicy;
 }
 
 export interface BucketGetResult<Value> extends Omit<GetResult, "values"> {
@@ -299,6 +337,17 @@ export interface Store extends AsyncDisposable {
   /** Writes a tombstone. */
   delete(key: string | Uint8Array, options?: PutOptions): Promise<PutResult>;
   bucket<Value>(name: string, options: BucketOptions<Value>): Bucket<Value>;
+  /**
+   * Sets what the requests of a bucket (the keys that begin with `name/`) default to, for the whole cluster. It replaces what was set before, resolves
+   * when it is durable here, and reaches the others by gossip; of two that are set at the same time one wins everywhere. A node coordinates by what it
+   * has heard. There is no n of a bucket's own: how many replicas a key has is the cluster's business.
+   *
+   * Rejects with InvalidBucketError: a name of more than 64 characters or with a "/", a number out of range, an unknown policy, over 256 buckets. With
+   * NotReadyError when this node is no member yet.
+   */
+  setBucket(name: string, settings: BucketSettings): Promise<void>;
+  /** What this node has heard of all buckets that were set, by name. */
+  buckets(): readonly BucketEntry[];
   nodes(): readonly NodeInfo[];
   /** Who is asked for a key, in order; empty before the cluster is met. */
   preferenceList(key: string | Uint8Array): readonly PreferenceEntry[];
@@ -385,6 +434,8 @@ export interface OpenStoreOptions {
    * default.
    */
   readonly history?: Readonly<Record<string, { readonly keepMs: number }>>;
+  /** Merges by name, for buckets whose policy is `merge:NAME`; `mergeOf` makes one from a codec and a reconciler. */
+  readonly merges?: Readonly<Record<string, Merge>>;
   /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */
   readonly canaryMs?: number;
 }

@@ -2,7 +2,8 @@
 
 export type * from "./api.ts";
 export { InvalidClusterOptionsError, newCluster, openStore, parseSecret } from "./store.ts";
-export { json } from "./bucket.ts";
+export { json, mergeOf } from "./bucket.ts";
+export type { BucketProperties } from "./core/buckets.ts";
 export { type ClusterParameters, defaultParameters } from "./core/config.ts";
 export type { Dot, Sibling } from "./core/dvvset.ts";
 export type {
@@ -20,6 +21,7 @@ export {
   ChangedArchiveError,
   DamagedArchiveError,
   IncompleteGatheringError,
+  InvalidBucketError,
   InvalidContextError,
   InvalidKeyError,
   InvalidOperationError,
@@ -38,6 +40,7 @@ export {
   TabringError,
   TooManySiblingsError,
   TruncatedArchiveError,
+  UnknownMergeError,
   UnknownMessageError,
   ValueTooLargeError,
   WrongSecretError,

@@ -11,12 +11,14 @@ import type {
   ArchiveSource,
   Bucket,
   BucketOptions,
+  BucketSettings,
   Canary,
   ClusterStatistics,
   ExportOptions,
   FaultControls,
   GetOptions,
   GetResult,
+  Merge,
   NodeInfo,
   OpenStoreOptions,
   PreferenceEntry,
@@ -32,6 +34,7 @@ import type {
   StoreStatus,
 } from "./api.ts";
 import { partitionOf, positionOf } from "./core/address.ts";
+import { type BucketEntry, bucketNamed } from "./core/buckets.ts";
 import {
   type ClusterParameters,
   type Config,
@@ -102,6 +105,7 @@ export interface StoreParts {
   readonly durability?: "relaxed" | "strict" | undefined;
   /** See `Config`. */
   readonly history?: Config["history"] | undefined;
+  readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Runs once when the store is closed, last. */
   readonly onClosed?: () => void | Promise<void>;
 }
@@ -205,9 +209,12 @@ export class TabringStore implements Store {
 
   async #get(key: string | Uint8Array, options: GetOptions, whose = callersKey): Promise<GetResult> {
     const parsed = whose(key);
-    const r = checkQuorum("r", options.r, this.#n());
+    const quorum = {
+      r: checkQuorum("r", options.r, this.#n()),
+      pr: checkQuorum("pr", options.pr, this.#n()),
+    };
     this.#demandOpen();
-    const { set, first, report } = await this.#driver.get(parsed, r, options.timeoutMs, options.signal);
+    const { set, first, report } = await this.#driver.get(parsed, quorum, options.timeoutMs, options.signal);
     const context = encodeContext({ key: parsed, clock: set.clock, first });
     if (set.siblings.length > 1) this.#emit("siblings", { key: parsed, siblings: set.siblings.length });
     const values = set.siblings.flatMap(({ value }) => (value === null ? [] : [value]));
@@ -223,7 +230,23 @@ export class TabringStore implements Store {
   }
 
   bucket<Value>(name: string, options: BucketOptions<Value>): Bucket<Value> {
-    return makeBucket(this, name, options);
+    return makeBucket(this, name, options, {
+      policyOf: (bucket) => bucketNamed(this.buckets(), bucket)?.properties.policy,
+      mergeNamed: (merge) => {
+        const { merges = {} } = this.#parts;
+        return Object.hasOwn(merges, merge) ? merges[merge] : undefined;
+      },
+    });
+  }
+
+  async setBucket(name: string, settings: BucketSettings): Promise<void> {
+    this.#demandOpen();
+    const { r, w, pr, pw, dw, policy = "siblings" } = settings;
+    await this.#driver.setBucket(name, { r, w, pr, pw, dw, policy });
+  }
+
+  buckets(): readonly BucketEntry[] {
+    return this.#driver.view?.buckets ?? [];
   }
 
   nodes(): readonly NodeInfo[] {
@@ -449,6 +472,7 @@ export class TabringStore implements Store {
     const parsed = whose(key);
     checkValue(value);
     const w = checkQuorum("w", options.w, this.#n());
+    const pw = checkQuorum("pw", options.pw, this.#n());
     const operation =
       options.operation === undefined
         ? (toHex(this.#parts.random(16)) as OperationId)
@@ -464,7 +488,8 @@ export class TabringStore implements Store {
         operation,
         at: this.#parts.clock.wall(),
         w,
-        policy: options.policy ?? "siblings",
+        pw,
+        policy: options.policy,
       },
       context?.first,
       options.timeoutMs,
@@ -688,6 +713,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
       history: options.history,
+      merges: options.merges,
       onClosed: async () => {
         stopping.abort();
         await identity.release();

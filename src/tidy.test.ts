@@ -65,12 +65,14 @@ const DOORS: readonly { readonly from: string; readonly may: readonly string[]; 
 /** The tiers of the core: values know only values, a mechanism knows values and no other mechanism, the node knows all. */
 const CORE_VALUES = [
   "address",
+  "buckets",
   "config",
   "dvvset",
   "effect",
   "errors",
   "event",
   "gathering",
+  "hedging",
   "hint-index",
   "history-ledger",
   "identifiers",
@@ -81,6 +83,8 @@ const CORE_VALUES = [
   "message",
   "placement",
   "quorum",
+  "reply-times",
+  "request-defaults",
   "ring",
   "statistics",
   "surroundings",

@@ -1,6 +1,6 @@
 /**
  * The catalogue in the store, as records: one key for each book, one index for each shelf so that browsing takes few reads, and a marker that says
- * that all of it is there. Read with r = 1 and written with w = n (paper, section 6: "high performance read engine"). Every put has an operation id
+ * that all of it is there. Read with r = 1 and written with w = n, as its bucket says (`shop-buckets.ts`). Every put has an operation id
  * made from its key, so that two tabs that write the same book write it once.
  *
  * What was read is kept: a catalogue does not change. Limit: as many books in memory as the catalogue has.
@@ -78,7 +78,6 @@ export class CatalogueRecords {
       operation: md5Hex(`${EDITION} ${key}`),
       timeoutMs: PUT_TIMEOUT_MS,
       w: this.#store.status.parameters?.n,
-      policy: "last-write-wins",
     });
   }
 }
@@ -93,7 +92,7 @@ function bucketOf<Value>(store: Store, codec: Codec<Value>): Bucket<Value> {
     () => 0,
     (value) => JSON.stringify(value),
   );
-  return store.bucket("catalogue", { codec, reconcile, r: 1, policy: "last-write-wins" });
+  return store.bucket("catalogue", { codec, reconcile });
 }
 
 /** The books of all shelves by their ids, each with the place of its shelf. */

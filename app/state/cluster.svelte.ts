@@ -9,6 +9,7 @@ import type { NodeId } from "../../src/core/identifiers.ts";
 import type { Invite } from "../invite.ts";
 import { rememberInvite, rememberTabFact, tabFact } from "../remembered.ts";
 import { FaultChannel } from "./fault-channel.ts";
+import { setShopBuckets } from "./shop-buckets.ts";
 import { pause } from "./waiting.ts";
 
 export type OpenStore = (options: OpenStoreOptions) => Promise<Store>;
@@ -175,6 +176,7 @@ export class ClusterState {
     this.error = undefined;
     this.ready = true;
     rememberTabFact(this.invite.cluster, "founding", undefined);
+    if (this.store !== undefined) void setShopBuckets(this.store);
   }
 
   #take(store: Store): void {

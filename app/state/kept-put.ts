@@ -19,7 +19,6 @@ export interface KeptPutOptions {
   readonly timeoutMs: number;
   /** The cluster's own w by default. */
   readonly w?: number | undefined;
-  readonly policy?: "siblings" | "last-write-wins";
 }
 
 export async function keptPut(
@@ -28,8 +27,8 @@ export async function keptPut(
   value: Uint8Array,
   options: KeptPutOptions,
 ): Promise<Kept> {
-  const { context, operation, timeoutMs, w, policy = "siblings" } = options;
-  const common = { context, operation, timeoutMs, policy };
+  const { context, operation, timeoutMs, w } = options;
+  const common = { context, operation, timeoutMs };
   if (enoughAnswer(store.status, w ?? store.status.parameters?.w ?? 1)) {
     try {
       return { result: await store.put(key, value, w === undefined ? common : { ...common, w }), confirmed: true };

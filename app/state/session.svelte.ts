@@ -1,6 +1,6 @@
 /**
- * Who shops in this tab. The session is the paper's timestamp-based bucket (section 6): replaced as a whole, and the latest write wins. Two tabs
- * with one name share one session. Storing it is a courtesy: when it fails, the shop goes on.
+ * Who shops in this tab. The session is the paper's timestamp-based bucket (section 6; `shop-buckets.ts`): replaced as a whole, and the latest write
+ * wins. Two tabs with one name share one session. Storing it is a courtesy: when it fails, the shop goes on.
  */
 
 import type { Bucket, Store } from "../../src/api.ts";
@@ -34,7 +34,6 @@ export class SessionState {
         (session) => session.at,
         (session) => JSON.stringify(session),
       ),
-      policy: "last-write-wins",
     });
     this.name = shopperOf(cluster);
   }

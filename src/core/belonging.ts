@@ -11,12 +11,24 @@
  * no more is told first, and what is here may go when that is written down. What others say wrongly of this node is refuted by a higher incarnation.
  * A view is left to settle for `rebalanceAfterMs` before tokens that are too many are given away.
  *
- * Limits: one meta write for each step that changed something; what waits for it goes with the next try if it fails.
+ * Entries of buckets are set here, too, because they are part of the view and written down with it.
+ *
+ * Limits: one meta write for each step that changed something; what waits for it goes with the next try if it fails. At most BUCKETS_MAX callers who
+ * have set a bucket wait.
  */
 
+import {
+  BUCKETS_MAX,
+  BUCKET_VERSION_MAX,
+  type BucketEntry,
+  type BucketProperties,
+  bucketFault,
+  bucketNamed,
+  sameProperties,
+} from "./buckets.ts";
 import { type ClusterParameters, parametersFault } from "./config.ts";
-import type { NodeMeta } from "./effect.ts";
-import type { NodeId, Partition, Ticket } from "./identifiers.ts";
+import type { BucketRefusal, NodeMeta } from "./effect.ts";
+import type { NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import {
   type Claim,
   type Member,
@@ -46,13 +58,14 @@ export interface BelongingActions {
   changed(): void;
   /** It is durable that this node does not hold these. */
   countedOut(partitions: readonly Partition[]): void;
+  /** Answers whoever has set a bucket: it is durable here, or refused. */
+  bucketSet(request: RequestId, refusal: BucketRefusal | undefined): void;
 }
 
-/** What is told once it is durable: that these partitions are held now, or that they are not counted on any more. */
-interface Announcement {
-  readonly what: "held" | "counted-out";
-  readonly partitions: readonly Partition[];
-}
+/** What is told once it is durable: that these partitions are held now, that they are not counted on any more, or that a bucket is set. */
+type Announcement =
+  | { readonly what: "held" | "counted-out"; readonly partitions: readonly Partition[] }
+  | { readonly what: "bucket-set"; readonly request: RequestId };
 
 /** A meta write under way. */
 interface Writing {
@@ -78,6 +91,8 @@ export class Belonging {
   readonly #unopened = new Map<Partition, number>();
   /** Partitions whose copy is complete, but not written down yet. */
   readonly #holding = new Set<Partition>();
+  /** Callers who have set a bucket that is not durable yet. */
+  #settingBuckets = 0;
 
   constructor(surroundings: Surroundings, meta: NodeMeta | undefined, actions: BelongingActions) {
     this.#in = surroundings;
@@ -142,6 +157,7 @@ export class Belonging {
       holding: this.#holding,
       durableView: this.#durableView,
       unopened: this.#unopened,
+      settingBuckets: this.#settingBuckets,
     };
   }
 
@@ -158,12 +174,40 @@ export class Belonging {
       placement === 3
         ? Array.from({ length: partitions }, () => ({ owner: this.#in.self, version: 1 }))
         : unclaimed(partitions);
-    const founded = { parameters, members: [], claims };
+    const founded = { parameters, members: [], claims, buckets: [] };
     this.#setView({ ...founded, members: [{ ...this.#newEntry(founded), holders: allHolders(partitions) }] });
   }
 
+  /** Sets a bucket's entry; see `set-bucket`. The same as is known makes no new version, but is answered only when it is durable, too. */
+  setBucket(request: RequestId, name: string, properties: BucketProperties): void {
+    const view = this.#ring?.view;
+    const refuse = (refusal: BucketRefusal) => this.#do.bucketSet(request, refusal);
+    if (view === undefined || this.self === undefined || !this.started) return refuse({ code: "not-ready" });
+    if (this.#settingBuckets >= BUCKETS_MAX) return refuse({ code: "overloaded" });
+    const fault = bucketFault(name, properties, view.parameters.n) ?? roomFault(view.buckets, name);
+    if (fault !== undefined) return refuse({ code: "invalid", fault });
+    const known = bucketNamed(view.buckets, name);
+    const { r, w, pr, pw, dw, policy } = properties;
+    const entry: BucketEntry = {
+      name,
+      version: (known?.version ?? 0) + 1,
+      setBy: this.#in.self,
+      properties: { r, w, pr, pw, dw, policy },
+    };
+    if (known === undefined || !sameProperties(known.properties, properties))
+      this.#setView(mergeView(view, [], undefined, [entry]));
+    this.#changed = true;
+    this.#settingBuckets++;
+    this.#onceDurable.push({ what: "bucket-set", request });
+  }
+
   /** News from gossip; `whole` when it is a complete view, which makes a newcomer join. */
-  learn(whole: View | undefined, members: readonly Member[], claims: readonly Claim[] | undefined): void {
+  learn(
+    whole: View | undefined,
+    members: readonly Member[],
+    claims: readonly Claim[] | undefined,
+    buckets: readonly BucketEntry[],
+  ): void {
     const view = this.#ring?.view;
     if (view === undefined) {
       if (whole !== undefined && this.started) this.#join(whole);
@@ -172,7 +216,7 @@ export class Belonging {
     const own = this.self;
     const rumour = members.find((member) => member.node === this.#in.self);
     const others = members.filter((member) => member !== rumour);
-    this.#setView(mergeView(view, others, claims));
+    this.#setView(mergeView(view, others, claims, buckets));
     if (rumour === undefined || own === undefined || !newer(rumour, own)) return;
     // Somebody has a later word on us than ours: only an earlier start of ours could have said it. Refute it.
     this.#incarnation = rumour.incarnation + 1;
@@ -257,8 +301,14 @@ export class Belonging {
     return true;
   }
 
-  #announce({ what, partitions }: Announcement): void {
-    if (what === "counted-out") {
+  #announce(announcement: Announcement): void {
+    if (announcement.what === "bucket-set") {
+      this.#settingBuckets--;
+      this.#do.bucketSet(announcement.request, undefined);
+      return;
+    }
+    const { partitions } = announcement;
+    if (announcement.what === "counted-out") {
       this.#do.countedOut(partitions);
       return;
     }
@@ -314,7 +364,12 @@ export class Belonging {
   }
 
   #setView(view: View): void {
-    if (view === this.#ring?.view) return;
+    const before = this.#ring?.view;
+    if (view === before) return;
+    if (view.buckets !== before?.buckets)
+      for (const entry of view.buckets)
+        if (before === undefined || bucketNamed(before.buckets, entry.name) !== entry)
+          this.#in.note({ what: "bucket", bucket: entry.name, version: entry.version, setBy: entry.setBy });
     this.#ring = new Ring(view, this.#ring);
     this.#changed = true;
     this.#do.changed();
@@ -331,6 +386,16 @@ export class Belonging {
     const members = view.members.map((member) => (member === own ? entry : member));
     return { incarnation, view: { ...view, members }, unopened };
   }
+}
+
+/** Why the bucket cannot get another entry, if it cannot. */
+function roomFault(buckets: readonly BucketEntry[], name: string): string | undefined {
+  const known = bucketNamed(buckets, name);
+  if (known === undefined && buckets.length >= BUCKETS_MAX)
+    return `there are ${BUCKETS_MAX} buckets with an entry already, the most that a cluster keeps`;
+  if (known !== undefined && known.version >= BUCKET_VERSION_MAX)
+    return `it was set ${BUCKET_VERSION_MAX} times already, the most that can be counted`;
+  return undefined;
 }
 
 function holdersWith(holders: Uint8Array, partitions: readonly Partition[], held: boolean): Uint8Array {

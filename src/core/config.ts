@@ -93,6 +93,11 @@ export interface Config {
   readonly requestTimeoutMs: Millis;
   /** An owner that has not answered by then is asked beside the next node on the list. */
   readonly slowReplyMs: Millis;
+  /**
+   * Whether reply times are kept, gets hedged and patience with puts fitted to them (`hedging.ts`). Off: patience is fixed, and a state of the node
+   * does not depend on how quick replies were.
+   */
+  readonly hedges: boolean;
   /** How long a get lives on after its answer, to see who is behind. */
   readonly readRepairMs: Millis;
   /** A gossip round with one random peer (paper, section 4.8: every second). */
@@ -166,6 +171,7 @@ export const defaultConfig: Config = {
   expects: {},
   requestTimeoutMs: 5_000,
   slowReplyMs: 400,
+  hedges: true,
   readRepairMs: 2_000,
   gossipMs: 1_000,
   pingMs: 1_000,

@@ -5,10 +5,12 @@ import { parametersFrom } from "./config.ts";
 import { md5Of } from "../base/md5.ts";
 import { toHex, utf8Encode } from "../base/bytes.ts";
 import { partitionOf, positionOf } from "./address.ts";
+import type { BucketEntry, BucketProperties } from "./buckets.ts";
 import { type Clock, EMPTY, descends, join, less, sync, update, values } from "./dvvset.ts";
 import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
 import { allHolders, type Member, mergeView, noHolders, type View, withHolder } from "./membership.ts";
 import { Tally } from "./quorum.ts";
+import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import { Ring } from "./ring.ts";
 import { claimsAfterJoin, tokenTargets } from "./token-claims.ts";
 
@@ -44,6 +46,7 @@ function grown(size: number, members: (n: number) => Member = (n) => member(n)):
     parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 256 }),
     members: [members(1)],
     claims: Array.from({ length: 256 }, () => ({ owner: node(1), version: 1 })),
+    buckets: [],
   };
   for (let n = 2; n <= size; n++) {
     view = mergeView(view, [members(n)], undefined);
@@ -151,6 +154,34 @@ describe("section 4.5, quorums", () => {
     tally.ask(node(4));
     tally.answer(node(4));
     expect(tally.outcome()).toBe("met");
+  });
+});
+
+describe("section 6, usage patterns", () => {
+  test("are three buckets: business logic reconciles carts, of sessions the latest stands, the catalogue is a read engine", () => {
+    const none = { r: undefined, w: undefined, pr: undefined, pw: undefined, dw: undefined };
+    const set = (name: string, properties: Partial<BucketProperties>): BucketEntry => ({
+      name,
+      version: 1,
+      setBy: node(1),
+      properties: { ...none, policy: "siblings", ...properties },
+    });
+    const view = mergeView(grown(3), [], undefined, [
+      set("carts", { r: 2, w: 2 }),
+      set("sessions", { policy: "last-write-wins" }),
+      set("catalogue", { r: 1, w: 3 }),
+    ]);
+    const write = { value: null, context: [], operation: version(1).operation, at: 1, w: undefined };
+    const patterns = (["carts/ada", "sessions/ada", "catalogue/7"] as Key[]).map((key) => {
+      const { replicas: r } = getQuorum(view, key, undefined, undefined);
+      const { replicas: w } = putQuorum(view, key, write);
+      return [view.parameters.n, r, w, underPolicy(view, key, write).policy];
+    });
+    expect(patterns).toEqual([
+      [3, 2, 2, "siblings"],
+      [3, 2, 2, "last-write-wins"],
+      [3, 1, 3, "siblings"],
+    ]);
   });
 });
 

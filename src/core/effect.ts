@@ -94,6 +94,11 @@ export type Effect =
       readonly request: RequestId;
       readonly what: Gathered;
     }
+  | /** Answers `set-bucket`: with what speaks against it, or when it is durable here. Unless the node ends before, exactly one for each. */ {
+      readonly kind: "bucket-set";
+      readonly request: RequestId;
+      readonly refusal: BucketRefusal | undefined;
+    }
   | /** Answers `client-statistics`; exactly one for each, unless abandoned. Both lists by node. */ {
       readonly kind: "report-statistics";
       readonly request: RequestId;
@@ -102,6 +107,12 @@ export type Effect =
       readonly silent: readonly NodeId[];
     }
   | /** Something worth telling; changes nothing. */ { readonly kind: "note"; readonly note: Note };
+
+/** Why a bucket was not set. Nothing was changed. */
+export type BucketRefusal =
+  | { readonly code: "not-ready" }
+  | { readonly code: "overloaded" }
+  | /** In words. */ { readonly code: "invalid"; readonly fault: string };
 
 /** The trace: what the lab draws, transcripts print and `sometimes` points count. */
 export type Note =
@@ -126,6 +137,21 @@ export type Note =
   | { readonly what: "hint-delivered"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "hint-refused"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "forwarded"; readonly key: Key; readonly to: NodeId }
+  | /** Asked beside one who is slower than usual. */ {
+      readonly what: "hedged";
+      readonly key: Key;
+      readonly to: NodeId;
+    }
+  | /** Too few owners that hold the partition can be reached for pr or pw. */ {
+      readonly what: "owners-unreachable";
+      readonly key: Key;
+    }
+  | /** This node sees an entry of a bucket that it did not see before. */ {
+      readonly what: "bucket";
+      readonly bucket: string;
+      readonly version: number;
+      readonly setBy: NodeId;
+    }
   | { readonly what: "stand-in"; readonly key: Key }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
   | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }

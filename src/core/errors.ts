@@ -32,13 +32,13 @@ export class ValueTooLargeError extends TabringError {
   }
 }
 
-/** r or w is no whole number from 1 to n. Nothing was sent. */
+/** r or w is no whole number from 1 to n, or pr or pw none from 0 to n. Nothing was sent. */
 export class InvalidQuorumError extends TabringError {
   override readonly name: string = "InvalidQuorumError";
-  constructor(name: string, given: unknown, n: number) {
+  constructor(name: string, given: unknown, n: number, least = 1) {
     super(
       "invalid-quorum",
-      `${name} is ${String(given)}, but must be a whole number from 1 to n = ${n}. Nothing was sent. Leave it out for the cluster's default.`,
+      `${name} is ${String(given)}, but must be a whole number from ${least} to n = ${n}. Nothing was sent. Leave it out for the default of the bucket or the cluster.`,
     );
   }
 }
@@ -62,26 +62,71 @@ export class InvalidOperationError extends TabringError {
   }
 }
 
-/** Fewer replicas answered in time than were asked for. A put may still take effect. */
+/** Fewer replicas answered in time than were asked for, or fewer owners among them. A put may still take effect. */
 export class QuorumError extends TabringError {
   override readonly name: string = "QuorumError";
   readonly operation: "get" | "put";
   readonly needed: number;
   readonly answered: readonly string[];
   readonly silent: readonly string[];
-  constructor(operation: "get" | "put", needed: number, answered: readonly string[], silent: readonly string[]) {
+  /** How many answers had to come from owners that hold the partition (pr or pw), and how many did. */
+  readonly ownersNeeded: number;
+  readonly ownersAnswered: number;
+  constructor(
+    operation: "get" | "put",
+    needed: number,
+    answered: readonly string[],
+    silent: readonly string[],
+    owners: { readonly needed: number; readonly answered: number } = { needed: 0, answered: 0 },
+  ) {
+    const [quorum, primary] = operation === "get" ? ["r", "pr"] : ["w", "pw"];
+    const ofOwners =
+      owners.needed === 0 ? "" : `, ${owners.needed} of them owners that hold the partition (${primary}),`;
+    const byOwners = owners.needed === 0 ? "" : `, ${owners.answered} of them such an owner`;
+    const lower = owners.needed === 0 ? quorum : `${quorum} or ${primary}`;
     const short = (ids: readonly string[]) => (ids.length === 0 ? "none" : ids.map((id) => id.slice(0, 6)).join(", "));
     super(
       "quorum",
-      `The ${operation} needed ${needed} replica${needed === 1 ? "" : "s"} but ${answered.length} answered in time (answered: ${short(answered)}; silent: ${short(silent)}). ` +
+      `The ${operation} needed ${needed} replica${needed === 1 ? "" : "s"}${ofOwners} but ${answered.length} answered in time${byOwners} (answered: ${short(answered)}; silent: ${short(silent)}). ` +
         (operation === "put"
-          ? "The outcome is unknown: the write may still take effect, and what was acknowledged before is safe. Retry with the same operation id, lower w, or bring a node back."
-          : "Nothing was changed. Lower r, retry, or bring a node back."),
+          ? "The outcome is unknown: the write may still take effect, and what was acknowledged before is safe. Retry with the same operation id, lower " +
+            `${lower}, or bring a node back.`
+          : `Nothing was changed. Lower ${lower}, retry, or bring a node back.`),
     );
     this.operation = operation;
     this.needed = needed;
     this.answered = answered;
     this.silent = silent;
+    this.ownersNeeded = owners.needed;
+    this.ownersAnswered = owners.answered;
+  }
+}
+
+/** A bucket cannot be set so: its name, a number or its policy is none, or there are too many. Nothing was changed. */
+export class InvalidBucketError extends TabringError {
+  override readonly name: string = "InvalidBucketError";
+  constructor(fault: string) {
+    super("invalid-bucket", `The bucket cannot be set: ${fault}. Nothing was changed, here or elsewhere.`);
+  }
+}
+
+/** The bucket's siblings are to be read as one value by a merge that this store does not have. All of them are safe. */
+export class UnknownMergeError extends TabringError {
+  override readonly name: string = "UnknownMergeError";
+  /** The name of the merge; undefined when the bucket names none and the caller gave no `reconcile`. */
+  readonly merge: string | undefined;
+  constructor(key: string, siblings: number, merge: string | undefined) {
+    super(
+      "unknown-merge",
+      (merge === undefined
+        ? `${key} has ${siblings} siblings, and neither its bucket nor the caller says how to make one value of them. `
+        : `${key} has ${siblings} siblings, which its bucket merges by "${merge}", but this store has no merge of that name. `) +
+        "Nothing is lost and nothing was changed. Read them all with `get` of the store, or " +
+        (merge === undefined
+          ? "give `bucket` a `reconcile`."
+          : `open the store with \`merges: { ${JSON.stringify(merge)}: ... }\`.`),
+    );
+    this.merge = merge;
   }
 }
 

@@ -1,5 +1,6 @@
 /** What enters a node. The host delivers events one at a time; `at` never goes back. */
 
+import type { BucketProperties } from "./buckets.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { ReadRecord } from "./effect.ts";
 import type { Gathering } from "./gathering.ts";
@@ -18,6 +19,7 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly request: RequestId;
       readonly key: Key;
       readonly r: number | undefined;
+      readonly pr?: number | undefined;
       readonly timeoutMs: Millis | undefined;
     } /** `prefer`: the node that answered the preceding read first coordinates, when it can (paper, section 5). */
   | {
@@ -34,6 +36,12 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly wanted: Gathering;
     }
   | /** The next page of it. */ { readonly kind: "client-gather-more"; readonly request: RequestId }
+  | /** The explicit act that sets what a bucket's requests default to; answered by the effect `bucket-set`. */ {
+      readonly kind: "set-bucket";
+      readonly request: RequestId;
+      readonly name: string;
+      readonly properties: BucketProperties;
+    }
   | /** What all members have counted is wanted; see `survey.ts`. */ {
       readonly kind: "client-statistics";
       readonly request: RequestId;

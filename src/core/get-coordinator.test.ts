@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { partitionOf, positionOf } from "./address.ts";
 import { type DvvSet, EMPTY, sync, update } from "./dvvset.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
+import { Hedging } from "./hedging.ts";
 import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
 import type { ClientResult, ReplicaGetReply } from "./message.ts";
 import { Ring } from "./ring.ts";
@@ -37,7 +38,7 @@ class Fixture {
 
   constructor(view: ViewOptions) {
     this.surroundings = new StubSurroundings(nodeNamed(1), viewOf(view));
-    this.coordinator = new GetCoordinator(this.surroundings, {
+    this.coordinator = new GetCoordinator(this.surroundings, new Hedging(false), {
       read: () => this.asked.push({ node: 1, counts: true }),
       repair: (_key, set) => this.repaired.push({ node: 1, set }),
       answer: (_request, result) => this.answers.push(result),
@@ -45,7 +46,7 @@ class Fixture {
   }
 
   start(r = 2): this {
-    this.coordinator.start(REQUEST, key, r, 3, this.surroundings.listOf(key)!, 5_000);
+    this.coordinator.start(REQUEST, key, { n: 3, replicas: r, owners: 0 }, this.surroundings.listOf(key)!, 5_000);
     return this.#gathered();
   }
 
@@ -69,6 +70,7 @@ class Fixture {
       request,
       ring: 0,
       outcome: found ? "found" : outcome,
+      owner: false,
       set: found ? outcome : undefined,
       counted: counted.map(nodeNamed),
     };
@@ -77,6 +79,7 @@ class Fixture {
   }
 
   slow(): this {
+    this.surroundings.now += this.surroundings.config.slowReplyMs;
     this.coordinator.onSlow(REQUEST);
     return this.#gathered();
   }

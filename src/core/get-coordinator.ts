@@ -2,6 +2,7 @@
  * One get, coordinated (paper, section 5, and read repair there). States of each get, in order:
  *
  *   collecting  the first N healthy nodes were asked, this one among them if it counts; replies are merged as they come
+ *   hedged      the 99th percentile of recent replies is over and R have not come: a stand-in was asked beside the slow ones, in reserve
  *   answered    R of them came, the caller has all causally unrelated versions and the context
  *   repairing   everybody answered or `readRepairMs` are over: whoever counted and is behind, or could not read its own, gets the merged record
  *   done
@@ -11,13 +12,23 @@
  * A counted node that is down is replaced at once by the next on the walk, one that is slow after `slowReplyMs`; a stand-in answers from its hints
  * too. An owner that does not hold the partition yet is asked when nobody else is left: it has at least the writes since it joined. A disk that did not answer is no reply: it is never taken for "missing". Repair merges at the receiver; it never overwrites.
  *
+ * What a reserve knows is merged in as it comes, but it counts only when somebody for whom it stands in is given up: down, failed, or silent for
+ * `slowReplyMs`. If it counted at once, a hiccup of two owners would let a read miss what both had acknowledged, though both are up. So a hedge
+ * here makes the end of patience quicker by a round trip, and never the quorum smaller. One that turns out to count is asked anew, as one who does.
+ * What brings the tail down is the hedge of who has handed the whole get to one coordinator (`forwarding.ts`).
+ *
+ * PR is asked for besides R: so many must be owners that hold the partition, by what they see themselves. When these are too few the get fails at
+ * once, because nobody can stand in for them; after "moved" it waits to hear who they are.
+ *
  * Limits: `requestsMax` gets under way; each ends after its time bound.
  */
 
 import { type DvvSet, EMPTY, equal, sync } from "./dvvset.ts";
+import { HEDGE_AFTER_MS_MIN, type Hedging } from "./hedging.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ReplicaGetReply, ClientResult, RequestFailure, RequestReport } from "./message.ts";
-import { type Outcome, Tally, quorumOf } from "./quorum.ts";
+import { type Outcome, Tally, bothOf, quorumOf } from "./quorum.ts";
+import type { Quorum } from "./request-defaults.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -38,8 +49,12 @@ interface Get {
   readonly n: number;
   readonly tally: Tally;
   readonly counted: Set<NodeId>;
+  /** Counts owners that hold the partition. */
+  readonly owners: Tally;
   readonly asked: Set<NodeId>;
-  readonly sent: Map<RequestId, NodeId>;
+  /** Stand-ins that were asked early and do not count yet; true when one has answered. */
+  readonly reserve: Map<NodeId, boolean>;
+  readonly sent: Map<RequestId, { readonly node: NodeId; readonly at: Millis }>;
   /** What each had; nothing for one whose disk failed or whose record is damaged. */
   readonly replies: Map<NodeId, DvvSet>;
   merged: DvvSet;
@@ -54,11 +69,13 @@ interface Get {
 export class GetCoordinator {
   readonly #in: Surroundings;
   readonly #do: GetActions;
+  readonly #hedging: Hedging;
   readonly #gets = new Map<RequestId, Get>();
   readonly #bySent = new Map<RequestId, Get>();
 
-  constructor(surroundings: Surroundings, actions: GetActions) {
+  constructor(surroundings: Surroundings, hedging: Hedging, actions: GetActions) {
     this.#in = surroundings;
+    this.#hedging = hedging;
     this.#do = actions;
   }
 
@@ -68,12 +85,14 @@ export class GetCoordinator {
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
-    return [...this.#gets.values()].map((get) => ({ ...get, tally: get.tally.memory }));
+    return [...this.#gets.values()].map((get) => ({ ...get, tally: get.tally.memory, owners: get.owners.memory }));
   }
 
   /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
-  start(request: RequestId, key: Key, r: number, n: number, list: PreferenceList, timeoutMs: Millis): void {
+  start(request: RequestId, key: Key, quorum: Quorum, list: PreferenceList, timeoutMs: Millis): void {
     const { self, now } = this.#in;
+    const { slowReplyMs } = this.#in.config;
+    const { n, replicas: r } = quorum;
     const get: Get = {
       request,
       key,
@@ -83,7 +102,9 @@ export class GetCoordinator {
       n,
       tally: new Tally(quorumOf(r, n, list.counted.length)),
       counted: new Set(list.counted),
+      owners: new Tally(Math.min(quorum.owners, list.owners.length)),
       asked: new Set(),
+      reserve: new Map(),
       sent: new Map(),
       replies: new Map(),
       merged: EMPTY,
@@ -94,8 +115,13 @@ export class GetCoordinator {
     };
     this.#gets.set(request, get);
     this.#in.timers.set(`get-timeout:${request}`, get.deadline);
-    this.#in.timers.set(`get-slow:${request}`, now + this.#in.config.slowReplyMs);
-    for (const node of list.counted) if (!this.#ask(get, node)) this.#askFallback(get, list);
+    const patienceMs = this.#hedging.patienceMs("replica-get", HEDGE_AFTER_MS_MIN, slowReplyMs, slowReplyMs);
+    this.#in.timers.set(`get-slow:${request}`, now + patienceMs);
+    this.#hedging.earn();
+    for (const node of list.counted) {
+      if (!this.#ask(get, node)) this.#askFallback(get, list);
+      else if (list.owners.includes(node)) get.owners.ask(node);
+    }
     // A stand-in that none of the walk led to still knows what its hints say.
     if (!list.owners.includes(self) && !get.asked.has(self) && get.tally.outcome() === "unreachable")
       this.#ask(get, self);
@@ -106,23 +132,27 @@ export class GetCoordinator {
     const { origin } = completion;
     const get = origin.kind === "get" ? this.#gets.get(origin.request) : undefined;
     if (get === undefined || completion.kind !== "read") return;
-    this.#take(get, this.#in.self, completion.outcome, completion.set);
+    this.#take(get, this.#in.self, completion.outcome, true, completion.set);
   }
 
-  onReply(from: NodeId, { request, outcome, set, counted }: ReplicaGetReply): void {
+  onReply(from: NodeId, { request, outcome, owner, set, counted }: ReplicaGetReply): void {
     const get = this.#bySent.get(request);
-    if (get?.sent.get(request) !== from) return;
+    const sent = get?.sent.get(request);
+    if (get === undefined || sent?.node !== from) return;
+    this.#hedging.record("replica-get", this.#in.now - sent.at);
     get.sent.delete(request);
     this.#bySent.delete(request);
     // Somebody counts of whom this node does not know.
     if (!get.answered) this.#extend(get, counted);
-    this.#take(get, from, outcome, set ?? EMPTY);
+    this.#take(get, from, outcome, owner, set ?? EMPTY);
   }
 
   onPeerDown(peer: NodeId): void {
     for (const get of [...this.#gets.values()]) {
+      if (get.reserve.get(peer) === false) get.reserve.delete(peer);
       if (get.tally.was(peer) !== "waiting") continue;
       get.tally.refuse(peer);
+      get.owners.withdraw(peer);
       this.#askFallback(get, this.#in.listOf(get.key));
       this.#judge(get);
     }
@@ -140,16 +170,37 @@ export class GetCoordinator {
   #extend(get: Get, counted: readonly NodeId[]): void {
     for (const node of counted) get.counted.add(node);
     get.tally.raise(quorumOf(get.r, get.n, get.counted.size));
-    for (const node of counted)
-      if (!get.asked.has(node) && !this.#ask(get, node)) this.#askFallback(get, this.#in.listOf(get.key));
+    for (const node of counted) {
+      if (get.reserve.has(node)) this.#forget(get, node);
+      if (get.asked.has(node)) continue;
+      if (this.#ask(get, node)) get.owners.ask(node);
+      else this.#askFallback(get, this.#in.listOf(get.key));
+    }
+  }
+
+  /** As if this one in reserve had never been asked. */
+  #forget(get: Get, node: NodeId): void {
+    get.reserve.delete(node);
+    get.asked.delete(node);
+    for (const [request, sent] of get.sent) {
+      if (sent.node !== node) continue;
+      get.sent.delete(request);
+      this.#bySent.delete(request);
+    }
   }
 
   onSlow(request: RequestId): void {
     const get = this.#gets.get(request);
     if (get === undefined || get.answered) return;
+    const slowAt = get.startedAt + this.#in.config.slowReplyMs;
+    if (this.#in.now < slowAt) {
+      this.#hedge(get);
+      this.#in.timers.set(`get-slow:${request}`, slowAt);
+      return;
+    }
     get.moved = false;
     for (const node of get.tally.in("waiting"))
-      if (get.counted.has(node)) this.#askFallback(get, this.#in.listOf(get.key));
+      if (get.counted.has(node) && get.tally.outcome() !== "met") this.#askFallback(get, this.#in.listOf(get.key));
     this.#judge(get);
   }
 
@@ -161,10 +212,16 @@ export class GetCoordinator {
   }
 
   #ask(get: Get, node: NodeId): boolean {
+    if (!this.#askQuietly(get, node)) return false;
+    get.tally.ask(node);
+    return true;
+  }
+
+  /** Asks a node whose answer does not count yet. */
+  #askQuietly(get: Get, node: NodeId): boolean {
     if (get.asked.has(node)) return false;
     if (node === this.#in.self) {
       get.asked.add(node);
-      get.tally.ask(node);
       this.#do.read(get.key, get.request);
       return true;
     }
@@ -181,30 +238,58 @@ export class GetCoordinator {
     )
       return false;
     get.asked.add(node);
-    get.tally.ask(node);
-    get.sent.set(request, node);
+    get.sent.set(request, { node, at: now });
     this.#bySent.set(request, get);
     return true;
   }
 
-  /** False when nobody is left who could be asked. */
+  /** Has somebody stand in: one in reserve, else the next who can be asked. False when nobody is left. */
   #askFallback(get: Get, list: PreferenceList | undefined): boolean {
-    return [...(list?.fallbacks ?? []), ...(list?.joining ?? [])].some((node) => this.#ask(get, node));
+    const [reserve] = get.reserve;
+    if (reserve === undefined) return standInsOf(list).some((node) => this.#ask(get, node));
+    const [node, answered] = reserve;
+    get.reserve.delete(node);
+    get.tally.ask(node);
+    if (answered) {
+      get.first ??= node;
+      get.tally.answer(node);
+    }
+    return true;
   }
 
-  #take(get: Get, node: NodeId, outcome: ReplicaGetReply["outcome"], set: DvvSet): void {
-    if (outcome === "moved") {
+  /** Asks as many stand-ins as answers are missing, as far as the budget goes. */
+  #hedge(get: Get): void {
+    let missing = get.tally.needed - get.tally.in("answered").length;
+    for (const node of standInsOf(this.#in.listOf(get.key))) {
+      if (missing <= 0 || !this.#hedging.open) return;
+      if (get.counted.has(node) || !this.#askQuietly(get, node)) continue;
+      this.#hedging.spend();
+      get.reserve.set(node, false);
+      this.#in.note({ what: "hedged", key: get.key, to: node });
+      missing--;
+    }
+  }
+
+  #take(get: Get, node: NodeId, outcome: ReplicaGetReply["outcome"], isOwner: boolean, set: DvvSet): void {
+    const inReserve = get.reserve.has(node);
+    if (inReserve && (outcome === "moved" || outcome === "failed")) get.reserve.delete(node);
+    else if (outcome === "moved") {
       // Its place is taken by one who counts, of whom this node will hear; a stand-in is asked only when it does not, after `slowReplyMs`.
       get.tally.refuse(node);
+      get.owners.withdraw(node);
       get.moved = true;
     } else if (outcome === "failed") {
       get.tally.refuse(node);
+      get.owners.withdraw(node);
       get.replies.set(node, EMPTY);
       this.#askFallback(get, this.#in.listOf(get.key));
     } else {
-      get.first ??= node;
+      if (inReserve) get.reserve.set(node, true);
+      else get.first ??= node;
       get.heard ||= get.counted.has(node) || this.#in.listOf(get.key)?.counted.includes(node) === true;
       get.tally.answer(node);
+      if (isOwner) get.owners.answer(node);
+      else get.owners.withdraw(node);
       get.replies.set(node, set);
       get.merged = sync(get.merged, set);
     }
@@ -213,9 +298,14 @@ export class GetCoordinator {
 
   #judge(get: Get): void {
     if (this.#gets.get(get.request) !== get) return;
-    if (!get.answered && !get.moved && get.tally.outcome() === "unreachable") {
-      const more = this.#askFallback(get, this.#in.listOf(get.key));
-      if (!more) get.tally.lower(Math.min(get.r, get.counted.size));
+    const ownersLost = get.owners.outcome() === "unreachable";
+    if (!get.answered && !get.moved && !ownersLost) {
+      while (get.tally.outcome() === "unreachable")
+        if (!this.#askFallback(get, this.#in.listOf(get.key))) {
+          get.tally.lower(Math.min(get.r, get.counted.size));
+          break;
+        }
+      while (outcomeOf(get) === "unreachable" && this.#askFallback(get, this.#in.listOf(get.key)));
     }
     const outcome = outcomeOf(get);
     if (!get.answered) {
@@ -231,7 +321,8 @@ export class GetCoordinator {
           `get-timeout:${get.request}`,
           Math.min(get.deadline, this.#in.now + this.#in.config.readRepairMs),
         );
-      } else if (outcome === "unreachable" && !get.moved && !this.#askFallback(get, this.#in.listOf(get.key))) {
+      } else if (outcome === "unreachable" && !get.moved) {
+        if (ownersLost) this.#in.note({ what: "owners-unreachable", key: get.key });
         this.#fail(get, { code: "quorum" });
         return;
       }
@@ -286,8 +377,10 @@ export class GetCoordinator {
   #report(get: Get): RequestReport {
     return {
       coordinator: this.#in.self,
-      needed: get.tally.needed,
+      needed: Math.max(get.tally.needed, get.owners.needed),
       counted: get.counted.size,
+      ownersNeeded: get.owners.needed,
+      ownersAnswered: get.owners.in("answered").length,
       answered: get.tally.in("answered"),
       silent: [...get.counted].filter((node) => get.tally.was(node) !== "answered"),
       hintedFor: [],
@@ -296,8 +389,13 @@ export class GetCoordinator {
   }
 }
 
-function outcomeOf({ tally, merged, heard }: Get): Outcome {
-  const outcome = tally.outcome();
+/** Who may stand in, in this order. */
+function standInsOf(list: PreferenceList | undefined): readonly NodeId[] {
+  return [...(list?.fallbacks ?? []), ...(list?.joining ?? [])];
+}
+
+function outcomeOf({ tally, owners, merged, heard }: Get): Outcome {
+  const outcome = bothOf(tally.outcome(), owners.outcome());
   if (outcome !== "met" || heard || merged !== EMPTY) return outcome;
   return tally.complete() ? "unreachable" : "pending";
 }

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
+import type { BucketEntry } from "./buckets.ts";
 import { type Config, defaultConfig, parametersFrom } from "./config.ts";
 import type { Note } from "./effect.ts";
 import { Gossip } from "./gossip.ts";
@@ -26,10 +27,17 @@ const member = (n: number, version: number): Member => ({
   protocolMax: 1,
   hidden: false,
 });
+const bucket = (name: string, version: number): BucketEntry => ({
+  name,
+  version,
+  setBy: id(1),
+  properties: { r: undefined, w: version, pr: undefined, pw: undefined, dw: undefined, policy: "siblings" },
+});
 const view = (members: readonly Member[], owner: number): View => ({
   parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }),
   members: [...members].sort((a, b) => (a.node < b.node ? -1 : 1)),
   claims: Array.from({ length: 8 }, (_, p) => ({ owner: id(owner), version: 1 + ((p + owner) % 3) })),
+  buckets: [],
 });
 
 class Talk {
@@ -84,7 +92,7 @@ class Talk {
       seeds: () => [],
       learn: (news) => {
         const own = views[n];
-        views[n] = own === undefined ? news.view : mergeView(own, news.members, news.claims);
+        views[n] = own === undefined ? news.view : mergeView(own, news.members, news.claims, news.buckets);
       },
     });
   }
@@ -118,6 +126,7 @@ const differing = fc.record({
       fc.record({
         known: fc.array(fc.tuple(fc.nat(7), fc.integer({ min: 1, max: 4 })), { minLength: 1, maxLength: 8 }),
         owner: fc.nat(7),
+        set: fc.array(fc.tuple(fc.constantFrom("a", "b"), fc.integer({ min: 1, max: 3 })), { maxLength: 2 }),
       }),
       { freq: 5 },
     ),
@@ -137,10 +146,11 @@ describe("gossip", () => {
                 view([], own.owner),
                 own.known.map(([n, version]) => member(n, version)),
                 undefined,
+                own.set.map(([name, version]) => bucket(name, version)),
               ),
         );
         const known = made.filter((own) => own !== undefined);
-        const all = known.reduce((a, b) => mergeView(a, b.members, b.claims));
+        const all = known.reduce((a, b) => mergeView(a, b.members, b.claims, b.buckets));
         const talk = new Talk(made, seed);
         for (let i = 0; i < 10; i++) talk.round(loss);
         for (let i = 0; i < 60; i++) talk.round();

@@ -1,6 +1,6 @@
 /**
- * Gossip: how every node learns who belongs, who holds what and who claims which token (paper, section 4.8). A round with one random peer each
- * second, and soon after each change. States of a round, in order:
+ * Gossip: how every node learns who belongs, who holds what, who claims which token and what buckets default to (paper, section 4.8). A round with
+ * one random peer each second, and soon after each change. States of a round, in order:
  *
  *   digest      one number; a peer that sees the same stays silent, so that an idle cluster says next to nothing
  *   versions    the peer's versions of all entries           (1 of 3)
@@ -11,9 +11,10 @@
  * has met nobody sends an empty list of versions and takes the whole view. What others say wrongly of this node itself is refuted by a higher
  * incarnation (`node.ts`).
  *
- * Limits: MEMBERS_MAX entries; one round a second and at most one burst of `EAGER_PEERS` rounds each `EAGER_MS` after changes.
+ * Limits: MEMBERS_MAX and BUCKETS_MAX entries; claims and buckets go as a whole where they differ, because they seldom do. One round a second and at most one burst of `EAGER_PEERS` rounds each `EAGER_MS` after changes.
  */
 
+import { type BucketEntry, bucketsDigest, mergeBuckets } from "./buckets.ts";
 import { parametersDifference } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import type { GossipDigest, GossipNews, GossipVersions } from "./message.ts";
@@ -37,6 +38,7 @@ export interface GossipActions {
     readonly view: View | undefined;
     readonly members: readonly Member[];
     readonly claims: readonly Claim[] | undefined;
+    readonly buckets: readonly BucketEntry[];
   }): void;
 }
 
@@ -96,19 +98,22 @@ export class Gossip {
       return known === undefined || laterThan(entry, known) ? [entry.node] : [];
     });
     const claimsDiffer = message.claims !== claimsDigest(view.claims);
-    if (news.length === 0 && wanted.length === 0 && !claimsDiffer) return;
+    const bucketsDiffer = message.buckets !== bucketsDigest(view.buckets);
+    if (news.length === 0 && wanted.length === 0 && !claimsDiffer && !bucketsDiffer) return;
     this.#send(from, {
       kind: "gossip-news",
       parameters: view.parameters,
       members: news,
       claims: claimsDiffer ? view.claims : undefined,
+      buckets: bucketsDiffer ? view.buckets : undefined,
       wanted,
       wantsClaims: claimsDiffer && message.claims !== undefined,
+      wantsBuckets: bucketsDiffer && message.buckets !== undefined,
     });
   }
 
   onNews(from: NodeId, message: GossipNews): void {
-    const { members, claims, parameters } = message;
+    const { members, claims, parameters, buckets = [] } = message;
     const whole = claims?.length === parameters.partitions;
     const own = this.#in.ring?.view;
     // Members of a cluster share its parameters from the founding; anything else is not ours to merge.
@@ -117,16 +122,23 @@ export class Gossip {
       this.#in.note({ what: "parameters-differ", peer: from, difference });
       return;
     }
-    this.#do.learn({ view: whole ? { parameters, members: sorted(members), claims } : undefined, members, claims });
+    this.#do.learn({
+      view: whole ? { parameters, members: sorted(members), claims, buckets: mergeBuckets([], buckets) } : undefined,
+      members,
+      claims,
+      buckets,
+    });
     const view = this.#in.ring?.view;
-    if (view === undefined || (message.wanted.length === 0 && !message.wantsClaims)) return;
+    if (view === undefined || (message.wanted.length === 0 && !message.wantsClaims && !message.wantsBuckets)) return;
     this.#send(from, {
       kind: "gossip-news",
       parameters: view.parameters,
       members: message.wanted.flatMap((node) => memberOf(view, node) ?? []),
       claims: message.wantsClaims ? view.claims : undefined,
+      buckets: message.wantsBuckets ? view.buckets : undefined,
       wanted: [],
       wantsClaims: false,
+      wantsBuckets: false,
     });
   }
 
@@ -134,7 +146,8 @@ export class Gossip {
     const view = this.#in.ring?.view;
     const members = (view?.members ?? []).map(({ node, incarnation, version }) => ({ node, incarnation, version }));
     const claims = view === undefined ? undefined : claimsDigest(view.claims);
-    this.#in.send(to, { kind: "gossip-versions", members, claims }, "foreground");
+    const buckets = view === undefined ? undefined : bucketsDigest(view.buckets);
+    this.#in.send(to, { kind: "gossip-versions", members, claims, buckets }, "foreground");
   }
 
   #send(to: NodeId, news: GossipNews): void {

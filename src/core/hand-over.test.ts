@@ -29,6 +29,7 @@ const view = (owners: readonly [number, number], version: number): View => ({
   parameters: parametersFrom({ n: 2, r: 1, w: 1, partitions: 8 }),
   members: [member(1), member(2), member(3)],
   claims: Array.from({ length: 8 }, (_, p) => ({ owner: id(owners[p % 2]!), version })),
+  buckets: [],
 });
 const former = view([2, 3], 2);
 const other = view([1, 2], 3);

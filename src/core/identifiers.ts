@@ -23,7 +23,7 @@ export type Ticket = number;
 export type Millis = number;
 /** Orders what two nodes say to each other: a receiver drops what was sent to an earlier epoch of its own. Grows over restarts. */
 export type Epoch = number;
-/** 32 bits that differ (but for chance) when two nodes see different members, holders or tokens. */
+/** 32 bits that differ (but for chance) when two nodes see different members, holders, tokens or buckets. */
 export type RingDigest = number;
 
 export const KEY_BYTES_MAX = 1_024;

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { BucketEntry } from "./buckets.ts";
 import { parametersFrom } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
 import {
@@ -41,16 +42,34 @@ const claims = fc.array(fc.record({ owner: fc.nat(4).map(node), version: fc.inte
   minLength: 8,
   maxLength: 8,
 }) as fc.Arbitrary<Claim[]>;
+// The same version of the same node with other content: set anew after a crash that came before it was durable.
+const buckets: fc.Arbitrary<BucketEntry[]> = fc.array(
+  fc
+    .record({
+      name: fc.constantFrom("a", "b", "c"),
+      version: fc.integer({ min: 1, max: 2 }),
+      by: fc.nat(1),
+      w: fc.nat(2),
+    })
+    .map(({ name, version, by, w }) => ({
+      name,
+      version,
+      setBy: node(by),
+      properties: { r: undefined, w: w + 1, pr: undefined, pw: undefined, dw: undefined, policy: "siblings" },
+    })),
+  { maxLength: 5 },
+);
 const views: fc.Arbitrary<View> = fc
-  .tuple(members, claims)
-  .map(([entries, tokens]) =>
+  .tuple(members, claims, buckets)
+  .map(([entries, tokens, set]) =>
     mergeView(
-      { parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }), members: [], claims: tokens },
+      { parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 8 }), members: [], claims: tokens, buckets: [] },
       entries,
       undefined,
+      set,
     ),
   );
-const merge = (a: View, b: View) => mergeView(a, b.members, b.claims);
+const merge = (a: View, b: View) => mergeView(a, b.members, b.claims, b.buckets);
 
 test("merging is commutative, associative and idempotent, and equal views have equal digests", () => {
   fc.assert(

@@ -3,9 +3,10 @@
  * idempotent, so that any order of gossip ends in the same view (paper, section 4.8; TRAPS T19 to T21).
  *
  * A member's entry is written by that member alone; the higher (incarnation, version) wins. A token's claim is a versioned entry of its own; the
- * higher (version, node id) wins. Unreachable is not departed: nothing here changes because somebody does not answer (section 4.8.1).
+ * higher (version, node id) wins; so it is with a bucket's entry (`buckets.ts`). Unreachable is not departed: nothing here changes because somebody does not answer (section 4.8.1).
  */
 
+import { type BucketEntry, mergeBuckets } from "./buckets.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { NodeId, Partition } from "./identifiers.ts";
 
@@ -42,6 +43,8 @@ export interface View {
   readonly members: readonly Member[];
   /** One claim for each partition; in placements 1 and 2 nobody's, see `unclaimed`. */
   readonly claims: readonly Claim[];
+  /** Sorted by name. */
+  readonly buckets: readonly BucketEntry[];
 }
 
 /** The owner of a claim that nobody made. No node has this id. */
@@ -95,8 +98,13 @@ export function withHolder(holders: Uint8Array, partition: Partition, held: bool
   return copy;
 }
 
-/** What of `members` and `claims` is news to `view`, merged in. The very same view when nothing is. */
-export function mergeView(view: View, members: readonly Member[], claims: readonly Claim[] | undefined): View {
+/** What of `members`, `claims` and `buckets` is news to `view`, merged in. The very same view when nothing is. */
+export function mergeView(
+  view: View,
+  members: readonly Member[],
+  claims: readonly Claim[] | undefined,
+  buckets: readonly BucketEntry[] = [],
+): View {
   let changed = false;
   const merged = new Map(view.members.map((member) => [member.node, member]));
   for (const member of members) {
@@ -114,10 +122,12 @@ export function mergeView(view: View, members: readonly Member[], claims: readon
       changed = true;
     });
   }
-  if (!changed) return view;
+  const mergedBuckets = mergeBuckets(view.buckets, buckets);
+  if (!changed && mergedBuckets === view.buckets) return view;
   return {
     parameters: view.parameters,
     members: [...merged.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
     claims: mergedClaims,
+    buckets: mergedBuckets,
   };
 }

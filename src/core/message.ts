@@ -5,6 +5,7 @@
  * write verb: client writes, read repair, hints and transfers all send `replica-put`, because merging is idempotent.
  */
 
+import type { BucketEntry } from "./buckets.ts";
 import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
@@ -49,6 +50,8 @@ export interface GossipVersions {
   readonly members: readonly { readonly node: NodeId; readonly incarnation: number; readonly version: number }[];
   /** Digest of all claims; undefined from a node that has no view. */
   readonly claims: number | undefined;
+  /** Digest of all bucket entries; undefined from a node that has no view. */
+  readonly buckets: number | undefined;
 }
 /** Second and third: what is newer at the sender, and what it wants in return. */
 export interface GossipNews {
@@ -56,8 +59,11 @@ export interface GossipNews {
   readonly parameters: ClusterParameters;
   readonly members: readonly Member[];
   readonly claims: readonly Claim[] | undefined;
+  /** All of them, sorted by name; undefined when both have the same. */
+  readonly buckets: readonly BucketEntry[] | undefined;
   readonly wanted: readonly NodeId[];
   readonly wantsClaims: boolean;
+  readonly wantsBuckets: boolean;
 }
 
 /** Why a record travels. Changes nothing in how it is merged; the trace and the statistics want it. */
@@ -81,6 +87,8 @@ export interface ReplicaPutReply {
   readonly ring: RingDigest;
   /** Sent only once it is durable. "stored": merged. "early": merged, by one who does not answer reads yet. "hinted": the sender does not count for the key, and keeps it for those who own it. */
   readonly outcome: "stored" | "early" | "hinted" | "refused";
+  /** True when the sender is an owner of the key that holds its partition, by what it sees itself: only then it counts for pw. */
+  readonly owner: boolean;
   /** Who counts for the key, where the sender sees another ring than the request; else empty. */
   readonly counted: readonly NodeId[];
 }
@@ -100,6 +108,8 @@ export interface ReplicaGetReply {
   readonly ring: RingDigest;
   /** "failed": the disk did not answer. "moved": asked as one who counts, which the sender does not, or not yet. Never to be taken for "missing". */
   readonly outcome: "found" | "missing" | "failed" | "moved";
+  /** As in {@link ReplicaPutReply}, for pr; and it answers reads by now. */
+  readonly owner: boolean;
   readonly set: DvvSet | undefined;
   /** As in `replica-put-reply`. */
   readonly counted: readonly NodeId[];
@@ -113,6 +123,7 @@ export interface CoordinateGet {
   readonly ttlMs: Millis;
   readonly key: Key;
   readonly r: number | undefined;
+  readonly pr?: number | undefined;
 }
 export interface CoordinatePut {
   readonly kind: "coordinate-put";
@@ -327,10 +338,15 @@ export interface ClientWrite {
   readonly operation: OperationId;
   /** Wall-clock time at the caller's node. */
   readonly at: Millis;
-  /** Durable acknowledgements to wait for; undefined for the cluster's default. */
+  /** Durable acknowledgements to wait for; undefined for the default of the bucket, or of the cluster. */
   readonly w: number | undefined;
-  /** "last-write-wins": replaces whatever the coordinator knows, unless that is newer by wall clock (P 6, session store). */
-  readonly policy: "siblings" | "last-write-wins";
+  /** How many of them from owners that hold the partition; 0 for none, undefined for the default. */
+  readonly pw?: number | undefined;
+  /**
+   * "last-write-wins": replaces whatever the coordinator knows, unless that is newer by wall clock (P 6, session store). Undefined: as the key's
+   * bucket says, by what the coordinator has heard of it.
+   */
+  readonly policy?: "siblings" | "last-write-wins" | undefined;
 }
 
 /** How a request went, for status lines, lessons and error texts. Node lists are in the order of the preference list. */
@@ -340,6 +356,10 @@ export interface RequestReport {
   readonly needed: number;
   /** How many nodes counted for this key. */
   readonly counted: number;
+  /** Of the answers, how many had to come from owners that hold the partition (pr or pw); 0 when that was not asked for. */
+  readonly ownersNeeded: number;
+  /** How many did. */
+  readonly ownersAnswered: number;
   /** Who had answered when the caller was answered, the coordinator included. */
   readonly answered: readonly NodeId[];
   /** Those asked that had not. */

@@ -210,6 +210,8 @@ class Bench {
       case "note":
         this.notes.push({ node, note: effect.note });
         break;
+      case "bucket-set":
+        break;
     }
   }
 }

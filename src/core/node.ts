@@ -29,6 +29,7 @@ import { Gossip } from "./gossip.ts";
 import { HandOver } from "./hand-over.ts";
 import { HistoryKeeper } from "./history-keeper.ts";
 import { HistoryLedger } from "./history-ledger.ts";
+import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
@@ -40,6 +41,7 @@ import { Opening } from "./opening.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import { Replica } from "./replica.ts";
+import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { PreferenceList } from "./ring.ts";
 import { Scrub } from "./scrub.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
@@ -110,6 +112,7 @@ export class DynamoNode {
   readonly #history: HistoryLedger;
   readonly #historyKeeper: HistoryKeeper;
   readonly #newborn: boolean;
+  readonly #hedging: Hedging;
   readonly #belonging: Belonging;
   readonly #replica: Replica;
   readonly #puts: PutCoordinator;
@@ -152,6 +155,7 @@ export class DynamoNode {
     // An answer to an earlier start must not look like one to this: requests are counted on from a random place.
     if (options.meta !== undefined) this.#requests = this.#random.below(REQUESTS_FROM);
 
+    this.#hedging = new Hedging(options.config.hedges);
     const surroundings = this.#surroundings();
     this.#bookkeeping = new Bookkeeping(surroundings);
     this.#limits = new PeerLimits(surroundings);
@@ -174,10 +178,11 @@ export class DynamoNode {
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
+      bucketSet: (request, refusal) => this.#effects.push({ kind: "bucket-set", request, refusal }),
     });
     this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#history);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
-    this.#puts = new PutCoordinator(surroundings, {
+    this.#puts = new PutCoordinator(surroundings, this.#hedging, {
       mint: (key, write, place, request) => {
         this.#bookkeeping.onServed();
         this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request });
@@ -185,7 +190,7 @@ export class DynamoNode {
       keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
       answer,
     });
-    this.#gets = new GetCoordinator(surroundings, {
+    this.#gets = new GetCoordinator(surroundings, this.#hedging, {
       read: (key, request) => {
         this.#bookkeeping.onServed();
         this.#readOwn(key, request);
@@ -193,7 +198,7 @@ export class DynamoNode {
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
       answer,
     });
-    this.#forwarding = new Forwarding(surroundings, {
+    this.#forwarding = new Forwarding(surroundings, this.#hedging, {
       answer,
       exhausted: (request, what, timeoutMs) => this.#coordinate(request, what, timeoutMs),
     });
@@ -206,7 +211,7 @@ export class DynamoNode {
     this.#gossip = new Gossip(surroundings, {
       peers: () => this.#detector.up(),
       seeds: () => this.#reachableSeeds(),
-      learn: (news) => this.#belonging.learn(news.view, news.members, news.claims),
+      learn: (news) => this.#belonging.learn(news.view, news.members, news.claims, news.buckets),
     });
     this.#detector = new FailureDetector(surroundings, this.#belonging.incarnation, {
       up: (peer) => this.#peerUp(peer),
@@ -346,6 +351,7 @@ export class DynamoNode {
       random: this.#random.memory,
       timers: this.#timers.memory,
       hints: this.#hints.memory,
+      hedging: this.#hedging.memory,
       belonging: this.#belonging.memory,
       replica: this.#replica.memory,
       history: this.#history.isOn ? [this.#history.memory, this.#historyKeeper.memory] : [],
@@ -421,7 +427,12 @@ export class DynamoNode {
         this.#belonging.found(event.parameters);
         break;
       case "client-get":
-        this.#onClient(event.request, { kind: "get", key: event.key, r: event.r }, undefined, event.timeoutMs);
+        this.#onClient(
+          event.request,
+          { kind: "get", key: event.key, r: event.r, pr: event.pr },
+          undefined,
+          event.timeoutMs,
+        );
         break;
       case "client-put":
         this.#onClient(
@@ -436,6 +447,11 @@ export class DynamoNode {
         break;
       case "client-gather-more":
         this.#gather.more(event.request);
+        break;
+      case "set-bucket":
+        if (this.#phase === "starting")
+          this.#effects.push({ kind: "bucket-set", request: event.request, refusal: { code: "not-ready" } });
+        else this.#belonging.setBucket(event.request, event.name, event.properties);
         break;
       case "client-statistics":
         this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
@@ -711,15 +727,19 @@ export class DynamoNode {
 
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
     const list = this.#listOf(what.key);
-    const parameters = this.#belonging.ring?.view.parameters;
-    if (list === undefined || parameters === undefined) {
+    const view = this.#belonging.ring?.view;
+    if (list === undefined || view === undefined) {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
     this.#bookkeeping.count("coordinated");
+    const { key } = what;
     if (!list.counted.includes(this.#id) && !list.owners.includes(this.#id)) this.#bookkeeping.count("stood-in");
-    if (what.kind === "get") this.#gets.start(request, what.key, what.r ?? parameters.r, parameters.n, list, timeoutMs);
-    else this.#puts.start(request, what.key, what.write, list, parameters, timeoutMs);
+    if (what.kind === "get") this.#gets.start(request, key, getQuorum(view, key, what.r, what.pr), list, timeoutMs);
+    else {
+      const write = underPolicy(view, key, what.write);
+      this.#puts.start(request, key, write, list, putQuorum(view, key, write), timeoutMs);
+    }
   }
 
   #answer(request: RequestId, result: ClientResult): void {
@@ -797,7 +817,12 @@ export class DynamoNode {
         this.#gets.onReply(from, message);
         break;
       case "coordinate-get":
-        this.#onCoordinate(from, message.request, { kind: "get", key: message.key, r: message.r }, message.ttlMs);
+        this.#onCoordinate(
+          from,
+          message.request,
+          { kind: "get", key: message.key, r: message.r, pr: message.pr },
+          message.ttlMs,
+        );
         break;
       case "coordinate-put":
         this.#onCoordinate(
@@ -882,7 +907,14 @@ export class DynamoNode {
       case "replica-put":
         this.#send(
           from,
-          { kind: "replica-put-reply", request: message.request, ring: digest, outcome: "refused", counted: [] },
+          {
+            kind: "replica-put-reply",
+            request: message.request,
+            ring: digest,
+            outcome: "refused",
+            owner: false,
+            counted: [],
+          },
           "background",
         );
         break;
@@ -1016,7 +1048,9 @@ export class DynamoNode {
       const set = outcome === "found" ? completion.set : undefined;
       const ring = this.#belonging.ring?.digest ?? 0;
       const counted = this.#countedUnknownTo(origin, key);
-      this.#send(from, { kind: "replica-get-reply", request, ring, outcome, counted, set }, "foreground", epoch);
+      const owner = this.#ownsAndHolds(key) && this.#mayAnswer(key);
+      const reply = { kind: "replica-get-reply", request, ring, outcome, owner, counted, set } as const;
+      this.#send(from, reply, "foreground", epoch);
     }
   }
 
@@ -1041,8 +1075,15 @@ export class DynamoNode {
   #replyPut(origin: Origin & { kind: "peer" }, outcome: ReplicaPutReply["outcome"], key: Key): void {
     const { from, epoch, request } = origin;
     const ring = this.#belonging.ring?.digest ?? 0;
+    const owner = this.#ownsAndHolds(key);
     const counted = this.#countedUnknownTo(origin, key);
-    this.#send(from, { kind: "replica-put-reply", request, ring, outcome, counted }, "foreground", epoch);
+    this.#send(from, { kind: "replica-put-reply", request, ring, outcome, owner, counted }, "foreground", epoch);
+  }
+
+  /** Whether it counts for pw. */
+  #ownsAndHolds(key: Key): boolean {
+    const list = this.#listOf(key);
+    return list !== undefined && list.owners.includes(this.#id) && list.counted.includes(this.#id);
   }
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */

@@ -46,7 +46,7 @@ function grown(
   const random = Prng.fromNumber(seed);
   const claims =
     placement === 3 ? unclaimed(partitions).map(() => ({ owner: node(1), version: 1 })) : unclaimed(partitions);
-  let view: View = { parameters, members: [], claims };
+  let view: View = { parameters, members: [], claims, buckets: [] };
   newcomers.forEach(({ capacity, zone }, i) => {
     const tokens = drawTokens(parameters, capacity, view.members, random);
     view = mergeView(view, [member(i + 1, { capacity, zone, tokens })], undefined);
@@ -113,7 +113,7 @@ describe("walks", () => {
   test("in placement 1 a node is met first in the slots between the token before and its own", () => {
     const parameters = parametersFrom({ placement: 1, partitions: 8, tokensPerNode: 2 });
     const members = [member(1, { tokens: [1, 5] }), member(2, { tokens: [3] })];
-    const placement = placementOf({ parameters, members, claims: unclaimed(8) });
+    const placement = placementOf({ parameters, members, claims: unclaimed(8), buckets: [] });
     const first = Array.from({ length: 8 }, (_, slot) => placement.walk(slot)[0]);
     expect(first).toEqual([1, 1, 2, 2, 1, 1, 1, 1].map(node));
     expect([...placement.tokens]).toEqual([
@@ -131,7 +131,7 @@ describe("walks", () => {
       member(2, { tokens: [quarter] }),
       member(3, { tokens: [TOKEN_PLACES - 1] }),
     ];
-    const placement = placementOf({ parameters, members, claims: unclaimed(4) });
+    const placement = placementOf({ parameters, members, claims: unclaimed(4), buckets: [] });
     expect(placement.walk(0)).toEqual([2, 3, 1].map(node));
     expect(placement.walk(1)).toEqual([3, 1, 2].map(node));
     // Its end is the beginning of the ring.
@@ -141,7 +141,7 @@ describe("walks", () => {
   test("two who drew the same slot at the same time are met by id, and both are met", () => {
     const parameters = parametersFrom({ placement: 1, partitions: 8, tokensPerNode: 1 });
     const members = [member(1, { tokens: [4] }), member(2, { tokens: [4] })];
-    expect(placementOf({ parameters, members, claims: unclaimed(8) }).walk(2)).toEqual([1, 2].map(node));
+    expect(placementOf({ parameters, members, claims: unclaimed(8), buckets: [] }).walk(2)).toEqual([1, 2].map(node));
   });
 });
 
@@ -239,7 +239,7 @@ describe("a node", () => {
 
   test("that comes back with a disk from before it joined takes up the tokens that others know of", () => {
     const view = { ...founded.meta.view!, members: [member(1, { tokens: [7] }), founded.entry!] };
-    const news = { kind: "gossip-news", ...view, wanted: [], wantsClaims: false } as const;
+    const news = { kind: "gossip-news", ...view, wanted: [], wantsClaims: false, wantsBuckets: false } as const;
     const back = start(config, { incarnation: 1, view: undefined, unopened: [] }, [], news);
     expect(back.entry!.tokens).toEqual(founded.entry!.tokens);
     expect(back.entry!.incarnation).toBeGreaterThan(founded.entry!.incarnation);

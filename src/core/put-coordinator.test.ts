@@ -3,9 +3,11 @@
 import { describe, expect, test } from "vitest";
 import { partitionOf, positionOf } from "./address.ts";
 import { EMPTY, update } from "./dvvset.ts";
+import { Hedging } from "./hedging.ts";
 import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite, ReplicaPutReply } from "./message.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
+import { putQuorum } from "./request-defaults.ts";
 import { Ring } from "./ring.ts";
 import { StubSurroundings, type ViewOptions, nodeNamed, viewOf } from "./stub-surroundings.ts";
 
@@ -37,7 +39,7 @@ class Fixture {
 
   constructor(view: ViewOptions) {
     this.surroundings = new StubSurroundings(nodeNamed(1), viewOf(view));
-    this.coordinator = new PutCoordinator(this.surroundings, {
+    this.coordinator = new PutCoordinator(this.surroundings, new Hedging(false), {
       mint: (_key, _write, place) => this.minted.push(place),
       keepHint: (_key, target) => this.hints.push(target),
       answer: (_request, result) => this.answers.push(result),
@@ -46,9 +48,9 @@ class Fixture {
 
   /** Begins, and has the dot minted. */
   start(w?: number): this {
-    const { ring } = this.surroundings;
     const list = this.surroundings.listOf(key)!;
-    this.coordinator.start(REQUEST, key, write(w), list, ring!.view.parameters, TIMEOUT_MS);
+    const quorum = putQuorum(this.surroundings.ring!.view, key, write(w));
+    this.coordinator.start(REQUEST, key, write(w), list, quorum, TIMEOUT_MS);
     this.coordinator.onCompletion({ kind: "minted", origin: { kind: "put", request: REQUEST }, key, set, dot });
     this.#gather();
     return this;
@@ -65,7 +67,14 @@ class Fixture {
   reply(from: number, outcome: ReplicaPutReply["outcome"] = "stored", counted: readonly number[] = []): this {
     const request = this.#requests.get(from)?.shift();
     if (request === undefined) throw new Error(`node ${from} was not asked`);
-    const message = { kind: "replica-put-reply", request, ring: 0, outcome, counted: counted.map(nodeNamed) } as const;
+    const message = {
+      kind: "replica-put-reply",
+      request,
+      ring: 0,
+      outcome,
+      owner: false,
+      counted: counted.map(nodeNamed),
+    } as const;
     this.coordinator.onReply(nodeNamed(from), message);
     this.#gather();
     return this;
@@ -385,7 +394,8 @@ describe("a coordinator that does not count", () => {
     } as const;
     const fresh = new Fixture(held(1, 2, 3));
     fresh.surroundings.mayStoreAnything = false;
-    fresh.coordinator.start(REQUEST, key, write(), fresh.surroundings.listOf(key)!, { n: 3, w: 2 }, TIMEOUT_MS);
+    const quorum = { n: 3, replicas: 2, owners: 0 };
+    fresh.coordinator.start(REQUEST, key, write(), fresh.surroundings.listOf(key)!, quorum, TIMEOUT_MS);
     fresh.coordinator.onCompletion(refusal);
     expect(fresh.answers).toMatchObject([{ outcome: "failed", failure: { code: "not-ready" } }]);
     expect(fresh.coordinator.size).toBe(0);

@@ -14,14 +14,24 @@
  * While the set of those who count changes, an answer tells of those whom its sender counts and the coordinator may not know: they are asked as well
  * and the quorum grows with them. It never shrinks within one put.
  *
+ * PW is asked for besides W: so many must be owners that hold the partition, by what they see themselves, each with its own record. A hint does not
+ * count for it. One who does not answer reads yet does, because its record is durable, and W is still a quorum of those who do.
+ * When fewer than PW of them can be reached the put fails before anything is written; when they become too few, at once.
+ *
+ * A put is never hedged as a get is. A stand-in that takes a hint writes it to disk, delivers it and removes it again, three times the work; and
+ * what it acknowledges in an owner's place a read of R owners may miss. So a put waits for `slowReplyMs` at least; and longer, up to twice as long,
+ * when the 99th percentile of recent acknowledgements is: where all disks are slow, hints would only make them slower.
+ *
  * Limits: `requestsMax` puts under way; each ends after its time bound.
  */
 
 import { assert } from "../base/assert.ts";
 import { type Clock, type Dot, type DvvSet, counterOf, joinClocks } from "./dvvset.ts";
+import type { Hedging } from "./hedging.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite, ReplicaPutReply, RequestFailure, RequestReport } from "./message.ts";
-import { type Outcome, Tally, quorumOf } from "./quorum.ts";
+import { type Outcome, Tally, bothOf, quorumOf } from "./quorum.ts";
+import type { Quorum } from "./request-defaults.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -44,16 +54,20 @@ interface Put {
   /** Answers that make a quorum when so many count, and those that have to do when no more can come. */
   readonly neededOf: (holders: number) => number;
   readonly w: number;
+  /** Counts owners that hold the partition, and only what they acknowledge themselves. */
+  readonly owners: Tally;
   /** Of those who have answered, who does not answer reads yet. */
   readonly early: Set<NodeId>;
   /** Who counts, by this node's view or by that of somebody who answered. */
   readonly counted: Set<NodeId>;
   /** Where it is durable as a record, whoever counts. */
   readonly storedBy: Set<NodeId>;
-  /** Requests sent: who answers them, and whose replica that would be. */
-  readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId }>;
+  /** Requests sent: who answers them, whose replica that would be, and since when. */
+  readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId; readonly at: Millis }>;
   /** Whose replica the coordinator's own copy is; undefined when it does not count. */
   ownCopyFor: NodeId | undefined;
+  /** It is on its way to the disk. */
+  ownUnderWay: boolean;
   /** Owners for whom somebody keeps a hint, and who that is; the coordinator itself may stand for several. */
   readonly hintedFor: Map<NodeId, NodeId>;
   readonly answeredBy: Set<NodeId>;
@@ -68,12 +82,14 @@ interface Put {
 export class PutCoordinator {
   readonly #in: Surroundings;
   readonly #do: PutActions;
+  readonly #hedging: Hedging;
   readonly #puts = new Map<RequestId, Put>();
   /** Which put a request to a replica belongs to. */
   readonly #bySent = new Map<RequestId, Put>();
 
-  constructor(surroundings: Surroundings, actions: PutActions) {
+  constructor(surroundings: Surroundings, hedging: Hedging, actions: PutActions) {
     this.#in = surroundings;
+    this.#hedging = hedging;
     this.#do = actions;
   }
 
@@ -83,7 +99,11 @@ export class PutCoordinator {
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
-    return [...this.#puts.values()].map(({ neededOf: _, ...put }) => ({ ...put, tally: put.tally.memory }));
+    return [...this.#puts.values()].map(({ neededOf: _, ...put }) => ({
+      ...put,
+      tally: put.tally.memory,
+      owners: put.owners.memory,
+    }));
   }
 
   /** Starts to coordinate. `request` is one of this node's own; the answer comes through the actions, once. */
@@ -92,12 +112,12 @@ export class PutCoordinator {
     key: Key,
     write: ClientWrite,
     list: PreferenceList,
-    parameters: { readonly n: number; readonly w: number },
+    { n, replicas: w, owners: pw }: Quorum,
     timeoutMs: Millis,
   ): void {
     const { self, now } = this.#in;
-    const w = write.w ?? parameters.w;
-    const needed = quorumOf(w, parameters.n, list.counted.length);
+    const needed = quorumOf(w, n, list.counted.length);
+    const owners = Math.min(pw, list.owners.length);
     const put: Put = {
       request,
       key,
@@ -107,11 +127,13 @@ export class PutCoordinator {
       tally: new Tally(needed),
       counted: new Set(list.counted),
       storedBy: new Set(),
-      neededOf: (holders) => quorumOf(w, parameters.n, holders),
+      neededOf: (holders) => quorumOf(w, n, holders),
       w,
+      owners: new Tally(owners),
       early: new Set(),
       sent: new Map(),
       ownCopyFor: undefined,
+      ownUnderWay: true,
       hintedFor: new Map(),
       answeredBy: new Set(),
       asked: new Set([self]),
@@ -121,11 +143,19 @@ export class PutCoordinator {
     };
     this.#puts.set(request, put);
     this.#in.timers.set(`put-timeout:${request}`, put.deadline);
+    // A write that is sure to fail would only leave a version behind that its caller does not know of.
+    if (list.counted.filter((node) => list.owners.includes(node) && this.#in.reachable(node)).length < owners) {
+      this.#in.note({ what: "owners-unreachable", key });
+      this.#fail(put, { code: "quorum" });
+      return;
+    }
     // The coordinator's own copy: its record where it belongs, else a hint for the first owner that is down, or for the first owner.
     let place: "record" | NodeId = "record";
     const stores = this.#in.mayStore(key);
-    if (list.counted.includes(self) && stores) put.ownCopyFor = self;
-    else if (!list.owners.includes(self)) {
+    if (list.counted.includes(self) && stores) {
+      put.ownCopyFor = self;
+      if (list.owners.includes(self)) put.owners.ask(self);
+    } else if (!list.owners.includes(self)) {
       const others = list.counted.filter((node) => node !== self);
       const first = others[0];
       assert(first !== undefined, "a preference list counts on nobody");
@@ -149,10 +179,15 @@ export class PutCoordinator {
         this.#replicate(put);
         break;
       case "stored":
+        put.ownUnderWay = false;
+        if (this.#in.listOf(put.key)?.owners.includes(this.#in.self) === true) put.owners.answer(this.#in.self);
+        else put.owners.withdraw(this.#in.self);
         if (put.ownCopyFor === this.#in.self && !this.#in.mayAnswer(put.key)) put.early.add(this.#in.self);
         this.#answered(put, this.#in.self, put.ownCopyFor);
         break;
       case "refused":
+        put.ownUnderWay = false;
+        put.owners.withdraw(this.#in.self);
         if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
         if (put.set === undefined) {
           const failure: RequestFailure =
@@ -167,10 +202,11 @@ export class PutCoordinator {
     }
   }
 
-  onReply(from: NodeId, { request, outcome, counted }: ReplicaPutReply): void {
+  onReply(from: NodeId, { request, outcome, owner, counted }: ReplicaPutReply): void {
     const put = this.#bySent.get(request);
     const sent = put?.sent.get(request);
     if (put === undefined || sent?.node !== from) return;
+    this.#hedging.record("replica-put", this.#in.now - sent.at);
     // Somebody counts of whom this node does not know: then it needs a copy as well before the caller is told.
     this.#extend(put, counted);
     if (outcome !== "refused") {
@@ -178,6 +214,8 @@ export class PutCoordinator {
       if (outcome !== "hinted" && sent.owner === from) put.storedBy.add(from);
       if (outcome === "early") put.early.add(from);
       if (outcome === "hinted") put.hintedFor.set(sent.owner, from);
+      if (owner && put.storedBy.has(from)) put.owners.answer(from);
+      else if (sent.owner === from) put.owners.withdraw(from);
       this.#answered(put, from, sent.owner);
     } else this.#refused(put, request);
   }
@@ -218,11 +256,15 @@ export class PutCoordinator {
     if (list === undefined) return;
     for (const node of list.counted) {
       if (node === this.#in.self) continue;
-      if (this.#send(put, node, node, undefined)) put.tally.ask(node);
-      else this.#standIn(put, node);
+      if (this.#send(put, node, node, undefined)) {
+        put.tally.ask(node);
+        if (list.owners.includes(node)) put.owners.ask(node);
+      } else this.#standIn(put, node);
     }
     for (const node of list.joining) if (node !== this.#in.self) this.#send(put, node, node, undefined);
-    this.#in.timers.set(`put-slow:${put.request}`, this.#in.now + this.#in.config.slowReplyMs);
+    const { slowReplyMs } = this.#in.config;
+    const patienceMs = this.#hedging.patienceMs("replica-put", slowReplyMs, 2 * slowReplyMs, slowReplyMs);
+    this.#in.timers.set(`put-slow:${put.request}`, this.#in.now + patienceMs);
     this.#judge(put);
   }
 
@@ -234,7 +276,8 @@ export class PutCoordinator {
     for (const node of more) {
       put.tally.ask(node);
       if (put.storedBy.has(node)) this.#count(put, node, node);
-      else if (!this.#asksFor(put, node) && !this.#send(put, node, node, undefined)) {
+      else if (this.#asksFor(put, node) || this.#send(put, node, node, undefined)) put.owners.ask(node);
+      else {
         put.tally.refuse(node);
         this.#standIn(put, node);
       }
@@ -274,6 +317,7 @@ export class PutCoordinator {
     this.#forgetSent(put, request);
     const { node, owner } = sent;
     if (!this.#asksFor(put, owner)) put.tally.refuse(owner);
+    if (node === owner) put.owners.withdraw(owner);
     if (put.hintedFor.get(owner) === node) put.hintedFor.delete(owner);
     this.#standIn(put, owner);
     this.#judge(put);
@@ -282,7 +326,7 @@ export class PutCoordinator {
   /** True while somebody may still answer for an owner. */
   #asksFor(put: Put, owner: NodeId): boolean {
     for (const sent of put.sent.values()) if (sent.owner === owner) return true;
-    return false;
+    return put.ownUnderWay && put.ownCopyFor === owner;
   }
 
   #send(put: Put, node: NodeId, owner: NodeId, hintFor: NodeId | undefined): boolean {
@@ -297,7 +341,7 @@ export class PutCoordinator {
     );
     if (!sent) return false;
     put.asked.add(node);
-    put.sent.set(request, { node, owner });
+    put.sent.set(request, { node, owner, at: now });
     this.#bySent.set(request, put);
     return true;
   }
@@ -305,7 +349,7 @@ export class PutCoordinator {
   #judge(put: Put): void {
     if (put.set === undefined || this.#puts.get(put.request) !== put) return;
     if (!put.answered && put.tally.outcome() === "unreachable") put.tally.lower(Math.min(put.w, put.counted.size));
-    const outcome = this.#outcomeOf(put);
+    const outcome = bothOf(this.#outcomeOf(put), put.owners.outcome());
     if (!put.answered) {
       if (outcome === "met") {
         put.answered = true;
@@ -317,6 +361,7 @@ export class PutCoordinator {
           report: this.#report(put),
         });
       } else if (outcome === "unreachable") {
+        if (put.owners.outcome() === "unreachable") this.#in.note({ what: "owners-unreachable", key: put.key });
         this.#fail(put, { code: "quorum" });
         return;
       }
@@ -363,8 +408,10 @@ export class PutCoordinator {
   #report(put: Put): RequestReport {
     return {
       coordinator: this.#in.self,
-      needed: put.tally.needed,
+      needed: Math.max(put.tally.needed, put.owners.needed),
       counted: put.counted.size,
+      ownersNeeded: put.owners.needed,
+      ownersAnswered: put.owners.in("answered").length,
       answered: [...put.answeredBy],
       silent: [...put.counted].filter((node) => !put.answeredBy.has(node)),
       hintedFor: [...put.hintedFor.keys()],

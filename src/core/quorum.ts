@@ -2,6 +2,8 @@
  * Counts replies towards a quorum: who was asked, who answered, and whether enough still can. Knows nothing of what the replies say.
  *
  * pending: not enough yet, but enough may still come. met: enough. unreachable: those that may still answer are too few.
+ *
+ * A request that asks for owners has two tallies: one of all replies that count, and one of the owners' own. Both must be met.
  */
 
 import type { NodeId } from "./identifiers.ts";
@@ -16,6 +18,12 @@ export function quorumOf(asked: number, n: number, holders: number): number {
 }
 
 export type Outcome = "pending" | "met" | "unreachable";
+
+/** What two tallies together come to: either one out of reach is the end of it. */
+export function bothOf(a: Outcome, b: Outcome): Outcome {
+  if (a === "unreachable" || b === "unreachable") return "unreachable";
+  return a === "met" && b === "met" ? "met" : "pending";
+}
 
 export class Tally {
   #needed: number;
@@ -55,6 +63,11 @@ export class Tally {
 
   refuse(node: NodeId): void {
     if (this.#asked.get(node) === "waiting") this.#asked.set(node, "refused");
+  }
+
+  /** As if it had never been asked, unless it has answered: where nobody can answer in its place, it makes no difference which. */
+  withdraw(node: NodeId): void {
+    if (this.#asked.get(node) !== "answered") this.#asked.delete(node);
   }
 
   was(node: NodeId): "waiting" | "answered" | "refused" | undefined {

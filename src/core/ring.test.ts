@@ -42,6 +42,7 @@ const start = claims.map((tokens): View => ({
   parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: Q }),
   members: [],
   claims: tokens,
+  buckets: [],
 }));
 const anyPlacement = fc.tuple(start, fc.constantFrom(1, 2, 3)).map(([view, placement]): View => {
   const parameters = parametersFrom({ ...view.parameters, placement, tokensPerNode: placement === 3 ? 0 : 3 });
@@ -95,6 +96,7 @@ test("a claim that arrives before its claimant's entry names an owner all the sa
     parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: Q }),
     members: [],
     claims: Array.from({ length: Q }, () => ({ owner: node(7), version: 1 })),
+    buckets: [],
   };
   expect(new Ring(view).preferenceList(3)).toEqual({
     owners: [node(7)],

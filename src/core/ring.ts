@@ -11,6 +11,7 @@
 import type { NodeId, Partition, RingDigest } from "./identifiers.ts";
 import { crc32 } from "../base/crc32.ts";
 import { utf8Encode } from "../base/bytes.ts";
+import { bucketsDigest } from "./buckets.ts";
 import { type Claim, type Member, type View, holds } from "./membership.ts";
 import { type Placement, placementOf } from "./placement.ts";
 
@@ -123,9 +124,9 @@ export function claimsDigest(claims: readonly Claim[]): number {
   return digest;
 }
 
-/** 32 bits over the versions of all members and claims: equal views have equal digests. */
+/** 32 bits over all bucket entries and the versions of all members and claims: equal views have equal digests. */
 export function digestOf(view: View): RingDigest {
-  let sum = claimsDigest(view.claims);
+  let sum = (claimsDigest(view.claims) ^ bucketsDigest(view.buckets)) >>> 0;
   for (const member of view.members) sum = (Math.imul(sum, 0x01000193) + memberDigest(member)) >>> 0;
   return sum;
 }

@@ -49,7 +49,7 @@ export function viewOf({ nodes, n, r, w, partitions = 8, holds = () => true, ver
     };
   });
   const claims = Array.from({ length: partitions }, (_, p) => ({ owner: nodeNamed(1 + (p % nodes)), version: 1 }));
-  return { parameters: parametersFrom({ n, r, w, partitions }), members, claims };
+  return { parameters: parametersFrom({ n, r, w, partitions }), members, claims, buckets: [] };
 }
 
 type Sent = Extract<Effect, { kind: "send" }>;

@@ -26,6 +26,7 @@ const founded = (n: number, capacity = 1): View => ({
   parameters: parametersFrom({ n: 3, r: 2, w: 2, partitions: 256 }),
   members: [member(n, capacity)],
   claims: Array.from({ length: 256 }, () => ({ owner: node(n), version: 1 })),
+  buckets: [],
 });
 const joined = (view: View, n: number, capacity = 1): View => {
   const with_ = mergeView(view, [member(n, capacity)], undefined);
@@ -53,6 +54,7 @@ function history(capacities: readonly number[], partitions: number, n = 3) {
     parameters,
     members: [member(1, capacities[0])],
     claims: Array.from({ length: partitions }, () => ({ owner: node(1), version: 1 })),
+    buckets: [],
   };
   const listsBefore = () => listsOf(ownersOf(view), n);
   return capacities.slice(1).map((capacity, i) => {

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
 import { defaultConfig, defaultParameters, parametersFrom } from "../core/config.ts";
-import { NotReadyError, QuorumError, StorageError, type TabringError } from "../core/errors.ts";
+import { InvalidBucketError, NotReadyError, QuorumError, StorageError, type TabringError } from "../core/errors.ts";
 import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { Driver } from "./driver.ts";
 import { MemoryDisk, MemoryStorage } from "./memory-storage.ts";
@@ -154,7 +154,7 @@ describe("driver", () => {
     const again = await world.open(1, disk);
     await world.clock.pass(5_000);
     expect(again.view?.members).toHaveLength(3);
-    expect((await world.during(again.get(key("a"), 1, undefined))).set.siblings[0]!.value).toEqual(bytes(7));
+    expect((await world.during(again.get(key("a"), { r: 1 }, undefined))).set.siblings[0]!.value).toEqual(bytes(7));
   });
 
   test("a put is answered only when the disk has it", async () => {
@@ -202,6 +202,49 @@ describe("driver", () => {
     await expect(world.during(drivers[0]!.put(key("a"), write(2, 1), undefined, undefined))).resolves.toMatchObject({
       outcome: "put",
     });
+  });
+
+  test("owners that cannot be had are named as such, for a get and for a put", async () => {
+    const [first] = await world.cluster(3);
+    const nobody = { r: undefined, pr: 0 };
+    expect((await world.during(first!.get(key("a"), nobody))).report.ownersNeeded).toBe(0);
+    await Promise.all(world.drivers.slice(1).map((driver) => driver.close()));
+    await world.clock.pass(10_000);
+    const refusal = async (promise: Promise<unknown>) => {
+      const error: unknown = await world.during(promise).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(QuorumError);
+      return error as QuorumError;
+    };
+    const put = await refusal(first!.put(key("a"), { ...write(1, 1), pw: 2 }, undefined, undefined));
+    expect(put).toMatchObject({ needed: 2, ownersNeeded: 2, ownersAnswered: 0 });
+    expect(put.message).toMatch(
+      /2 of them owners that hold the partition \(pw\).*0 of them such an owner.*lower w or pw/,
+    );
+    const get = await refusal(first!.get(key("a"), { r: 1, pr: 2 }));
+    expect(get.message).toMatch(/\(pr\).*Nothing was changed. Lower r or pr/);
+    expect((await refusal(first!.get(key("a"), { r: 2 }))).message).not.toMatch(/owner/);
+  });
+
+  test("a bucket is set when it is on the disk here, and heard of by the others; what cannot be is refused by name", async () => {
+    const none = { r: undefined, w: undefined, pr: undefined, pw: undefined, dw: undefined };
+    const alone = await world.open(9);
+    await expect(alone.setBucket("carts", { ...none, policy: "siblings" })).rejects.toBeInstanceOf(NotReadyError);
+    await alone.close();
+    await expect(alone.setBucket("carts", { ...none, policy: "siblings" })).rejects.toBeInstanceOf(NotReadyError);
+    const [first, second, third] = await world.cluster(3);
+    await world.during(first!.setBucket("sessions", { ...none, w: 3, policy: "last-write-wins" }));
+    await world.clock.pass(2_000);
+    for (const driver of [second, third]) expect(driver!.view?.buckets).toEqual(first!.view?.buckets);
+    const blind = async () =>
+      world.during(second!.put(key("sessions/a"), { ...write(++operations), policy: undefined }, undefined, undefined));
+    await blind();
+    expect(await blind()).toMatchObject({ siblings: 1, report: { needed: 3 } });
+    await expect(world.during(first!.setBucket("a/b", { ...none, policy: "siblings" }))).rejects.toThrow(
+      InvalidBucketError,
+    );
+    await expect(world.during(first!.setBucket("a", { ...none, r: 9, policy: "siblings" }))).rejects.toThrow(
+      /r is 9.*Nothing was changed/,
+    );
   });
 
   test("bytes that do not parse end the link, are named, and change nothing", async () => {

@@ -10,9 +10,11 @@
 
 import type { Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
+import type { BucketProperties } from "../core/buckets.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
-import type { Effect, NodeMeta, Note, ReadRecord } from "../core/effect.ts";
+import type { BucketRefusal, Effect, NodeMeta, Note, ReadRecord } from "../core/effect.ts";
 import {
+  InvalidBucketError,
   NotReadyError,
   OverloadedError,
   OversizedError,
@@ -36,6 +38,7 @@ import { GroupCommit } from "./group-commit.ts";
 import type { Clock, Durability, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
 
 const META_KEY = "node";
+const NOT_MET = "This node has not met its cluster yet. Nothing was sent. Wait until it is a member (`ready()`).";
 
 export interface DriverOptions {
   readonly id: NodeId;
@@ -53,6 +56,12 @@ export interface DriverOptions {
   readonly onRefused?: (error: Error, peer: NodeId | undefined) => void;
   /** A link came or went. */
   readonly onLinks?: () => void;
+}
+
+/** Replies that a get waits for, and how many of them must come from owners that hold the partition. */
+export interface ReadQuorum {
+  readonly r?: number | undefined;
+  readonly pr?: number | undefined;
 }
 
 type Got = Extract<ClientResult, { outcome: "got" }>;
@@ -82,6 +91,8 @@ export class Driver {
   readonly #storage: GroupCommit;
   readonly #links = new Map<NodeId, LinkInfo["kind"]>();
   readonly #pending = new Map<RequestId, Pending>();
+  /** Callers who have set a bucket. */
+  readonly #setting = new Map<RequestId, { resolve: () => void; reject: (error: unknown) => void }>();
   readonly #surveys = new Map<RequestId, PendingSurvey>();
   readonly #gatherings = new Map<RequestId, PendingGathering>();
   readonly #commits = new Set<Promise<void>>();
@@ -133,8 +144,9 @@ export class Driver {
     this.#step({ kind: "visibility", hidden });
   }
 
-  get(key: Key, r: number | undefined, timeoutMs: Millis | undefined, signal?: AbortSignal): Promise<Got> {
-    return this.#request<Got>("get", signal, (request) => ({ kind: "client-get", request, key, r, timeoutMs }));
+  get(key: Key, quorum: ReadQuorum = {}, timeoutMs?: Millis, signal?: AbortSignal): Promise<Got> {
+    const { r, pr } = quorum;
+    return this.#request<Got>("get", signal, (request) => ({ kind: "client-get", request, key, r, pr, timeoutMs }));
   }
 
   put(
@@ -152,6 +164,16 @@ export class Driver {
       prefer,
       timeoutMs,
     }));
+  }
+
+  /** Resolves when the entry is durable here; rejects with InvalidBucketError, NotReadyError or OverloadedError when it was refused. */
+  setBucket(name: string, properties: BucketProperties): Promise<void> {
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
+    const request = ++this.#requests;
+    return new Promise<void>((resolve, reject) => {
+      this.#setting.set(request, { resolve, reject });
+      this.#step({ kind: "set-bucket", request, name, properties });
+    });
   }
 
   /** What all members have counted, and who was silent. */
@@ -237,6 +259,13 @@ export class Driver {
     }
     for (const gathering of this.#gatherings.values()) gathering.reject(told);
     this.#pending.clear();
+    for (const { reject } of this.#setting.values())
+      reject(
+        new NotReadyError(
+          "This node was closed while a bucket was being set. It may be set or not; set it again to be sure. The data is safe.",
+        ),
+      );
+    this.#setting.clear();
     this.#surveys.clear();
     this.#gatherings.clear();
     await this.#options.transport.close();
@@ -335,6 +364,9 @@ export class Driver {
         gathering?.resolve(effect.what);
         break;
       }
+      case "bucket-set":
+        this.#bucketSet(effect.request, effect.refusal);
+        break;
       case "report-statistics": {
         const survey = this.#surveys.get(effect.request);
         this.#surveys.delete(effect.request);
@@ -422,6 +454,13 @@ export class Driver {
     }
   }
 
+  #bucketSet(request: RequestId, refusal: BucketRefusal | undefined): void {
+    const caller = this.#setting.get(request);
+    this.#setting.delete(request);
+    if (refusal === undefined) caller?.resolve();
+    else caller?.reject(bucketErrorOf(refusal));
+  }
+
   #reply(request: RequestId, result: ClientResult): void {
     const pending = this.#pending.get(request);
     if (pending === undefined) return;
@@ -451,6 +490,19 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
+function bucketErrorOf(refusal: BucketRefusal): TabringError {
+  switch (refusal.code) {
+    case "not-ready":
+      return new NotReadyError(NOT_MET);
+    case "overloaded":
+      return new OverloadedError();
+    case "invalid":
+      return new InvalidBucketError(refusal.fault);
+    default:
+      return unreachable(refusal);
+  }
+}
+
 /** The error that a caller sees for a request that failed. */
 function failureOf(
   operation: "get" | "put",
@@ -458,13 +510,14 @@ function failureOf(
 ): TabringError {
   switch (failure.code) {
     case "quorum":
-      return new QuorumError(operation, report?.needed ?? 1, report?.answered ?? [], report?.silent ?? []);
+      return new QuorumError(operation, report?.needed ?? 1, report?.answered ?? [], report?.silent ?? [], {
+        needed: report?.ownersNeeded ?? 0,
+        answered: report?.ownersAnswered ?? 0,
+      });
     case "too-many-siblings":
       return new TooManySiblingsError(failure.siblings);
     case "not-ready":
-      return new NotReadyError(
-        "This node has not met its cluster yet. Nothing was sent. Wait until it is a member (`ready()`).",
-      );
+      return new NotReadyError(NOT_MET);
     case "overloaded":
       return new OverloadedError();
     case "storage":

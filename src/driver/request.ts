@@ -44,11 +44,12 @@ export function checkValue(value: Uint8Array | null): void {
   if (value !== null && value.length > VALUE_BYTES_MAX) throw new ValueTooLargeError(value.length, VALUE_BYTES_MAX);
 }
 
-/** Throws {@link InvalidQuorumError} unless `given` is left out or a whole number from 1 to n. */
-export function checkQuorum(name: "r" | "w", given: unknown, n: number): number | undefined {
+/** Throws {@link InvalidQuorumError} unless `given` is left out or a whole number up to n: from 1 for r and w, from 0 for pr and pw. */
+export function checkQuorum(name: "r" | "w" | "pr" | "pw", given: unknown, n: number): number | undefined {
   if (given === undefined) return undefined;
-  if (typeof given !== "number" || !Number.isInteger(given) || given < 1 || given > n)
-    throw new InvalidQuorumError(name, given, n);
+  const least = name === "r" || name === "w" ? 1 : 0;
+  if (typeof given !== "number" || !Number.isInteger(given) || given < least || given > n)
+    throw new InvalidQuorumError(name, given, n, least);
   return given;
 }
 

@@ -13,7 +13,8 @@
  *   convergence         all owners hold identical records, no hint is owed to a living node, all see one ring                        (3)
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
- *   strict-quorum       a read of R holders that begins after W holders acknowledged a put shows it, if R + W > N (workload.ts)      (5)
+ *   strict-quorum       a read of R holders that begins after W holders acknowledged a put shows it, if R + W > N; so does one of as many
+ *                       owners (workload.ts); a stand-in that was asked early counts late (hedge-judge.ts)                            (5)
  *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
@@ -21,7 +22,7 @@
  *   archive             an export made at any time has all that was acknowledged before, and nothing else (archivist.ts)                   (1, 2)
  *   look-back           what a moment of the past had is found, where it is covered (archivist.ts)                                        (1, 2)
  *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
- *   bounded, answered   tables stay within their limits; each request is answered once and in time; step never throws (simulator.ts) (8)
+ *   bounded, answered   tables stay within their limits, hedges within their budget (hedge-judge.ts); each request is answered once and in time; step never throws (simulator.ts) (8)
  */
 
 import { bytesEqual } from "../base/bytes.ts";
@@ -200,6 +201,7 @@ export class Checkers {
         case "disconnect":
         case "load":
         case "scan":
+        case "bucket-set":
         case "load-leaves":
         case "report-statistics":
         case "gathered":
@@ -278,14 +280,20 @@ export class Checkers {
     return forgiven;
   }
 
-  /** A caller was told that its put succeeded. */
-  onAcknowledged(operation: Operation, needed: number): void {
+  /** A caller was told that its put succeeded; `owners`: with how many acknowledgements of owners that hold the partition. */
+  onAcknowledged(operation: Operation, needed: number, owners = 0): void {
     if (this.#history.of(operation.key).lastWriteWins) return;
     const copies = this.copies(operation);
     if (copies + operation.copiesLost < needed)
       throw new InvariantViolation(
         "durable-before-ack",
         `${named(operation)} was acknowledged with ${needed} promised copies, but is on ${copies} disks`,
+      );
+    const records = owners === 0 ? 0 : this.#records(operation);
+    if (records + operation.copiesLost < owners)
+      throw new InvariantViolation(
+        "durable-before-ack",
+        `${named(operation)} was acknowledged by ${owners} owners, but is in ${records} records, hints left out`,
       );
     // The answer was on its way when what it promised was lost.
     if (operation.copiesLost >= needed) operation.forgiven = true;
@@ -300,6 +308,18 @@ export class Checkers {
       if (simulator.stateOf(node) !== "wiped" && this.#shows(history, node, operation)) copies++;
     }
     return copies;
+  }
+
+  /** The same of records alone, without hints. */
+  #records(operation: Operation): number {
+    const simulator = this.#watched();
+    const history = this.#history.of(operation.key);
+    const address = recordAddress(operation.key, positionFor(operation.key));
+    return simulator.nodes.filter((node) => {
+      if (simulator.stateOf(node) === "wiped") return false;
+      const record = this.#disk(node).get("records", address);
+      return record !== undefined && history.shows(record.set, operation);
+    }).length;
   }
 
   /** A record that a node stores, sends or answers with. */

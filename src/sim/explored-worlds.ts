@@ -140,6 +140,13 @@ export const exploredWorlds: readonly NamedWorld[] = [
     faults: [{ kind: "cut", links: [[a, c]] }],
   },
   {
+    ...pair,
+    name: "owners-asked",
+    about: "pw=2 and pr=1 of two owners meet, though one of them is slow and a stand-in has answered for it",
+    clients: [[put(a, { pw: 2 }), get(b, { r: 1, pr: 1 })]],
+    faults: [{ kind: "time-passes", ms: 400 }],
+  },
+  {
     ...three,
     name: "wipe",
     about: "a disk is lost for good, before or after the acknowledgement",

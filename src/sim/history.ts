@@ -56,6 +56,8 @@ export interface Acknowledgement {
   readonly coordinator: NodeId;
   /** Copies, all N of whom count and none of them a stand-in: a read of R > N - W such nodes must meet one. */
   readonly strict?: number | undefined;
+  /** Who owned the key then, and how many of them had acknowledged it themselves: an answer of more than N less so many owners must meet one. */
+  readonly byOwners?: { readonly owners: string; readonly answered: number } | undefined;
 }
 
 export interface Operation {

@@ -5,7 +5,8 @@
  * A patch names a file below `src`, a snippet that stands in it exactly once, and what stands there instead. When the source changes and a
  * snippet no longer fits, `mutants.test.ts` says so.
  *
- * The list goes by mechanism, in the order of a write's life: minting, merging, the disk, the quorum, hints, links, membership, transfer, hand-over.
+ * The list goes by mechanism, in the order of a write's life: minting, merging, the disk, the quorum, hints, links, membership, transfer, hand-over; then
+ * what requests may ask for.
  */
 
 import { assert } from "../base/assert.ts";
@@ -982,5 +983,83 @@ export const mutants: readonly Mutant[] = [
         replace: "before === undefined || !equal(merged, EMPTY) ? undefined : { was: set, now: merged };",
       },
     ],
+  },
+
+  // ---------------------------------------------------------------------------------------------- owners, hedges, buckets: core/put-coordinator.ts, hedging.ts, buckets.ts
+
+  {
+    name: "stand-in-counts-as-owner",
+    trap: "D 4",
+    bug: "pw counts whatever is acknowledged in an owner's place, hints included",
+    caughtBy: ["durable-before-ack", "strict-quorum"],
+    file: "core/put-coordinator.ts",
+    find: "      if (owner && put.storedBy.has(from)) put.owners.answer(from);",
+    replace:
+      "      put.owners.ask(sent.owner);\n      put.owners.answer(sent.owner);\n      if (owner && put.storedBy.has(from)) put.owners.answer(from);",
+  },
+  {
+    name: "owners-forgotten-when-forwarded",
+    trap: "D 4",
+    bug: "a node that is no owner hands a get on without its pr",
+    caughtBy: ["answered"],
+    file: "core/forwarding.ts",
+    find: "r: what.r, pr: what.pr }",
+    replace: "r: what.r, pr: undefined }",
+  },
+  {
+    name: "hedge-counts-at-once",
+    trap: "D 4, D 12",
+    bug: "a stand-in that is asked beside slow owners counts like them, so that a hiccup makes reads miss what was acknowledged",
+    caughtBy: ["strict-quorum", "read-your-writes"],
+    file: "core/get-coordinator.ts",
+    find: "      get.reserve.set(node, false);\n",
+    replace: "      get.tally.ask(node);\n",
+  },
+  {
+    name: "hedges-without-a-budget",
+    trap: "D 4, The Tail at Scale",
+    bug: "every get that is slower than usual is hedged, however many are",
+    caughtBy: ["bounded"],
+    file: "core/hedging.ts",
+    find: "return this.#saved >= HEDGED_ONE_IN;",
+    replace: "return true;",
+  },
+  {
+    name: "buckets-left-out-of-the-digest",
+    trap: "D 2, T20",
+    bug: "nodes that see other buckets have the same digest, and so nothing to say to each other",
+    caughtBy: ["placement", "convergence"],
+    file: "core/ring.ts",
+    find: "let sum = (claimsDigest(view.claims) ^ bucketsDigest(view.buckets)) >>> 0;",
+    replace: "let sum = claimsDigest(view.claims);",
+  },
+  {
+    name: "buckets-not-written-down",
+    trap: "D 2",
+    bug: "what is set for buckets lives in the gossip alone, and is gone when all who heard of it have started anew",
+    caughtBy: ["no-lost-write"],
+    file: "core/belonging.ts",
+    find: "if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, unopened };",
+    replace:
+      "if (view === undefined || own === undefined || this.#holding.size === 0)\n" +
+      "      return { incarnation, view: view === undefined ? undefined : { ...view, buckets: [] }, unopened };",
+  },
+  {
+    name: "bucket-acknowledged-before-durable",
+    trap: "T9, D 2",
+    bug: "whoever sets a bucket is told so when it is handed to the disk",
+    caughtBy: ["no-lost-write"],
+    file: "core/belonging.ts",
+    find: '    this.#onceDurable.push({ what: "bucket-set", request });',
+    replace: "    this.#settingBuckets--;\n    this.#do.bucketSet(request, undefined);",
+  },
+  {
+    name: "bucket-policy-not-heeded",
+    trap: "D 2",
+    bug: "whoever coordinates goes by the cluster's defaults: what a bucket says is heard of and not heeded",
+    caughtBy: ["no-vanishing", "answered"],
+    file: "core/request-defaults.ts",
+    find: 'return { ...write, policy: policy === "last-write-wins" ? policy : "siblings" };',
+    replace: 'return { ...write, policy: policy === undefined ? "last-write-wins" : "siblings" };',
   },
 ];

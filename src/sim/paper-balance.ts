@@ -76,7 +76,7 @@ export interface Verdict {
 export function clusterOf(placement: PlacementStrategy, partitions: number, tokensPerNode: number, seed: number): View {
   const parameters = parametersFrom({ n: N, partitions, placement, tokensPerNode });
   const random = Prng.fromNumber(seed);
-  let view: View = { parameters, members: [], claims: unclaimed(partitions) };
+  let view: View = { parameters, members: [], claims: unclaimed(partitions), buckets: [] };
   for (let i = 0; i < NODES; i++) {
     const node = random.hex(16) as NodeId;
     const entry: Member = {

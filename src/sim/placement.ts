@@ -8,6 +8,7 @@
  */
 
 import { bytesEqual } from "../base/bytes.ts";
+import { bucketsDigest } from "../core/buckets.ts";
 import { type View, memberOf } from "../core/membership.ts";
 import { claimsAfterGiving } from "../core/token-claims.ts";
 import { digestOf } from "../core/ring.ts";
@@ -44,7 +45,7 @@ export class PlacementChecker {
     return this.#simulator.running.flatMap((node) => this.#simulator.viewOf(node) ?? []);
   }
 
-  /** What nodes compare is a digest: behind equal ones there must be equal owners and holders. */
+  /** What nodes compare is a digest: behind equal ones there must be equal owners, holders and buckets. */
   #checkSameRings(): void {
     const byDigest = new Map<number, View>();
     for (const node of this.#simulator.running) {
@@ -56,6 +57,7 @@ export class PlacementChecker {
       if (known === undefined || known === view) continue;
       const same =
         sameClaims(known, view) &&
+        bucketsDigest(known.buckets) === bucketsDigest(view.buckets) &&
         known.members.every((member, i) => {
           const other = view.members[i];
           return (

@@ -16,10 +16,12 @@
  *   a put carts/ada milk            a shopper at node a; keys in sessions/ are of the bucket where the last write wins
  *     seen, seen=b                  with the context of the last get of the key at a, or at b
  *     own, own=b                    with the context of the last put of the key at a, or at b
- *     w=1   op=x   later            op: the same name is the same operation; later: do not wait for the answer
+ *     w=1   pw=2   op=x   later     op: the same name is the same operation; later: do not wait for the answer
  *     times=100                     so often, each after the answer to the one before; `#` in the value is its number
  *   a delete carts/ada              a put of a tombstone
- *   a get carts/ada                 also r=1, later
+ *   a get carts/ada                 also r=1, pr=2, later, times=100
+ *   a bucket carts siblings w=1     what the bucket defaults to, from now on; also last-write-wins, merge:NAME, and any of r, w, pr, pw, dw. Puts of
+ *                                   a bucket that was set leave the policy to it
  *
  *   The network
  *   partition a b | c d             only nodes of one side reach each other
@@ -51,6 +53,7 @@
  *   check a get carts/ada = milk, eggs       reads (also r=1) and expects exactly these siblings; `deleted` is a tombstone, `nothing` no sibling
  *   check a disk carts/ada = milk            the record on a's disk
  *   check a answer = ok                      a's last answer: ok, none, or the code of the failure
+ *   check a bucket carts = siblings w=1      what a has heard of a bucket, or nothing
  *   check a hints = 1                        hints on a's disk
  *   check a hints carts/ada = 1              those of one key
  *   check a tokens >= 5                      tokens of a
@@ -68,6 +71,7 @@
 
 import { Prng } from "../base/prng.ts";
 import { toHex, utf8Encode } from "../base/bytes.ts";
+import { type BucketPolicy, bucketNameOf, bucketNamed } from "../core/buckets.ts";
 import { hintAddress, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import {
   type ClusterParameters,
@@ -92,6 +96,7 @@ import { Simulator } from "./simulator.ts";
 import { runSeed } from "./swarm.ts";
 import {
   type Names,
+  formatBucket,
   formatMessage,
   formatNote,
   formatPlainValue,
@@ -175,7 +180,9 @@ class Scenario {
   readonly #read = new Map<string, Seen>();
   readonly #put = new Map<string, Seen>();
   readonly #operations = new Map<string, OperationId>();
-  readonly #answers = new Map<NodeId, ClientResult | undefined>();
+  readonly #bucketsSet = new Set<string>();
+  /** "ok", or the code of the failure. */
+  readonly #answers = new Map<NodeId, string>();
   readonly #clocks = new Map<NodeId, Millis>();
   readonly #drawn = Prng.fromNumber(1);
   readonly #names: Names = namesOf((node) => this.#world.nameOf(node));
@@ -369,27 +376,41 @@ class Scenario {
   #request(nodeName: string, words: readonly string[]): void {
     const node = this.#node(nodeName);
     const [verb, keyText = "", ...rest] = words;
+    if (verb === "bucket") return this.#setBucket(node, keyText, rest);
     if (verb !== "put" && verb !== "get" && verb !== "delete")
       throw new ScenarioError(`${nodeName} ${verb ?? ""} is no command`);
     const key = keyText as Key;
     const value = verb === "put" ? rest.shift() : undefined;
     if (verb === "put" && value === undefined) throw new ScenarioError("put what?");
-    if (verb === "get") {
-      this.#get(node, key, rest);
-      return;
-    }
     const times = numbersOf(rest).get("times") ?? 1;
     for (let i = 1; i <= times; i++) {
       this.#quiet = i < times;
+      if (verb === "get") {
+        this.#get(node, key, rest);
+        continue;
+      }
       const bytes = value === undefined ? null : utf8Encode(times === 1 ? value : value.replace("#", String(i)));
       this.#ask(node, rest.includes("later"), (done) => this.#write(node, key, bytes, rest, done));
     }
   }
 
+  #setBucket(node: NodeId, name: string, [policy = "", ...rest]: readonly string[]): void {
+    const numbers = numbersOf(rest);
+    const [r, w, pr, pw, dw] = ["r", "w", "pr", "pw", "dw"].map((quorum) => numbers.get(quorum));
+    this.#bucketsSet.add(name);
+    this.#await(node, false, (answer) =>
+      this.#world.setBucket(node, name, { r, w, pr, pw, dw, policy: policy as BucketPolicy }, (refusal) => {
+        const fault = refusal?.code === "invalid" ? refusal.fault : refusal?.code;
+        answer(refusal?.code ?? "ok", fault === undefined ? "bucket set" : `bucket refused: ${fault}`);
+      }),
+    );
+  }
+
   #get(node: NodeId, key: Key, words: readonly string[]): DvvSet | undefined {
     let set: DvvSet | undefined;
+    const numbers = numbersOf(words);
     this.#ask(node, words.includes("later"), (done) =>
-      this.#world.get(node, key, { r: numbersOf(words).get("r") }, (result) => {
+      this.#world.get(node, key, { r: numbers.get("r"), pr: numbers.get("pr") }, (result) => {
         done(result);
         if (result?.outcome !== "got") return;
         set = result.set;
@@ -406,12 +427,21 @@ class Scenario {
 
   /** Asks and, unless `later`, waits for the answer. */
   #ask(node: NodeId, later: boolean, ask: (done: (result: ClientResult | undefined) => void) => void): void {
+    this.#await(node, later, (answer) =>
+      ask((result) => {
+        if (result === undefined) answer("none", "no answer");
+        else answer(result.outcome === "failed" ? result.failure.code : "ok", formatResult(result, this.#names));
+      }),
+    );
+  }
+
+  #await(node: NodeId, later: boolean, ask: (answer: (outcome: string, text: string) => void) => void): void {
     let answered = false;
     this.#answers.delete(node);
-    ask((result) => {
+    ask((outcome, text) => {
       answered = true;
-      this.#answers.set(node, result);
-      this.#line(node, `= ${result === undefined ? "no answer" : formatResult(result, this.#names)}`);
+      this.#answers.set(node, outcome);
+      this.#line(node, `= ${text}`);
     });
     if (later) return;
     const until = this.#world.now + WAIT_MS_MAX;
@@ -441,7 +471,12 @@ class Scenario {
       operation,
       at: this.#world.wallAt(node) + (this.#clocks.get(node) ?? 0),
       w: numbersOf(words).get("w"),
-      policy: history.lastWriteWins ? "last-write-wins" : "siblings",
+      pw: numbersOf(words).get("pw"),
+      policy: this.#bucketsSet.has(bucketNameOf(key) ?? "")
+        ? undefined
+        : history.lastWriteWins
+          ? "last-write-wins"
+          : "siblings",
     } as const;
     this.#world.put(node, key, write, { prefer: base?.prefer }, (result) => {
       done(result);
@@ -543,9 +578,11 @@ class Scenario {
         return valuesOf(this.#get(node, key, more));
       case "disk":
         return valuesOf(this.#recordOf(node, key));
-      case "answer": {
-        const answer = this.#answers.get(node);
-        return answer === undefined ? "none" : answer.outcome === "failed" ? answer.failure.code : "ok";
+      case "answer":
+        return this.#answers.get(node) ?? "none";
+      case "bucket": {
+        const entry = bucketNamed(view?.buckets ?? [], word ?? "");
+        return entry === undefined ? "nothing" : formatBucket(entry.properties);
       }
       case "hints":
         return word === undefined ? this.#world.diskOf(node).count("hints") : this.#hintsOf(node, key).length;

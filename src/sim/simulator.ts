@@ -15,8 +15,9 @@
 import { assert, unreachable } from "../base/assert.ts";
 import { Prng } from "../base/prng.ts";
 import type { Seed } from "../base/prng.ts";
+import type { BucketProperties } from "../core/buckets.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
-import type { Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
+import type { BucketRefusal, Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Gathered, Gathering } from "../core/gathering.ts";
 import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
@@ -119,6 +120,8 @@ interface Host {
   thawedAt: Millis;
   wiped: boolean;
   readonly requests: Map<RequestId, (result: ClientResult | undefined) => void>;
+  /** Callers who have set a bucket. */
+  readonly setting: Map<RequestId, (refusal: BucketRefusal | undefined) => void>;
   readonly surveys: Map<RequestId, (report: StatisticsReport) => void>;
   readonly gatherings: Map<RequestId, (what: Gathered | undefined) => void>;
   steppedAt: Millis;
@@ -253,6 +256,7 @@ export class Simulator {
       thawedAt: Number.NEGATIVE_INFINITY,
       wiped: false,
       requests: new Map(),
+      setting: new Map(),
       surveys: new Map(),
       gatherings: new Map(),
       steppedAt: -1,
@@ -287,6 +291,7 @@ export class Simulator {
     host.storage.crash();
     const callers = [...host.requests.values()];
     host.requests.clear();
+    host.setting.clear();
     host.surveys.clear();
     const gatherers = [...host.gatherings.values()];
     host.gatherings.clear();
@@ -376,11 +381,16 @@ export class Simulator {
   get(
     node: NodeId,
     key: Key,
-    options: { readonly r?: number | undefined; readonly timeoutMs?: Millis | undefined },
+    options: {
+      readonly r?: number | undefined;
+      readonly pr?: number | undefined;
+      readonly timeoutMs?: Millis | undefined;
+    },
     answer: (result: ClientResult | undefined) => void,
   ): RequestId {
     const request = this.#nextRequest++;
-    this.#ask(node, request, answer, { kind: "client-get", request, key, r: options.r, timeoutMs: options.timeoutMs });
+    const { r, pr, timeoutMs } = options;
+    this.#ask(node, request, answer, { kind: "client-get", request, key, r, pr, timeoutMs });
     return request;
   }
 
@@ -396,6 +406,20 @@ export class Simulator {
     const { prefer, timeoutMs } = options;
     this.#ask(node, request, answer, { kind: "client-put", request, key, write, prefer, timeoutMs });
     return request;
+  }
+
+  /** Answers once: with why not, or undefined when it is durable; never when the node ended first. */
+  setBucket(
+    node: NodeId,
+    name: string,
+    properties: BucketProperties,
+    answer: (refusal: BucketRefusal | undefined) => void,
+  ): void {
+    const host = this.#host(node);
+    if (host.node === undefined) return;
+    const request = this.#nextRequest++;
+    host.setting.set(request, answer);
+    this.#happens(node, { kind: "set-bucket", request, name, properties });
   }
 
   /** Asks a node what all members have counted. Answers once, or not at all when the node ends first. */
@@ -573,6 +597,12 @@ export class Simulator {
         const answer = host.gatherings.get(effect.request);
         if (what.outcome !== "page") host.gatherings.delete(effect.request);
         if (answer !== undefined) this.after(0, () => answer(what));
+        break;
+      }
+      case "bucket-set": {
+        const answer = host.setting.get(effect.request);
+        host.setting.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(effect.refusal));
         break;
       }
       case "report-statistics": {

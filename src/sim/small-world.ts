@@ -169,10 +169,7 @@ export class SmallWorld implements Explorable<WorldState, Action> {
   // The inside
 
   /** Each holds what it owns; what a node owns that is joining is held by all others, one of whom owned it before. */
-  #hold(
-    view: { members: Member[]; readonly claims: View["claims"]; readonly parameters: View["parameters"] },
-    joining: readonly number[],
-  ): void {
+  #hold(view: View & { members: Member[] }, joining: readonly number[]): void {
     const ring = new Ring(view);
     const { ids, keys } = this.#ledger;
     const ofKeys = new Set(keys.map((key) => partitionOf(positionOf(key), view.claims.length)));
@@ -211,6 +208,7 @@ export class SmallWorld implements Explorable<WorldState, Action> {
         owner: this.#ledger.ids[p % members]!,
         version: 1,
       })),
+      buckets: [],
     };
     this.#hold(view, joining);
     const client: ClientState = { step: 0, waits: false, seen: undefined, mustSee: NOTHING };

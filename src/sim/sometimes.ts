@@ -10,6 +10,7 @@ import type { NodeEvent } from "../core/event.ts";
 export const sometimesPoints = [
   "actor renewed",
   "archive finished",
+  "bucket heard of",
   "call abandoned",
   "clock jumped",
   "core served alone",
@@ -19,6 +20,7 @@ export const sometimesPoints = [
   "get failed",
   "gathering begun again",
   "gathering left some unread",
+  "get hedged",
   "gray failure",
   "hint delivered",
   "hint kept",
@@ -29,6 +31,7 @@ export const sometimesPoints = [
   "looked back at an acknowledged put",
   "newcomer not known yet",
   "one operation under several dots",
+  "owners out of reach",
   "page refused",
   "partition dropped",
   "partition dropped in placement 1",
@@ -90,6 +93,11 @@ export class Sometimes {
       const { message } = event;
       if (message.kind === "transfer-page" && message.outcome === "refused") this.reached("page refused");
       if (message.kind === "release-reply" && message.partitions.length === 0) this.reached("release refused");
+      if (
+        message.kind === "gossip-news" &&
+        effects.some((effect) => effect.kind === "note" && effect.note.what === "bucket")
+      )
+        this.reached("bucket heard of");
       if (message.kind === "replica-put-reply" && message.outcome === "early") this.reached("early answer");
       if (message.kind === "replica-put-reply" && message.outcome === "hinted")
         this.reached("write kept by one who does not count");
@@ -146,6 +154,10 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "hint refused";
     case "forwarded":
       return "put forwarded";
+    case "hedged":
+      return "get hedged";
+    case "owners-unreachable":
+      return "owners out of reach";
     case "stand-in":
       return "stand-in coordinated";
     case "peer-suspect":

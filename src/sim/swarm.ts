@@ -23,13 +23,16 @@ import { Ring } from "../core/ring.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
 import { Archivist } from "./archivist.ts";
+import { bucketNameOf } from "../core/buckets.ts";
 import { Audit } from "./audit.ts";
+import { BucketActs } from "./bucket-acts.ts";
 import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
 import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
 import { Custody } from "./custody.ts";
 import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
 import { HealthyCore } from "./healthy-core.ts";
+import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
 import { PlacementChecker } from "./placement.ts";
 import { Quietness } from "./quietness.ts";
@@ -39,7 +42,7 @@ import { Sometimes } from "./sometimes.ts";
 import { Transcript, formatEffect, formatEvent, formatTime, isTelling, namesOf } from "./transcript.ts";
 import type { StorageCodec } from "./virtual-storage.ts";
 import { calmNetwork } from "./virtual-network.ts";
-import { Callers, drawWorkload, isSessionKey } from "./workload.ts";
+import { Callers, type Workload, drawWorkload, isSessionKey } from "./workload.ts";
 
 /** From the healing to rest and agreement. */
 export const SETTLE_MS_MAX: Millis = 180_000;
@@ -111,7 +114,10 @@ class SeedRun {
   readonly #placement: PlacementChecker;
   readonly #saboteur: Saboteur;
   readonly #callers: Callers;
+  /** Undefined when nobody sets any. */
+  readonly #buckets: BucketActs | undefined;
   readonly #core: HealthyCore;
+  readonly #hedgeJudge = new HedgeJudge();
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
   readonly #archivist: Archivist;
@@ -147,7 +153,8 @@ class SeedRun {
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
-    this.#callers = this.#makeCallers(prng.fork(), prng.fork());
+    const workload = this.#drawnWorkload(prng.fork());
+    this.#callers = this.#makeCallers(prng.fork(), workload);
     this.#founder = this.#simulator.add({
       name: "n0",
       config: { ...config, capacity: this.#plan.founderCapacity, zone: "zone-0" },
@@ -161,7 +168,9 @@ class SeedRun {
       founder: this.#founder,
       count: (what) => {
         this.#sometimes.count(what);
-        if (what === "fault old-disk") this.#placement.forgetPeace();
+        if (what !== "fault old-disk") return;
+        this.#placement.forgetPeace();
+        this.#buckets?.forgetPromises();
       },
     });
     this.#core = new HealthyCore({
@@ -173,6 +182,8 @@ class SeedRun {
       prng: prng.fork(),
       checkPlacement: () => this.#placement.check(),
     });
+    const buckets = prng.fork();
+    this.#buckets = workload.leavesPolicyToBuckets ? new BucketActs(this.#simulator, buckets, parameters) : undefined;
   }
 
   #makeSimulator(seed: number): Simulator {
@@ -214,6 +225,8 @@ class SeedRun {
           }
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
+          const { slowReplyMs } = this.#plan.config;
+          this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
           this.#audit.onStep(node, event, effects);
           this.#archivist.onStep(node, effects);
         },
@@ -226,22 +239,20 @@ class SeedRun {
     });
   }
 
-  #makeCallers(own: Prng, workload: Prng): Callers {
+  #drawnWorkload(prng: Prng): Workload {
     const { without = [], callersMax = Infinity } = this.#options;
-    const { large, parameters } = this.#plan;
-    const drawn = drawWorkload(workload, large);
-    return new Callers(
-      this.#simulator,
-      this.#history,
-      this.#checkers,
-      own,
-      {
-        ...drawn,
-        callers: Math.min(drawn.callers, callersMax),
-        chainProbability: without.includes("chained-puts") ? 0 : drawn.chainProbability,
-      },
-      { parameters, timerLatenessMs: this.#faults.timerLatenessMs },
-    );
+    const drawn = drawWorkload(prng, this.#plan.large);
+    return {
+      ...drawn,
+      callers: Math.min(drawn.callers, callersMax),
+      chainProbability: without.includes("chained-puts") ? 0 : drawn.chainProbability,
+    };
+  }
+
+  #makeCallers(prng: Prng, workload: Workload): Callers {
+    const { parameters } = this.#plan;
+    const { timerLatenessMs } = this.#faults;
+    return new Callers(this.#simulator, this.#history, this.#checkers, prng, workload, { parameters, timerLatenessMs });
   }
 
   run(): SeedOutcome {
@@ -295,6 +306,7 @@ class SeedRun {
       });
     });
     simulator.after(workloadFrom, () => this.#callers.start());
+    this.#buckets?.schedule(workloadFrom, this.#faults.endsAt);
     this.#saboteur.schedule(this.#faults.actions);
     if (!(this.#options.without ?? []).includes("exports")) this.#archivist.schedule(workloadFrom, this.#faults.endsAt);
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
@@ -378,6 +390,7 @@ class SeedRun {
     } while (missing !== undefined && simulator.now < until);
     if (missing !== undefined) throw new InvariantViolation("convergence", `settled, but then ${missing}`);
     if (!(this.#options.without ?? []).includes("exports")) this.#exportAtRest();
+    this.#judgeBuckets();
     this.#audit.check();
     this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
   }
@@ -396,6 +409,22 @@ class SeedRun {
     const until = simulator.now + 300_000;
     while (this.#archivist.underWay > 0 && simulator.now < until) simulator.runUntil(simulator.now + 1_000);
     if (this.#archivist.underWay > 0) throw new InvariantViolation("archive", "at rest an export does not end");
+  }
+
+  /** All have heard of the buckets, and each goes by them. */
+  #judgeBuckets(): void {
+    const simulator = this.#simulator;
+    if (this.#buckets === undefined || simulator.nodes.some((node) => simulator.stateOf(node) === "wiped")) return;
+    this.#buckets.judge();
+    const tried = new Set<string>();
+    for (const key of this.#history.keys.keys()) {
+      const name = bucketNameOf(key) ?? "";
+      const entry = this.#buckets.entryOf(name);
+      if (entry === undefined || tried.has(name)) continue;
+      tried.add(name);
+      this.#callers.putByBucket(this.#prng.pick(simulator.running)!, key, entry);
+    }
+    simulator.runUntil(simulator.now + 15_000);
   }
 
   /** With R + W > N and all owners up, whoever reads after an acknowledgement reads the put. */

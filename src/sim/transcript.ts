@@ -6,6 +6,7 @@
 import { unreachable } from "../base/assert.ts";
 import { utf8Decode, utf8Encode } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
+import type { BucketProperties } from "../core/buckets.ts";
 import type { Clock, DvvSet, Sibling } from "../core/dvvset.ts";
 import { COVERED_ADDRESS } from "../core/history-ledger.ts";
 import type { Effect, Note, RecordStore } from "../core/effect.ts";
@@ -72,17 +73,30 @@ export function formatSet(set: DvvSet, names: Names): string {
 }
 
 function formatWrite(write: ClientWrite, names: Names): string {
-  const w = write.w === undefined ? "" : ` w=${write.w}`;
-  const policy = write.policy === "siblings" ? "" : ` ${write.policy}`;
+  const w = `${write.w === undefined ? "" : ` w=${write.w}`}${write.pw === undefined ? "" : ` pw=${write.pw}`}`;
+  const policy = write.policy === "last-write-wins" ? ` ${write.policy}` : "";
   return `${formatValue(write.value)} op=${write.operation.slice(0, 6)} context=${formatClock(write.context, names)}${w}${policy}`;
+}
+
+function formatReadQuorum({ r, pr }: { readonly r: number | undefined; readonly pr?: number | undefined }): string {
+  return `${r === undefined ? "" : ` r=${r}`}${pr === undefined ? "" : ` pr=${pr}`}`;
+}
+
+/** `last-write-wins r=1 w=3` */
+export function formatBucket({ r, w, pr, pw, dw, policy }: BucketProperties): string {
+  const quorums = Object.entries({ r, w, pr, pw, dw }).map(([name, given]) =>
+    given === undefined ? "" : ` ${name}=${given}`,
+  );
+  return `${policy}${quorums.join("")}`;
 }
 
 function formatReport(report: RequestReport | undefined, names: Names): string {
   if (report === undefined) return "no report";
   const list = (nodes: readonly NodeId[]): string =>
     nodes.length === 0 ? "-" : nodes.map((node) => names.node(node)).join(",");
+  const owners = report.ownersNeeded === 0 ? "" : ` owners=${report.ownersAnswered}/${report.ownersNeeded}`;
   return (
-    `by ${names.node(report.coordinator)} needed=${report.needed}/${report.counted} answered=${list(report.answered)}` +
+    `by ${names.node(report.coordinator)} needed=${report.needed}/${report.counted}${owners} answered=${list(report.answered)}` +
     ` silent=${list(report.silent)} hinted=${list(report.hintedFor)} in ${report.elapsedMs} ms`
   );
 }
@@ -114,7 +128,7 @@ export function formatMessage(message: Message, names: Names): string {
     case "gossip-versions":
       return `gossip-versions members=${message.members.length}`;
     case "gossip-news":
-      return `gossip-news members=${message.members.length} claims=${message.claims === undefined ? "no" : "yes"} wanted=${message.wanted.length}`;
+      return `gossip-news members=${message.members.length} claims=${message.claims === undefined ? "no" : "yes"}${message.buckets === undefined ? "" : ` buckets=${message.buckets.length}`} wanted=${message.wanted.length}`;
     case "replica-put": {
       const hint = message.hintFor === undefined ? "" : ` hint for ${names.node(message.hintFor)}`;
       return `replica-put #${message.request} ${message.purpose} ${message.key} ${formatSet(message.set, names)}${hint}`;
@@ -126,7 +140,7 @@ export function formatMessage(message: Message, names: Names): string {
     case "replica-get-reply":
       return `replica-get-reply #${message.request} ${message.outcome}${message.set === undefined ? "" : ` ${formatSet(message.set, names)}`}`;
     case "coordinate-get":
-      return `coordinate-get #${message.request} ${message.key}${message.r === undefined ? "" : ` r=${message.r}`}`;
+      return `coordinate-get #${message.request} ${message.key}${formatReadQuorum(message)}`;
     case "coordinate-put":
       return `coordinate-put #${message.request} ${message.key} ${formatWrite(message.write, names)}`;
     case "coordinate-reply":
@@ -185,6 +199,12 @@ export function formatNote(note: Note, names: Names): string {
       return `${note.what} ${note.key} for ${names.node(note.target)}`;
     case "forwarded":
       return `forwarded ${note.key} to ${names.node(note.to)}`;
+    case "hedged":
+      return `hedged ${note.key} to ${names.node(note.to)}`;
+    case "owners-unreachable":
+      return `owners-unreachable ${note.key}`;
+    case "bucket":
+      return `bucket ${note.bucket} version ${note.version} by ${names.node(note.setBy)}`;
     case "stand-in":
       return `stand-in ${note.key}`;
     case "damaged":
@@ -235,13 +255,15 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `found-cluster n=${n} r=${r} w=${w} partitions=${partitions}${tokens}`;
     }
     case "client-get":
-      return `client-get #${event.request} ${event.key}${event.r === undefined ? "" : ` r=${event.r}`}`;
+      return `client-get #${event.request} ${event.key}${formatReadQuorum(event)}`;
     case "client-put":
       return `client-put #${event.request} ${event.key} ${formatWrite(event.write, names)}`;
     case "client-gather":
       return `client-gather #${event.request} partition=${event.wanted.partition} ${event.wanted.stores.join(" ")}`;
     case "client-gather-more":
       return `client-gather-more #${event.request}`;
+    case "set-bucket":
+      return `set-bucket #${event.request} ${event.name} ${formatBucket(event.properties)}`;
     case "client-statistics":
       return `client-statistics #${event.request}`;
     case "client-abandoned":
@@ -306,6 +328,8 @@ export function formatEffect(effect: Effect, names: Names): string {
       return `report-statistics #${effect.request} members=${effect.members.length} silent=${effect.silent.length}`;
     case "reply":
       return `reply #${effect.request} ${formatResult(effect.result, names)}`;
+    case "bucket-set":
+      return `bucket-set #${effect.request}${effect.refusal === undefined ? "" : ` refused: ${"fault" in effect.refusal ? effect.refusal.fault : effect.refusal.code}`}`;
     case "note":
       return `* ${formatNote(effect.note, names)}`;
     default:

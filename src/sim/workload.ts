@@ -10,9 +10,13 @@ import type { Prng } from "../base/prng.ts";
 import { utf8Encode } from "../base/bytes.ts";
 import type { Clock } from "../core/dvvset.ts";
 import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
+import type { BucketEntry } from "../core/buckets.ts";
 import type { ClusterParameters } from "../core/config.ts";
-import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { ClientResult, ClientWrite, RequestReport } from "../core/message.ts";
+import { partitionOf, positionOf } from "../core/address.ts";
+import type { View } from "../core/membership.ts";
 import { quorumOf } from "../core/quorum.ts";
+import { Ring } from "../core/ring.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation, OperationBits } from "./history.ts";
 import type { Simulator } from "./simulator.ts";
@@ -21,6 +25,7 @@ export const CALLERS_MAX = 64;
 /** An answer may come this much after the time bound of its request: timers fire late, and steps take turns. */
 const ANSWER_SLACK_MS: Millis = 3_000;
 const DEFAULT_TIMEOUT_MS: Millis = 5_000;
+const rings = new WeakMap<View, Ring>();
 /** Of each key, the latest. */
 const STRICT_PUTS_LOOKED_AT = 32;
 
@@ -47,6 +52,10 @@ export interface Workload {
   /** Of a request: at the caller's own node; else at a random one. */
   readonly stickyProbability: number;
   readonly shortTimeoutProbability: number;
+  /** Of a request: pr or pw, 0 to n. */
+  readonly ownersProbability: number;
+  /** Puts say nothing of a policy: their bucket does (`bucket-acts.ts`). */
+  readonly leavesPolicyToBuckets: boolean;
 }
 
 /** Keys of the bucket in which the last write wins. */
@@ -76,6 +85,8 @@ export function drawWorkload(prng: Prng, long = false): Workload {
     abandonProbability: prng.chance(0.25) ? percent(0, 10) : 0,
     stickyProbability: percent(0, 100),
     shortTimeoutProbability: prng.chance(0.3) ? percent(0, 40) : 0,
+    ownersProbability: prng.chance(0.5) ? percent(0, 40) : 0,
+    leavesPolicyToBuckets: prng.chance(0.5),
   };
 }
 
@@ -195,6 +206,43 @@ export class Callers {
     });
   }
 
+  /** A blind put that leaves everything to its bucket, which all nodes have heard of: it must be treated as the bucket says. */
+  putByBucket(node: NodeId, key: Key, { name, properties }: BucketEntry): void {
+    const operation = this.#history.put(key, {
+      operation: this.#prng.hex(16) as OperationId,
+      value: utf8Encode(`${key} by its bucket`),
+      context: [],
+      seen: undefined,
+    });
+    const { value, context } = operation;
+    const write: ClientWrite = {
+      value,
+      context,
+      operation: operation.operation,
+      at: this.#simulator.wallAt(node),
+      w: undefined,
+    };
+    this.#ask(
+      node,
+      undefined,
+      (answer) => this.#simulator.put(node, key, write, {}, answer),
+      (result) => {
+        if (result?.outcome === "failed" && result.failure.code === "too-many-siblings") return;
+        if (result?.outcome !== "put")
+          throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
+        this.#acknowledged(operation, result, undefined);
+        const { needed, counted } = result.report;
+        const w = quorumOf(properties.w ?? this.#parameters.w, this.#parameters.n, counted);
+        const alone = properties.policy !== "last-write-wins" || result.siblings === 1;
+        if (needed !== w || !alone)
+          throw new InvariantViolation(
+            "answered",
+            `a put of ${key} at ${this.#simulator.nameOf(node)} needed ${needed} and left ${result.siblings} siblings, but bucket ${name} says w=${w} and ${properties.policy}`,
+          );
+      },
+    );
+  }
+
   /** One get with the cluster's defaults, judged like any other. */
   get(node: NodeId, key: Key, done: (result: ClientResult | undefined) => void): void {
     this.#get(node, key, {}, done);
@@ -219,7 +267,8 @@ export class Callers {
     caller.home = node;
     const key = this.#pickKey();
     if (prng.chance(this.#workload.getProbability)) {
-      this.#get(node, key, { r: this.#ownQuorum(), timeoutMs: this.#ownTimeout() }, (result) => {
+      const own = { r: this.#ownQuorum(), pr: this.#ownOwners(), timeoutMs: this.#ownTimeout() };
+      this.#get(node, key, own, (result) => {
         if (result?.outcome === "got") {
           const seen = this.#history.of(key).seenIn(result.set);
           caller.read.set(key, { context: result.set.clock, seen, prefer: result.first });
@@ -256,6 +305,11 @@ export class Callers {
     return this.#prng.chance(0.5) ? 1 : this.#prng.between(1, this.#parameters.n);
   }
 
+  #ownOwners(): number | undefined {
+    if (this.#mustSucceed !== undefined || !this.#prng.chance(this.#workload.ownersProbability)) return undefined;
+    return this.#prng.between(0, this.#parameters.n);
+  }
+
   #ownTimeout(): Millis | undefined {
     return this.#mustSucceed === undefined && this.#prng.chance(this.#workload.shortTimeoutProbability)
       ? this.#prng.between(50, 2_000)
@@ -265,14 +319,19 @@ export class Callers {
   #get(
     node: NodeId,
     key: Key,
-    options: { readonly r?: number | undefined; readonly timeoutMs?: Millis | undefined },
+    options: {
+      readonly r?: number | undefined;
+      readonly pr?: number | undefined;
+      readonly timeoutMs?: Millis | undefined;
+    },
     done: (result: ClientResult | undefined) => void,
   ): void {
     this.counts.gets++;
-    const defaults = options.r === undefined && options.timeoutMs === undefined;
+    const defaults = options.r === undefined && options.pr === undefined && options.timeoutMs === undefined;
     const strict = defaults && this.#mustSucceed?.("get", key) === true;
     const due = this.#acknowledgedNow(key);
     const strictlyDue = this.#strictlyAcknowledged(key);
+    const owners = strictlyDue.length === 0 ? undefined : this.#peacefulOwners(key);
     this.#ask(
       node,
       options.timeoutMs,
@@ -280,7 +339,8 @@ export class Callers {
       (result) => {
         if (result?.outcome === "got") {
           this.#checkers.judge(key, result.set, node, "answers with");
-          this.#checkStrictRead(node, key, options.r ?? this.#parameters.r, result, strictlyDue);
+          this.#checkOwners("get", options.pr, result.report);
+          this.#checkStrictRead(node, key, options.r, result, strictlyDue, owners);
           if (due !== undefined && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
         } else this.counts.getsFailed++;
         this.#demand(strict, `get of ${key}`, node, result);
@@ -323,7 +383,8 @@ export class Callers {
       operation: operation.operation,
       at: this.#simulator.wallAt(node),
       w: this.#ownQuorum(),
-      policy: history.lastWriteWins ? "last-write-wins" : "siblings",
+      pw: this.#ownOwners(),
+      policy: workload.leavesPolicyToBuckets ? undefined : history.lastWriteWins ? "last-write-wins" : "siblings",
     };
     this.counts.puts++;
     this.#attempt(caller, operation, write, node, base?.prefer, 1);
@@ -341,14 +402,17 @@ export class Callers {
     const prng = this.#prng;
     const timeoutMs = this.#ownTimeout();
     const strict =
-      write.w === undefined && timeoutMs === undefined && this.#mustSucceed?.("put", operation.key) === true;
+      write.w === undefined &&
+      write.pw === undefined &&
+      timeoutMs === undefined &&
+      this.#mustSucceed?.("put", operation.key) === true;
     this.#ask(
       node,
       timeoutMs,
       (answer) => simulator.put(node, operation.key, write, { prefer, timeoutMs }, answer),
       (result) => {
         if (result?.outcome === "put") {
-          this.#acknowledged(operation, result, write.w);
+          this.#acknowledged(operation, result, write.w, write.pw);
           const seen = operation.past.copy();
           seen.add(operation.index);
           caller.put.set(operation.key, { context: result.clock, seen, prefer: undefined });
@@ -368,18 +432,26 @@ export class Callers {
     );
   }
 
-  #acknowledged(operation: Operation, result: ClientResult & { readonly outcome: "put" }, w: number | undefined): void {
-    const { needed, counted, coordinator, answered, hintedFor } = result.report;
-    const asked = w ?? this.#parameters.w;
+  #acknowledged(
+    operation: Operation,
+    result: ClientResult & { readonly outcome: "put" },
+    w: number | undefined,
+    pw?: number,
+  ): void {
+    const { needed, counted, ownersNeeded, ownersAnswered, coordinator, answered, hintedFor } = result.report;
+    this.#checkOwners("put", pw, result.report);
+    const asked = w ?? this.#defaultOf(this.#parameters.w, result.report);
     const enough = quorumOf(asked, this.#parameters.n, counted);
-    if (needed !== enough && needed !== Math.min(asked, counted))
+    const known = w !== undefined || !this.#workload.leavesPolicyToBuckets;
+    const possible = [enough, Math.min(asked, counted)].map((replicas) => Math.max(ownersNeeded, replicas));
+    if (known && !possible.includes(needed))
       throw new InvariantViolation(
         "answered",
         `a put with w=${w} was answered after ${needed} of ${counted} that count`,
       );
     if (answered.length < needed)
       throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
-    this.#checkers.onAcknowledged(operation, needed);
+    this.#checkers.onAcknowledged(operation, needed, ownersAnswered);
     // A retry may be acknowledged with more copies than the first attempt: the promise grows.
     // With fewer nodes that keep data than W, a copy at one that is about to let go of it is no promise.
     const members = this.#simulator.viewOf(coordinator)?.members ?? [];
@@ -387,38 +459,87 @@ export class Callers {
     const promised = Math.max(1, Math.min(asked, counted, takers));
     if (operation.acknowledged !== undefined && operation.acknowledged.needed >= promised) return;
     const strict = hintedFor.length === 0 && needed === enough ? asked : undefined;
-    operation.acknowledged = { needed: promised, at: this.#simulator.now, coordinator, strict };
+    const owners = this.#peacefulOwners(operation.key);
+    const byOwners = owners === undefined ? undefined : { owners, answered: ownersAnswered };
+    operation.acknowledged = { needed: promised, at: this.#simulator.now, coordinator, strict, byOwners };
+  }
+
+  /** What a request asked for that left it to its bucket, of which each node may see another entry: at least this much, by what it needed. */
+  #defaultOf(ofCluster: number, { needed, counted, ownersNeeded }: RequestReport): number {
+    if (!this.#workload.leavesPolicyToBuckets) return ofCluster;
+    if (ownersNeeded === needed) return 1;
+    return Math.max(1, needed - Math.max(0, counted - this.#parameters.n));
+  }
+
+  /** pr and pw are what they say, wherever the request was handed to. */
+  #checkOwners(what: string, asked: number | undefined, { ownersNeeded, ownersAnswered }: RequestReport): void {
+    if (
+      ownersAnswered < ownersNeeded ||
+      (asked !== undefined && (ownersNeeded > asked || (asked > 0 && ownersNeeded === 0)))
+    )
+      throw new InvariantViolation(
+        "answered",
+        `a ${what} that asked for ${asked ?? "no"} owners was answered after ${ownersAnswered} of ${ownersNeeded}`,
+      );
+  }
+
+  /** The owners of the key, when all see the same and none of these is still joining; undefined otherwise. */
+  #peacefulOwners(key: Key): string | undefined {
+    const position = positionOf(key);
+    let owners: string | undefined;
+    for (const node of this.#simulator.running) {
+      const view = this.#simulator.viewOf(node);
+      if (view === undefined) continue;
+      let ring = rings.get(view);
+      if (ring === undefined) rings.set(view, (ring = new Ring(view)));
+      const list = ring.preferenceList(partitionOf(position, view.claims.length));
+      owners ??= list.owners.join();
+      if (list.joining.length > 0 || list.owners.join() !== owners) return undefined;
+    }
+    return owners;
   }
 
   /** What a read of the key that begins now must meet if it asks a strict quorum. */
   #strictlyAcknowledged(key: Key): readonly Operation[] {
     const { lastWriteWins, operations } = this.#history.of(key);
     if (lastWriteWins) return [];
-    return operations.slice(-STRICT_PUTS_LOOKED_AT).filter(({ acknowledged }) => acknowledged?.strict !== undefined);
+    return operations
+      .slice(-STRICT_PUTS_LOOKED_AT)
+      .filter(({ acknowledged }) => acknowledged?.strict !== undefined || acknowledged?.byOwners !== undefined);
   }
 
   /**
    * Reads and writes of strict quorums meet, whatever joins, moves or fails before, meanwhile and afterwards (DESIGN, section 3: holders).
+   *
+   * What owners say themselves meets whatever stand-ins do meanwhile, as long as the owners are the same: with pr and pw for every read and write.
    */
   #checkStrictRead(
     node: NodeId,
     key: Key,
-    r: number,
+    r: number | undefined,
     result: ClientResult & { readonly outcome: "got" },
     due: readonly Operation[],
+    owners: string | undefined,
   ): void {
-    const { needed, counted, answered, silent } = result.report;
+    const { needed, counted, ownersAnswered, answered, silent } = result.report;
     const { n } = this.#parameters;
-    if (needed !== quorumOf(r, n, counted) || answered.length + silent.length !== counted) return;
+    const asked = r ?? this.#defaultOf(this.#parameters.r, result.report);
+    const strict = needed === quorumOf(asked, n, counted) && answered.length + silent.length === counted;
     const history = this.#history.of(key);
     const missed = due.find(
       ({ acknowledged, copiesLost, forgiven }, i) =>
-        !forgiven && copiesLost === 0 && (acknowledged?.strict ?? 0) + r > n && !history.shows(result.set, due[i]!),
+        !forgiven &&
+        copiesLost === 0 &&
+        ((strict && (acknowledged?.strict ?? 0) + asked > n) ||
+          (owners !== undefined &&
+            owners === acknowledged?.byOwners?.owners &&
+            acknowledged.byOwners.answered + ownersAnswered > n)) &&
+        !history.shows(result.set, due[i]!),
     );
     if (missed === undefined) return;
     throw new InvariantViolation(
       "strict-quorum",
-      `a get of ${key} at ${this.#simulator.nameOf(node)} with r=${needed} of ${counted} that count misses put ${missed.index} (${missed.operation.slice(0, 6)}), acknowledged before with w=${missed.acknowledged?.strict ?? 0}`,
+      `a get of ${key} at ${this.#simulator.nameOf(node)} with r=${needed} of ${counted} that count and ${ownersAnswered} owners misses put ${missed.index} (${missed.operation.slice(0, 6)}), acknowledged before with w=${missed.acknowledged?.strict ?? 0} and by ${missed.acknowledged?.byOwners?.answered ?? 0} owners`,
     );
   }
 

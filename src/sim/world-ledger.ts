@@ -48,11 +48,15 @@ function isMembership(message: Message): boolean {
 }
 
 export class Ledger {
-  /** Time stands still, so nothing would refill a bucket; how often a peer has asked would make states of their own. */
+  /**
+   * Time stands still, or nearly so: nothing would refill a bucket, so how often a peer has asked would make states of their own; and so would reply
+   * times, without hedges to show for it.
+   */
   readonly config: Config = {
     ...defaultConfig,
     peerRequestsPerSecond: Number.POSITIVE_INFINITY,
     peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
+    hedges: false,
   };
   readonly ids: readonly NodeId[];
   readonly pairs: readonly (readonly [Place, Place])[];
@@ -178,6 +182,7 @@ export class Ledger {
           deeds.push({ kind: "hang-up", peer: this.ids.indexOf(effect.peer) });
           break;
         case "connect":
+        case "bucket-set":
         case "report-statistics":
         case "gathered":
         case "note":

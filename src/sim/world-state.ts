@@ -28,6 +28,9 @@ export interface ClientStep {
   readonly operation?: string;
   readonly r?: number;
   readonly w?: number;
+  /** As many owners of their own: a get that asks for some sees every put that did, faults or not, when they overlap. */
+  readonly pr?: number;
+  readonly pw?: number;
 }
 
 /** What may go wrong, once, at any point. */

@@ -265,7 +265,7 @@ export class Turn implements Watched {
     const key = next.key as Key;
     const request = client * STEPS_PER_CLIENT_MAX + step;
     if (next.do === "get") {
-      const mustSee = this.#mustSee(key);
+      const mustSee = this.#mustSee(key, next.pr !== undefined);
       this.#clients = replaced(this.#clients, client, { ...state, waits: true, mustSee });
       this.#step(next.at, NAMES.client, this.#ledger.numbering.ofText(`get ${request}`), (at) => ({
         at,
@@ -273,6 +273,7 @@ export class Turn implements Watched {
         request,
         key,
         r: next.r,
+        pr: next.pr,
         timeoutMs: undefined,
       }));
       return;
@@ -294,17 +295,20 @@ export class Turn implements Watched {
       kind: "client-put",
       request,
       key,
-      write: { value, context, operation, at: 1, w: next.w, policy: "siblings" },
+      write: { value, context, operation, at: 1, w: next.w, pw: next.pw, policy: "siblings" },
       prefer: seen?.prefer,
       timeoutMs: undefined,
     }));
   }
 
-  /** Without faults a get sees every put that was acknowledged before it, when their quorums overlap. */
-  #mustSee(key: Key): readonly OperationId[] {
-    if ((this.#options.faults?.length ?? 0) > 0) return NOTHING;
+  /** Without faults a get sees every put that was acknowledged before it, when their quorums overlap; with faults, when those of owners do. */
+  #mustSee(key: Key, ofOwners: boolean): readonly OperationId[] {
+    const faultless = (this.#options.faults?.length ?? 0) === 0;
+    if (!faultless && !ofOwners) return NOTHING;
     const operations = this.#known.history.keys.get(key)?.operations ?? [];
-    return operations.filter((operation) => operation.acknowledged !== undefined).map(({ operation }) => operation);
+    return operations
+      .filter(({ acknowledged }) => (faultless ? acknowledged : acknowledged?.byOwners) !== undefined)
+      .map(({ operation }) => operation);
   }
 
   #answered(place: Place, request: RequestId, result: ClientResult): void {
@@ -326,10 +330,14 @@ export class Turn implements Watched {
       this.#judge(node, key, result);
       const ofKey = this.#known.history.of(key);
       const bits = ofKey.seenIn(result.set);
-      const { needed, counted } = result.report;
+      const { needed, counted, ownersAnswered } = result.report;
+      const faultless = (this.#options.faults?.length ?? 0) === 0;
       for (const id of state.mustSee) {
         const operation = ofKey.byId.get(id)!;
-        if (operation.acknowledged!.needed + needed > counted && !ofKey.shows(result.set, operation))
+        const overlap =
+          (faultless && operation.acknowledged!.needed + needed > counted) ||
+          (operation.acknowledged!.byOwners?.answered ?? 0) + ownersAnswered > this.#options.parameters.n;
+        if (overlap && !ofKey.shows(result.set, operation))
           throw new InvariantViolation(
             "read-your-writes",
             `a get of ${key} does not show a put acknowledged before it`,
@@ -339,21 +347,22 @@ export class Turn implements Watched {
       seen = this.#ledger.seenAs({ key, clock: result.set.clock, operations: operations.sort(), prefer: result.first });
     } else if (result.outcome === "put") {
       const id = this.#ledger.operationOf(client, step);
-      const { needed, answered, coordinator } = result.report;
+      const { needed, answered, ownersAnswered, coordinator } = result.report;
+      const byOwners = asked.pw === undefined ? undefined : { owners: "", answered: ownersAnswered };
       if (answered.length < needed)
         throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
       // Judged by the disks as they are now, and each time.
       const judged = copyOf(this.#known.history);
       const promised = judged.of(key).byId.get(id)!;
-      this.#checkers(judged).onAcknowledged(promised, needed);
+      this.#checkers(judged).onAcknowledged(promised, needed, byOwners?.answered);
       const kept = promisedOf(result.report, this.#options.parameters.n);
-      const name = `acknowledged ${id} ${kept} ${coordinator} ${promised.forgiven}`;
+      const name = `acknowledged ${id} ${kept} ${coordinator} ${promised.forgiven} ${byOwners?.answered ?? 0}`;
       this.#known = this.#ledger.knownAfter(this.#known, name, (history) => {
         const operation = history.of(key).byId.get(id)!;
         operation.forgiven = promised.forgiven;
         // A retry may be acknowledged with more copies than the first attempt: the promise grows.
         if (operation.acknowledged === undefined || operation.acknowledged.needed < kept)
-          operation.acknowledged = { needed: kept, at: 0, coordinator };
+          operation.acknowledged = { needed: kept, at: 0, coordinator, byOwners };
       });
       const ofKey = this.#known.history.of(key);
       const own = ofKey.byId.get(id)!;

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ClusterParameters, parametersFrom } from "../core/config.ts";
 import { crc32 } from "../base/crc32.ts";
+import { BUCKETS_MAX, type BucketEntry, type BucketProperties } from "../core/buckets.ts";
 import type { Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import {
   MalformedMessageError,
@@ -71,8 +72,10 @@ function news(changes: Partial<GossipNews> = {}): GossipNews {
     parameters,
     members: [member()],
     claims: undefined,
+    buckets: undefined,
     wanted: [],
     wantsClaims: false,
+    wantsBuckets: false,
     ...changes,
   };
 }
@@ -349,7 +352,7 @@ describe("placements", () => {
     writeParameters(encoder, cluster);
     const written = finishEncoding(encoder).length;
     const whole = startEncoding();
-    writeView(whole, { parameters: cluster, members: [member({ tokens })], claims: unclaimed(4) });
+    writeView(whole, { parameters: cluster, members: [member({ tokens })], claims: unclaimed(4), buckets: [] });
     const bytes = finishEncoding(whole);
     return { cluster: [...bytes.subarray(0, written)], rest: bytes.subarray(written) };
   };
@@ -360,11 +363,11 @@ describe("placements", () => {
     expect([...finishEncoding(encoder)]).toEqual([3, 2, 2, 4]);
   });
 
-  test("1 and 2 stand beside n, which an older build then refuses, and tokens at the end of a member", () => {
+  test("1 and 2 stand beside n, which an older build then refuses, and tokens at the end of a member, before the buckets", () => {
     expect(bytesOf(first, [])).toMatchObject({ cluster: [32 + 3, 2, 2, 4, 2] });
     expect(bytesOf(second, [])).toMatchObject({ cluster: [64 + 3, 2, 2, 4, 2] });
-    expect([...bytesOf(first, [0, 1, 3]).rest.subarray(-4)]).toEqual([3, 0, 0, 1]);
-    expect([...bytesOf(second, [1, 0x0102_0304]).rest.subarray(-9)]).toEqual([2, 1, 0, 0, 0, 4, 3, 2, 1]);
+    expect([...bytesOf(first, [0, 1, 3]).rest.subarray(-5)]).toEqual([3, 0, 0, 1, 0]);
+    expect([...bytesOf(second, [1, 0x0102_0304]).rest.subarray(-10)]).toEqual([2, 1, 0, 0, 0, 4, 3, 2, 1, 0]);
   });
 
   test("a placement that there is not is refused", () => {
@@ -389,8 +392,7 @@ describe("claims", () => {
       writeUint(encoder, place);
       writeUint(encoder, version);
     }
-    writeByte(encoder, 0);
-    writeByte(encoder, 1);
+    for (const byte of [0, 0, 1, 0]) writeByte(encoder, byte);
     return finishEncoding(encoder);
   }
   const one = (...places: number[]) => places.map((place) => [place, 1] as const);
@@ -419,5 +421,43 @@ describe("claims", () => {
     expect(refusal(claimsOf([alice, alice], one(0, 1, 0, 1))).message).toContain("twice");
     expect(refusal(claimsOf([], one(0, 0, 0, 0)))).toBeInstanceOf(MalformedMessageError);
     expect(refusal(claimsOf([alice], one(0, 0, 0)))).toBeInstanceOf(MalformedMessageError);
+  });
+});
+
+describe("buckets", () => {
+  const entry = (name: string, changes: Partial<BucketProperties> = {}): BucketEntry => ({
+    name,
+    version: 1,
+    setBy: alice,
+    properties: { r: 1, w: 3, pr: undefined, pw: 0, dw: undefined, policy: "siblings", ...changes },
+  });
+  const sent = (...buckets: BucketEntry[]) => encodeMessage(news({ members: [], buckets }), 0);
+
+  test("have one spelling", () => {
+    const bytes = sent(entry("carts", { policy: "merge:union" }));
+    const spelled = "0563617274730" + "1" + "a".repeat(32) + "0101" + "0103" + "00" + "0100" + "00" + "0205756e696f6e";
+    expect(Buffer.from(bytes).toString("hex")).toContain(spelled);
+    expect((decodeMessage(bytes).message as GossipNews).buckets).toStrictEqual([
+      entry("carts", { policy: "merge:union" }),
+    ]);
+  });
+
+  test("are refused when they are out of order, doubled, too many, or what no node would set", () => {
+    expect(refusal(sent(entry("b"), entry("a"))).message).toContain("unsorted");
+    expect(refusal(sent(entry("a"), entry("a"))).message).toContain("repeated");
+    expect(refusal(sent(entry("a/b"))).message).toContain('"/"');
+    expect(refusal(sent(entry("a", { r: 4 }))).message).toContain("r is 4");
+    expect(refusal(sent(entry("a", { policy: "merge:NO" }))).message).toContain("policy");
+    expect(refusal(sent({ ...entry("a"), version: 0 }))).toBeInstanceOf(MalformedMessageError);
+    const many = Array.from({ length: BUCKETS_MAX + 1 }, (_, i) => entry(`b${String(i).padStart(3, "0")}`));
+    expect(refusal(sent(...many))).toBeInstanceOf(OversizedError);
+    expect(decodeMessage(sent(...many.slice(1))).message).toMatchObject({ buckets: { length: BUCKETS_MAX } });
+  });
+
+  test("of the longest names, as many as may be, fit into a message many times", () => {
+    const many = Array.from({ length: BUCKETS_MAX }, (_, i) =>
+      entry(`${"\u20ac".repeat(60)}${String(i).padStart(4, "0")}`, { policy: `merge:${"x".repeat(32)}` }),
+    );
+    expect(8 * sent(...many).length).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 });

@@ -80,6 +80,7 @@ import {
   demandNodeOrder,
   inNodeOrder,
   NODE_BYTES,
+  readBuckets,
   readClaims,
   readClock,
   readDvvSet,
@@ -92,6 +93,7 @@ import {
   readPartition,
   readPartitions,
   readValue,
+  writeBuckets,
   writeClaims,
   writeClock,
   writeDvvSet,
@@ -127,7 +129,7 @@ export const PROTOCOL_MIN = 1;
 export const TRANSFER_RECORDS_MAX = 65_536;
 /** A storage address: eight digits of the position and the key. */
 const ADDRESS_BYTES_MAX = 8 + KEY_BYTES_MAX;
-/** Bound of r and w in a request: no cluster has a larger n. */
+/** Bound of r, w, pr and pw in a request: no cluster has a larger n. */
 const QUORUM_MAX = 16;
 const VERSIONS_BYTES_MIN = NODE_BYTES + 2;
 const TRANSFERRED_BYTES_MIN = 4;
@@ -169,7 +171,7 @@ const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
 const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "early", "hinted", "refused"];
 const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed", "moved"];
 const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
-const POLICIES: readonly ClientWrite["policy"][] = ["siblings", "last-write-wins"];
+const POLICIES: readonly NonNullable<ClientWrite["policy"]>[] = ["siblings", "last-write-wins"];
 const RESULTS: readonly ClientResult["outcome"][] = ["got", "put", "failed"];
 const FAILURES: readonly RequestFailure["code"][] = [
   "quorum",
@@ -392,7 +394,7 @@ function readGossipDigest(decoder: Decoder): GossipDigest {
   return { kind: "gossip-digest", ring: readOptional(decoder, "whether there is a ring", readRing) };
 }
 
-/** gossip-versions: (node incarnation version)* with node ids ascending, claims? (their digest) */
+/** gossip-versions: (node incarnation version)* with node ids ascending, claims? buckets? (their digests) */
 function writeGossipVersions(encoder: Encoder, message: GossipVersions): void {
   writeCount(encoder, message.members.length);
   for (const member of inNodeOrder(message.members)) {
@@ -401,6 +403,7 @@ function writeGossipVersions(encoder: Encoder, message: GossipVersions): void {
     writeUint(encoder, member.version);
   }
   writeOptional(encoder, message.claims, writeUint32);
+  writeOptional(encoder, message.buckets, writeUint32);
 }
 function readGossipVersions(decoder: Decoder): GossipVersions {
   const count = readCount(decoder, "members", MEMBERS_MAX, VERSIONS_BYTES_MIN);
@@ -412,31 +415,39 @@ function readGossipVersions(decoder: Decoder): GossipVersions {
   }
   demandNodeOrder(members);
   const claims = readOptional(decoder, "whether there are claims", readClaimsDigest);
-  return { kind: "gossip-versions", members, claims };
+  const buckets = readOptional(decoder, "whether there are buckets", readBucketsDigest);
+  return { kind: "gossip-versions", members, claims, buckets };
 }
 function readClaimsDigest(decoder: Decoder): number {
   return readUint32(decoder, "the digest of the claims");
 }
+function readBucketsDigest(decoder: Decoder): number {
+  return readUint32(decoder, "the digest of the buckets");
+}
 
-/** gossip-news: parameters members (present, claims)? wanted* with node ids ascending, wantsClaims */
+/** gossip-news: parameters members (present, claims)? buckets? wanted* with node ids ascending, wantsClaims wantsBuckets */
 function writeGossipNews(encoder: Encoder, message: GossipNews): void {
   const { parameters, members, claims } = message;
   writeParameters(encoder, parameters);
   writeMembers(encoder, members, parameters);
   writeBoolean(encoder, claims !== undefined);
   if (claims !== undefined) writeClaims(encoder, claims, parameters);
+  writeOptional(encoder, message.buckets, writeBuckets);
   writeNodeIds(encoder, message.wanted.slice().sort());
   writeBoolean(encoder, message.wantsClaims);
+  writeBoolean(encoder, message.wantsBuckets);
 }
 function readGossipNews(decoder: Decoder): GossipNews {
   const parameters = readParameters(decoder);
   const members = readMembers(decoder, parameters);
   const hasClaims = readBoolean(decoder, "whether there are claims");
   const claims = hasClaims ? readClaims(decoder, parameters) : undefined;
+  const buckets = readOptional(decoder, "whether there are buckets", () => readBuckets(decoder, parameters.n));
   const wanted = readNodeIds(decoder, "wanted nodes");
   demandNodeOrder(wanted.map((node) => ({ node })));
   const wantsClaims = readBoolean(decoder, "whether claims are wanted");
-  return { kind: "gossip-news", parameters, members, claims, wanted, wantsClaims };
+  const wantsBuckets = readBoolean(decoder, "whether buckets are wanted");
+  return { kind: "gossip-news", parameters, members, claims, buckets, wanted, wantsClaims, wantsBuckets };
 }
 
 /** replica-put: request ring ttlMs purpose key set hintFor? */
@@ -460,18 +471,27 @@ function readReplicaPut(decoder: Decoder): ReplicaPut {
   return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor };
 }
 
-/** replica-put-reply: request ring outcome counted* */
+/** replica-put-reply: request ring outcome owner counted* */
 function writeReplicaPutReply(encoder: Encoder, message: ReplicaPutReply): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeChoice(encoder, STORED, message.outcome);
+  writeBoolean(encoder, message.owner);
   writeNodeIds(encoder, message.counted);
 }
 function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const outcome = readChoice(decoder, "the outcome of a put", STORED);
-  return { kind: "replica-put-reply", request, ring, outcome, counted: readNodeIds(decoder, "nodes that count") };
+  const owner = readBoolean(decoder, "whether it is an owner");
+  return {
+    kind: "replica-put-reply",
+    request,
+    ring,
+    outcome,
+    owner,
+    counted: readNodeIds(decoder, "nodes that count"),
+  };
 }
 
 /** replica-get: request ring ttlMs key counts */
@@ -490,12 +510,13 @@ function readReplicaGet(decoder: Decoder): ReplicaGet {
   return { kind: "replica-get", request, ring, ttlMs, key, counts: readBoolean(decoder, "whether it counts") };
 }
 
-/** replica-get-reply: request ring outcome counted*, and for "found" the set */
+/** replica-get-reply: request ring outcome owner counted*, and for "found" the set */
 function writeReplicaGetReply(encoder: Encoder, message: ReplicaGetReply): void {
   assert((message.outcome === "found") === (message.set !== undefined), "a set goes with what was found");
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeChoice(encoder, FOUND, message.outcome);
+  writeBoolean(encoder, message.owner);
   writeNodeIds(encoder, message.counted);
   if (message.set !== undefined) writeDvvSet(encoder, message.set);
 }
@@ -503,24 +524,27 @@ function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const outcome = readChoice(decoder, "the outcome of a get", FOUND);
+  const owner = readBoolean(decoder, "whether it is an owner");
   const counted = readNodeIds(decoder, "nodes that count");
   return {
     kind: "replica-get-reply",
     request,
     ring,
     outcome,
+    owner,
     counted,
     set: outcome === "found" ? readDvvSet(decoder) : undefined,
   };
 }
 
-/** coordinate-get: request ring ttlMs key r? */
+/** coordinate-get: request ring ttlMs key r? pr? */
 function writeCoordinateGet(encoder: Encoder, message: CoordinateGet): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
   writeKey(encoder, message.key);
   writeOptional(encoder, message.r, writeUint);
+  writeOptional(encoder, message.pr, writeUint);
 }
 function readCoordinateGet(decoder: Decoder): CoordinateGet {
   const request = readRequest(decoder);
@@ -534,6 +558,7 @@ function readCoordinateGet(decoder: Decoder): CoordinateGet {
     ttlMs,
     key,
     r: readOptional(decoder, "whether there is an r", readQuorum),
+    pr: readOptional(decoder, "whether there is a pr", readOwnersQuorum),
   };
 }
 
@@ -653,14 +678,15 @@ function readKnownReply(decoder: Decoder): KnownReply {
   return { kind: "known-reply", request, known: readBoolean(decoder, "whether something is known") };
 }
 
-/** write: value context operation at w? policy */
+/** write: value context operation at w? pw? policy? */
 function writeClientWrite(encoder: Encoder, write: ClientWrite): void {
   writeValue(encoder, write.value);
   writeClock(encoder, write.context);
   writeOperationId(encoder, write.operation);
   writeMillis(encoder, write.at);
   writeOptional(encoder, write.w, writeUint);
-  writeChoice(encoder, POLICIES, write.policy);
+  writeOptional(encoder, write.pw, writeUint);
+  writeOptional(encoder, write.policy, writePolicy);
 }
 function readClientWrite(decoder: Decoder): ClientWrite {
   const value = readValue(decoder);
@@ -668,7 +694,22 @@ function readClientWrite(decoder: Decoder): ClientWrite {
   const operation = readOperationId(decoder);
   const at = readMillis(decoder, "the time of a write");
   const w = readOptional(decoder, "whether there is a w", readQuorum);
-  return { value, context, operation, at, w, policy: readChoice(decoder, "a conflict policy", POLICIES) };
+  const pw = readOptional(decoder, "whether there is a pw", readOwnersQuorum);
+  return {
+    value,
+    context,
+    operation,
+    at,
+    w,
+    pw,
+    policy: readOptional(decoder, "whether there is a policy", readPolicy),
+  };
+}
+function writePolicy(encoder: Encoder, policy: NonNullable<ClientWrite["policy"]>): void {
+  writeChoice(encoder, POLICIES, policy);
+}
+function readPolicy(decoder: Decoder): NonNullable<ClientWrite["policy"]> {
+  return readChoice(decoder, "a conflict policy", POLICIES);
 }
 
 /** result: 0 set first report | 1 clock siblings report | 2 failure report? */
@@ -722,11 +763,13 @@ function readFailure(decoder: Decoder): RequestFailure {
   return code === "too-many-siblings" ? { code, siblings: readSiblings(decoder) } : { code };
 }
 
-/** report: coordinator needed counted answered* silent* hintedFor* elapsedMs */
+/** report: coordinator needed counted ownersNeeded ownersAnswered answered* silent* hintedFor* elapsedMs */
 function writeReport(encoder: Encoder, report: RequestReport): void {
   writeNodeId(encoder, report.coordinator);
   writeUint(encoder, report.needed);
   writeUint(encoder, report.counted);
+  writeUint(encoder, report.ownersNeeded);
+  writeUint(encoder, report.ownersAnswered);
   writeNodeIds(encoder, report.answered);
   writeNodeIds(encoder, report.silent);
   writeNodeIds(encoder, report.hintedFor);
@@ -736,11 +779,13 @@ function readReport(decoder: Decoder): RequestReport {
   const coordinator = readNodeId(decoder);
   const needed = readUint(decoder, "the replies needed", 0, MEMBERS_MAX);
   const counted = readUint(decoder, "the nodes that count", 0, MEMBERS_MAX);
+  const ownersNeeded = readUint(decoder, "the owners needed", 0, MEMBERS_MAX);
+  const ownersAnswered = readUint(decoder, "the owners that answered", 0, MEMBERS_MAX);
   const answered = readNodeIds(decoder, "nodes that answered");
   const silent = readNodeIds(decoder, "silent nodes");
   const hintedFor = readNodeIds(decoder, "nodes hinted for");
   const elapsedMs = readMillis(decoder, "the time elapsed");
-  return { coordinator, needed, counted, answered, silent, hintedFor, elapsedMs };
+  return { coordinator, needed, counted, ownersNeeded, ownersAnswered, answered, silent, hintedFor, elapsedMs };
 }
 
 /** statistics-request: request */
@@ -772,6 +817,9 @@ function readTtl(decoder: Decoder): number {
 }
 function readQuorum(decoder: Decoder): number {
   return readUint(decoder, "a quorum", 1, QUORUM_MAX);
+}
+function readOwnersQuorum(decoder: Decoder): number {
+  return readUint(decoder, "a quorum of owners", 0, QUORUM_MAX);
 }
 function readAddress(decoder: Decoder): string {
   return readText(decoder, "a storage address", 0, ADDRESS_BYTES_MAX);

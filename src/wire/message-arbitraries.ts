@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { utf8Length } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import { BUCKETS_MAX, type HistogramData } from "../base/histogram.ts";
+import type { BucketEntry, BucketPolicy } from "../core/buckets.ts";
 import type { ClusterParameters } from "../core/config.ts";
 import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import type { NodeMeta, StoredRecord } from "../core/effect.ts";
@@ -122,8 +123,33 @@ function claims({ partitions, placement }: ClusterParameters): fc.Arbitrary<Clai
   );
 }
 
+const policy: fc.Arbitrary<BucketPolicy> = fc.oneof(
+  fc.constantFrom<BucketPolicy[]>("siblings", "last-write-wins"),
+  fc.stringMatching(/^[a-z0-9-]{1,32}$/).map((name) => `merge:${name}` as const),
+);
+
+export function buckets(n: number): fc.Arbitrary<BucketEntry[]> {
+  const quorum = (least: number) => fc.option(fc.integer({ min: least, max: n }), { nil: undefined });
+  const entry: fc.Arbitrary<BucketEntry> = record({
+    name: fc
+      .string({ unit: "grapheme", minLength: 1, maxLength: 16 })
+      .filter((name) => name.length <= 64 && !name.includes("/")),
+    version: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant(2 ** 32)),
+    setBy: nodeId,
+    properties: record({ r: quorum(1), w: quorum(1), pr: quorum(0), pw: quorum(0), dw: quorum(0), policy }),
+  });
+  return fc
+    .uniqueArray(entry, { maxLength: 4, selector: ({ name }) => name })
+    .map((list) => list.sort((a, b) => compare(a.name, b.name)));
+}
+
 export const view: fc.Arbitrary<View> = parameters.chain((fixed) =>
-  record({ parameters: fc.constant(fixed), members: members(fixed), claims: claims(fixed) }),
+  record({
+    parameters: fc.constant(fixed),
+    members: members(fixed),
+    claims: claims(fixed),
+    buckets: buckets(fixed.n),
+  }),
 );
 
 const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
@@ -140,6 +166,7 @@ export const storedRecord: fc.Arbitrary<StoredRecord> = record({
 });
 
 const quorum = fc.option(fc.integer({ min: 1, max: 16 }), { nil: undefined });
+const ownersQuorum = fc.option(fc.nat(16), { nil: undefined });
 
 const clientWrite: fc.Arbitrary<ClientWrite> = record({
   value: fc.option(bytes),
@@ -147,13 +174,16 @@ const clientWrite: fc.Arbitrary<ClientWrite> = record({
   operation: operationId,
   at: uint,
   w: quorum,
-  policy: fc.constantFrom("siblings", "last-write-wins"),
+  pw: ownersQuorum,
+  policy: fc.constantFrom("siblings", "last-write-wins", undefined),
 });
 
 const report: fc.Arbitrary<RequestReport> = record({
   coordinator: nodeId,
   needed: fc.nat(16),
   counted: fc.nat(16),
+  ownersNeeded: fc.nat(16),
+  ownersAnswered: fc.nat(16),
   answered: nodeIds,
   silent: nodeIds,
   hintedFor: nodeIds,
@@ -229,6 +259,7 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       })
       .map((list) => list.sort((a, b) => compare(a.node, b.node))),
     claims: fc.option(uint32, { nil: undefined }),
+    buckets: fc.option(uint32, { nil: undefined }),
   }),
   "gossip-news": parameters.chain((fixed) =>
     record({
@@ -236,8 +267,10 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       parameters: fc.constant(fixed),
       members: members(fixed),
       claims: fc.option(claims(fixed), { nil: undefined }),
+      buckets: fc.option(buckets(fixed.n), { nil: undefined }),
       wanted: fc.uniqueArray(nodeId, { maxLength: 5 }).map((list) => list.sort()),
       wantsClaims: fc.boolean(),
+      wantsBuckets: fc.boolean(),
     }),
   ),
   "replica-put": record({
@@ -251,6 +284,7 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     kind: fc.constant("replica-put-reply"),
     ...header,
     outcome: fc.constantFrom("stored", "early", "hinted", "refused"),
+    owner: fc.boolean(),
     counted: nodeIds,
   }),
   "replica-get": record({ kind: fc.constant("replica-get"), ...timed, counts: fc.boolean() }),
@@ -259,6 +293,7 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       kind: fc.constant("replica-get-reply"),
       ...header,
       outcome: fc.constant("found"),
+      owner: fc.boolean(),
       counted: nodeIds,
       set: dvvSet,
     }),
@@ -266,11 +301,12 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       kind: fc.constant("replica-get-reply"),
       ...header,
       outcome: fc.constantFrom("missing", "failed", "moved"),
+      owner: fc.boolean(),
       counted: nodeIds,
       set: fc.constant(undefined),
     }),
   ),
-  "coordinate-get": record({ kind: fc.constant("coordinate-get"), ...timed, r: quorum }),
+  "coordinate-get": record({ kind: fc.constant("coordinate-get"), ...timed, r: quorum, pr: ownersQuorum }),
   "coordinate-put": record({ kind: fc.constant("coordinate-put"), ...timed, write: clientWrite }),
   "coordinate-reply": record({ kind: fc.constant("coordinate-reply"), ...header, result: clientResult }),
   "transfer-request": record({

@@ -70,3 +70,20 @@ test("a record is no state of a node", () => {
   expectDamaged(() => decodeMeta(encodeRecord({ set: EMPTY, minted: undefined })));
   expectDamaged(() => decodeRecord(new Uint8Array(0)));
 });
+
+test("a state that was written before there were buckets is read as one without any", () => {
+  fc.assert(
+    fc.property(meta, (state) => {
+      const view = state.view === undefined ? undefined : { ...state.view, buckets: [] };
+      const now = encodeMeta({ ...state, view });
+      // Then: the same without the count of no buckets, which stands before the count of partitions that are not open.
+      const none =
+        encodeMeta({ ...state, view: undefined }).length -
+        encodeMeta({ ...state, view: undefined, unopened: [] }).length;
+      const at = now.length - none - 2;
+      const then = view === undefined ? now.slice() : Uint8Array.of(...now.subarray(0, at), ...now.subarray(at + 1));
+      then[0] = 1;
+      expect(decodeMeta(resealed(then))).toStrictEqual({ ...state, view });
+    }),
+  );
+});

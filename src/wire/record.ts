@@ -1,7 +1,7 @@
 /**
  * A record and the node's own state as they lie on disk: `format checksum body`.
  *
- * format: one byte. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
+ * format: one byte; a reader takes older ones, too. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
  * the other replicas and is never taken for a missing one. The body is canonical (values.ts), so equal records have equal bytes.
  */
 
@@ -38,6 +38,8 @@ import {
 } from "./values.ts";
 
 const FORMAT = 1;
+/** Format 1 had a view without buckets. */
+const META_FORMAT = 2;
 const CHECKSUM_AT = 1;
 const BODY_AT = 5;
 const START_CHARACTERS_MAX = 64;
@@ -54,12 +56,13 @@ export function decodeRecord(bytes: Uint8Array): StoredRecord {
 
 /** `meta` in a buffer of its own. */
 export function encodeMeta(meta: NodeMeta): Uint8Array {
-  return encodeGuarded(meta, writeMeta);
+  return encodeGuarded(meta, writeMeta, META_FORMAT);
 }
 
 /** @throws MalformedMessageError with code "damaged", whatever is wrong. */
 export function decodeMeta(bytes: Uint8Array): NodeMeta {
-  return decodeGuarded(bytes, "state of this node", readMeta);
+  const format = bytes[0] === 1 ? 1 : META_FORMAT;
+  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format >= 2), format);
 }
 
 /** record: set minted? */
@@ -88,16 +91,20 @@ function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writeOptional(encoder, meta.view, writeView);
   writePartitions(encoder, meta.unopened);
 }
-function readMeta(decoder: Decoder): NodeMeta {
+function readMeta(decoder: Decoder, hasBuckets: boolean): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation", 1);
-  const view = readOptional(decoder, "whether there is a view", readView);
+  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, hasBuckets));
   return { incarnation, view, unopened: readPartitions(decoder) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */
-export function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: T) => void): Uint8Array {
+export function encodeGuarded<T>(
+  content: T,
+  write: (encoder: Encoder, content: T) => void,
+  format: number = FORMAT,
+): Uint8Array {
   const encoder = startEncoding();
-  writeByte(encoder, FORMAT);
+  writeByte(encoder, format);
   writeUint32(encoder, 0);
   write(encoder, content);
   const bytes = finishEncoding(encoder);
@@ -105,11 +112,17 @@ export function encodeGuarded<T>(content: T, write: (encoder: Encoder, content: 
   return bytes;
 }
 
-export function decodeGuarded<T>(bytes: Uint8Array, what: string, read: (decoder: Decoder) => T): T {
+export function decodeGuarded<T>(
+  bytes: Uint8Array,
+  what: string,
+  read: (decoder: Decoder) => T,
+  expected: number = FORMAT,
+): T {
   try {
     const decoder = startDecoding(bytes);
     const format = readByte(decoder, "the format");
-    if (format !== FORMAT) throw new MalformedMessageError(`its format is ${format}, but this build reads ${FORMAT}`);
+    if (format !== expected)
+      throw new MalformedMessageError(`its format is ${format}, but this build reads ${expected}`);
     const checksum = readUint32(decoder, "the checksum");
     if (crc32(bytes.subarray(BODY_AT)) !== checksum) throw new MalformedMessageError("its checksum does not match");
     const content = read(decoder);

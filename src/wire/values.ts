@@ -8,6 +8,16 @@
 
 import { assert } from "../base/assert.ts";
 import { crc32 } from "../base/crc32.ts";
+import {
+  BUCKETS_MAX,
+  BUCKET_NAME_CHARACTERS_MAX,
+  BUCKET_VERSION_MAX,
+  type BucketEntry,
+  type BucketPolicy,
+  type BucketProperties,
+  bucketFault,
+  mergeNameOf,
+} from "../core/buckets.ts";
 import type { ClusterParameters } from "../core/config.ts";
 import { type PlacementStrategy, parametersFault } from "../core/config.ts";
 import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
@@ -35,9 +45,11 @@ import {
   readBoolean,
   readByte,
   readBytes,
+  readChoice,
   readCount,
   readHex,
   readMillis,
+  readOptional,
   readRaw,
   readRecurringHex,
   readText,
@@ -46,9 +58,11 @@ import {
   writeBoolean,
   writeByte,
   writeBytes,
+  writeChoice,
   writeCount,
   writeHex,
   writeMillis,
+  writeOptional,
   writeRaw,
   writeText,
   writeUint,
@@ -63,6 +77,7 @@ const DOT_BYTES_MIN = ACTOR_BYTES + 1;
 const SIBLING_BYTES_MIN = 1 + DOT_BYTES_MIN + OPERATION_BYTES + 2;
 const MEMBER_BYTES_MIN = NODE_BYTES + 9;
 const CLAIM_BYTES_MIN = 2;
+const BUCKET_BYTES_MIN = 2 + 1 + NODE_BYTES + 6;
 /** Dots of one sibling: one for each coordinator that a retry reached. */
 const DOTS_MAX = MEMBERS_MAX;
 const CAPACITY_MAX = 1_000;
@@ -367,16 +382,64 @@ export function readClaims(decoder: Decoder, { partitions, placement }: ClusterP
   return claims;
 }
 
-/** view: parameters members claims */
+const POLICIES: readonly ("siblings" | "last-write-wins" | "merge")[] = ["siblings", "last-write-wins", "merge"];
+const MERGE_NAME_BYTES_MAX = 32;
+
+/** properties: r? w? pr? pw? dw? policy (0 siblings | 1 last-write-wins | 2 the name of a merge) */
+function writeBucketProperties(encoder: Encoder, { r, w, pr, pw, dw, policy }: BucketProperties): void {
+  for (const quorum of [r, w, pr, pw, dw]) writeOptional(encoder, quorum, writeByte);
+  const merge = mergeNameOf(policy);
+  writeChoice(encoder, POLICIES, merge === undefined ? (policy as "siblings" | "last-write-wins") : "merge");
+  if (merge !== undefined) writeText(encoder, merge);
+}
+function readBucketProperties(decoder: Decoder): BucketProperties {
+  const quorum = (what: string) => readOptional(decoder, `whether there is a ${what}`, () => readByte(decoder, what));
+  const [r, w, pr, pw, dw] = [quorum("r"), quorum("w"), quorum("pr"), quorum("pw"), quorum("dw")];
+  const choice = readChoice(decoder, "a conflict policy", POLICIES);
+  const policy: BucketPolicy =
+    choice === "merge" ? `merge:${readText(decoder, "the name of a merge", 1, MERGE_NAME_BYTES_MAX)}` : choice;
+  return { r, w, pr, pw, dw, policy };
+}
+
+/** buckets: (name version setBy properties)*, names ascending; n bounds their quorums */
+export function writeBuckets(encoder: Encoder, buckets: readonly BucketEntry[]): void {
+  writeCount(encoder, buckets.length);
+  for (const { name, version, setBy, properties } of buckets) {
+    writeText(encoder, name);
+    writeUint(encoder, version);
+    writeNodeId(encoder, setBy);
+    writeBucketProperties(encoder, properties);
+  }
+}
+export function readBuckets(decoder: Decoder, n: number): BucketEntry[] {
+  const count = readCount(decoder, "buckets", BUCKETS_MAX, BUCKET_BYTES_MIN);
+  const buckets: BucketEntry[] = [];
+  for (let i = 0; i < count; i++) {
+    const name = readText(decoder, "the name of a bucket", 1, 3 * BUCKET_NAME_CHARACTERS_MAX);
+    const version = readUint(decoder, "the version of a bucket", 1, BUCKET_VERSION_MAX);
+    const setBy = readNodeId(decoder);
+    const properties = readBucketProperties(decoder);
+    const fault = bucketFault(name, properties, n);
+    if (fault !== undefined) throw malformed(`a bucket cannot be: ${fault}`);
+    if (i > 0 && name <= buckets[i - 1]!.name) throw malformed("buckets are unsorted or one is repeated");
+    buckets.push({ name, version, setBy, properties });
+  }
+  return buckets;
+}
+
+/** view: parameters members claims buckets */
 export function writeView(encoder: Encoder, view: View): void {
   writeParameters(encoder, view.parameters);
   writeMembers(encoder, view.members, view.parameters);
   writeClaims(encoder, view.claims, view.parameters);
+  writeBuckets(encoder, view.buckets);
 }
-export function readView(decoder: Decoder): View {
+/** `hasBuckets`: false for a view that was written down before there were buckets. */
+export function readView(decoder: Decoder, hasBuckets = true): View {
   const parameters = readParameters(decoder);
   const members = readMembers(decoder, parameters);
-  return { parameters, members, claims: readClaims(decoder, parameters) };
+  const claims = readClaims(decoder, parameters);
+  return { parameters, members, claims, buckets: hasBuckets ? readBuckets(decoder, parameters.n) : [] };
 }
 
 /** partition*: ascending, so that there is one way to say it. */
