@@ -356,7 +356,7 @@ export class TabringStore implements Store {
       get: (key, signal) => this.#driver.get(key, undefined, undefined, signal),
       put: async (key, write, prefer, signal) => {
         this.#demandOpen();
-        await this.#driver.put(key, { ...write, w, policy: "siblings" }, prefer, undefined, signal);
+        await this.#driver.put(key, { ...write, w }, prefer, undefined, signal);
       },
     };
   }
