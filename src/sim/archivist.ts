@@ -7,7 +7,7 @@
  *             nothing but what can never answer is missing
  *
  *   look-back every put that had been acknowledged at the moment that is looked back at is in what is found, or what had replaced it by then, if the part
- *             says that it covers that moment; and nothing that was written later. Only where clocks are right
+ *             says that it covers that moment; and nothing that was written later. Callers have right clocks there, whatever their nodes have
  *
  * That nothing in it is made up, that siblings are maximal and clocks cover only what was seen is judged as for any other record (`checkers.ts`).
  *
@@ -65,8 +65,8 @@ export class Archivist {
   readonly #prng: Prng;
   readonly #sometimes: Sometimes;
   readonly #exports = new Map<NodeId, Export>();
-  /** Whether wall clocks are right; undefined where nobody keeps a past. */
-  readonly #clocks: "right" | "wrong" | undefined;
+  /** Whether nodes keep the past of carts. */
+  readonly #keepsPast: boolean;
 
   constructor(
     simulator: Simulator,
@@ -74,9 +74,9 @@ export class Archivist {
     checkers: Checkers,
     prng: Prng,
     sometimes: Sometimes,
-    clocks: "right" | "wrong" | undefined,
+    keepsPast: boolean,
   ) {
-    this.#clocks = clocks;
+    this.#keepsPast = keepsPast;
     this.#simulator = simulator;
     this.#history = history;
     this.#checkers = checkers;
@@ -91,18 +91,25 @@ export class Archivist {
   /** Exports come at drawn times until then. */
   schedule(from: Millis, until: Millis): void {
     // A long run has about as many as three short ones.
-    const meanMs = Math.floor(this.#prng.pick([2_000, 8_000, 20_000])! * Math.max(1, (until - from) / 100_000));
-    for (let at = from; at < until; at += 1 + this.#prng.below(2 * meanMs))
+    const meanMs = Math.floor(this.#prng.pick([500, 2_000, 8_000])! * Math.max(1, (until - from) / 100_000));
+    for (let at = from + this.#prng.below(2 * meanMs); at < until; at += 1 + this.#prng.below(2 * meanMs))
       this.#simulator.after(at - this.#simulator.now, () => {
         const node = this.#prng.pick(this.#simulator.running);
-        if (node !== undefined) this.#begin(node, PARTITIONS_MAX, false);
+        const looksBack = this.#keepsPast && this.#prng.chance(0.7);
+        if (node !== undefined) this.#begin(node, PARTITIONS_MAX, false, looksBack);
       });
   }
 
   /** All is at rest: what is exported now is what the owners hold. */
   exportAtRest(node: NodeId): void {
     this.#exports.delete(node);
-    this.#begin(node, PARTITIONS_AT_REST_MAX, true);
+    this.#begin(node, PARTITIONS_AT_REST_MAX, true, false);
+  }
+
+  /** All is at rest: what was at some moment of the run is found still, as far as it is covered. */
+  lookBackAtRest(node: NodeId): void {
+    this.#exports.delete(node);
+    if (this.#keepsPast) this.#begin(node, PARTITIONS_AT_REST_MAX, true, true);
   }
 
   onStep(node: NodeId, effects: readonly Effect[]): void {
@@ -116,19 +123,19 @@ export class Archivist {
     }
   }
 
-  #begin(node: NodeId, most: number, atRest: boolean): void {
+  #begin(node: NodeId, most: number, atRest: boolean, looksBack: boolean): void {
     const parameters = this.#simulator.viewOf(node)?.parameters;
     if (parameters === undefined || this.#exports.has(node)) return;
-    const known = [...this.#history.keys.keys()].map((key) => partitionOf(positionOf(key), parameters.partitions));
+    const keys = [...this.#history.keys.keys()].filter((key) => !looksBack || key.startsWith("carts/"));
+    const known = keys.map((key) => partitionOf(positionOf(key), parameters.partitions));
     const partitions = this.#prng.shuffled([...new Set(known)]).slice(0, most);
     const writer = new ArchiveWriter(this.#prng.hex(16));
     const head = { protocol: PROTOCOL_VERSION, cluster: "sim", parameters, exporter: node, beganAt: 0, prefix: "" };
     const chunks = [writer.head(head)];
-    const looksBack = !atRest && this.#clocks !== undefined && this.#prng.chance(0.5);
     const { now } = this.#simulator;
     const own: Export = {
       node,
-      moment: looksBack ? now - this.#prng.below(Math.min(now, this.#prng.pick([2_000, 20_000, 100_000])!)) : undefined,
+      moment: looksBack ? now - this.#prng.below(Math.min(now, this.#prng.pick([2_000, 20_000, 120_000])!)) : undefined,
       all: new Map(),
       atRest,
       partitions,
@@ -233,7 +240,6 @@ export class Archivist {
       this.#checkers.judge(key, state, node, "finds in the past");
       if (state.siblings.some((sibling) => sibling.at > at))
         throw new InvariantViolation("look-back", `a look back at ${key} found what was written later`);
-      if (this.#clocks !== "right") continue;
       for (const operation of operations) {
         const { acknowledged, forgiven, copiesLost } = operation;
         if (acknowledged === undefined || Math.ceil(acknowledged.at) > moment - 1) continue;

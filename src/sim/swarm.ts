@@ -54,6 +54,8 @@ const QUIET_MS: Millis = 10_000;
 /** Keys that are written and read back at the end. */
 const READ_BACK_KEYS = 12;
 const ARCHIVES = 0x0a_2c_417e;
+/** Moments that are looked back at when all is at rest. */
+const LOOKS_BACK = 3;
 const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
@@ -141,6 +143,7 @@ class SeedRun {
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
     // Draws of its own, so that what else a seed does stays what it was.
+    const keepsPast = Object.keys(config.history).length > 0;
     const archives = Prng.fromNumber(seed ^ ARCHIVES);
     this.#archivist = new Archivist(
       this.#simulator,
@@ -148,7 +151,7 @@ class SeedRun {
       this.#checkers,
       archives,
       this.#sometimes,
-      this.#clocks(),
+      keepsPast,
     );
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
@@ -395,20 +398,20 @@ class SeedRun {
     this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
   }
 
-  /** Whether a look back can be judged by the clocks of those who wrote. */
-  #clocks(): "right" | "wrong" | undefined {
-    if (Object.keys(this.#plan.config.history).length === 0) return undefined;
-    const { skewedClocks, driftingClocks, classes } = this.#faults;
-    return skewedClocks || driftingClocks || classes.has("wall-clock-jumps") ? "wrong" : "right";
-  }
-
   /** Whoever runs can export what all hold. */
   #exportAtRest(): void {
     const simulator = this.#simulator;
+    const wait = (): void => {
+      const until = simulator.now + 300_000;
+      while (this.#archivist.underWay > 0 && simulator.now < until) simulator.runUntil(simulator.now + 1_000);
+      if (this.#archivist.underWay > 0) throw new InvariantViolation("archive", "at rest an export does not end");
+    };
     this.#archivist.exportAtRest(this.#prng.pick(simulator.running)!);
-    const until = simulator.now + 300_000;
-    while (this.#archivist.underWay > 0 && simulator.now < until) simulator.runUntil(simulator.now + 1_000);
-    if (this.#archivist.underWay > 0) throw new InvariantViolation("archive", "at rest an export does not end");
+    wait();
+    for (let i = 0; i < LOOKS_BACK; i++) {
+      this.#archivist.lookBackAtRest(this.#prng.pick(simulator.running)!);
+      wait();
+    }
   }
 
   /** All have heard of the buckets, and each goes by them. */
