@@ -199,7 +199,7 @@ export class Driver {
   async *gather(wanted: Gathering): AsyncGenerator<Gathered> {
     if (this.#closed || this.#node === undefined) throw notOpen();
     const request = ++this.#requests;
-    let over = false;
+    let over: boolean | undefined;
     try {
       for (let first = true; ; first = false) {
         const next = new Promise<Gathered>((resolve, reject) => this.#gatherings.set(request, { resolve, reject }));
@@ -213,7 +213,7 @@ export class Driver {
       }
     } finally {
       this.#gatherings.delete(request);
-      if (!over) this.#step({ kind: "client-abandoned", request });
+      if (over !== true) this.#step({ kind: "client-abandoned", request });
     }
   }
 

@@ -941,14 +941,13 @@ export const mutants: readonly Mutant[] = [
     replace: "known.has(key) && recordDigest(key, record.set) > 0 ?",
   },
   {
-    name: "past-not-kept-on-merge",
+    name: "past-ends-when-it-began",
     trap: "E14",
-    bug: "history is written for what this node coordinates, and not for what it merges",
+    bug: "what was replaced is said to have stood until it was written itself, not until its successor was: it is never kept",
     caughtBy: ["look-back"],
-    file: "core/replica.ts",
-    find: "const past = this.#pastOf(state, replaced ? { was: before, now: record?.set } : undefined);",
-    replace:
-      'const past = this.#pastOf(state, replaced && origin?.kind === "put" ? { was: before, now: record?.set } : undefined);',
+    file: "core/history-ledger.ts",
+    find: "this.wall(now) + CLOCKS_APART_MS : madeAt(after);",
+    replace: "this.wall(now) + CLOCKS_APART_MS : madeAt(before);",
   },
   {
     name: "past-let-go-early",
