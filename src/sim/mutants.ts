@@ -929,7 +929,7 @@ export const mutants: readonly Mutant[] = [
     file: "core/archive-source.ts",
     find: '{ outcome: "page", records, damaged, next: done ? undefined : entries.at(-1)?.address }',
     replace:
-      '{ outcome: "page", records: done ? records : records.slice(0, -1), damaged, next: done ? undefined : entries.at(-1)?.address }',
+      '{ outcome: "page", records: records.slice(0, -1), damaged, next: done ? undefined : entries.at(-1)?.address }',
   },
   {
     name: "archive-known-by-key",
@@ -966,22 +966,6 @@ export const mutants: readonly Mutant[] = [
     file: "core/look-back.ts",
     find: "if (set.siblings.every(({ at }) => at <= moment)) state",
     replace: "if (set.siblings.some(({ at }) => at <= moment)) state",
-  },
-  {
-    name: "past-lost-at-hand-over",
-    trap: "E14",
-    bug: "a record that is handed over is not kept, and neither is one that arrives when it is replaced already",
-    caughtBy: ["look-back"],
-    file: "core/replica.ts",
-    find: 'before !== record?.set && (record !== null || place === "record");',
-    replace: "before !== record?.set && record !== null;",
-    also: [
-      {
-        file: "core/replica.ts",
-        find: "before === undefined || equal(merged, set) ? undefined : { was: set, now: merged };",
-        replace: "before === undefined || !equal(merged, EMPTY) ? undefined : { was: set, now: merged };",
-      },
-    ],
   },
 
   // ---------------------------------------------------------------------------------------------- owners, hedges, buckets: core/put-coordinator.ts, hedging.ts, buckets.ts
