@@ -135,7 +135,9 @@ export class Archivist {
     const { now } = this.#simulator;
     const own: Export = {
       node,
-      moment: looksBack ? now - this.#prng.below(Math.min(now, this.#prng.pick([2_000, 20_000, 120_000])!)) : undefined,
+      moment: looksBack
+        ? now - this.#prng.below(Math.min(now, this.#prng.pick([2_000, 20_000, 200_000, 400_000])!))
+        : undefined,
       all: new Map(),
       atRest,
       partitions,
