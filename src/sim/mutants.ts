@@ -888,31 +888,6 @@ export const mutants: readonly Mutant[] = [
     replace: 'else if (store === "history") for (const node of this.#givers(part)) part.behind.set(node, "");',
   },
   {
-    name: "archive-from-one-holder",
-    trap: "E14",
-    bug: "an export takes what the first of those who count has, and asks no other",
-    caughtBy: ["archive"],
-    file: "core/archive-gather.ts",
-    find: "for (const node of this.#givers(part)) if (node !== from) part.behind.set(node, part.from);",
-    replace: "",
-  },
-  {
-    name: "archive-of-a-newcomer",
-    trap: "E14, D 3",
-    bug: "who does not answer reads of a partition gives its records nevertheless, and counts for the archive",
-    caughtBy: ["archive"],
-    file: "core/archive-source.ts",
-    find: '(asked.store !== "records" || this.#do.answersFor(asked.partition)) &&',
-    replace: "",
-    also: [
-      {
-        file: "core/archive-source.ts",
-        find: 'const answers = asked.store !== "records" || this.#do.answersFor(asked.partition);',
-        replace: "const answers = true;",
-      },
-    ],
-  },
-  {
     name: "archive-forgets-the-silent",
     trap: "E14",
     bug: "a member that does not answer is left out of the count of those who were not read",
@@ -930,15 +905,6 @@ export const mutants: readonly Mutant[] = [
     find: '{ outcome: "page", records, damaged, next: done ? undefined : entries.at(-1)?.address }',
     replace:
       '{ outcome: "page", records: records.slice(0, -1), damaged, next: done ? undefined : entries.at(-1)?.address }',
-  },
-  {
-    name: "archive-known-by-key",
-    trap: "E14",
-    bug: "what the asker has of a key already is not sent, whether it is the same or not",
-    caughtBy: ["archive"],
-    file: "core/archive-source.ts",
-    find: "known.get(key) === recordDigest(key, record.set) ?",
-    replace: "known.has(key) && recordDigest(key, record.set) > 0 ?",
   },
   {
     name: "past-ends-when-it-began",
