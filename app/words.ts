@@ -206,6 +206,8 @@ export function noteWords(note: Note): string {
       return `Keeps its tombstones: ${shortNode(note.by)} ${note.why === "not-quiet" ? "still has something of them under way" : "did not answer"}.`;
     case "damaged":
       return `What the disk has of ${note.key} is damaged; the others still have it.`;
+    case "gather-began":
+      return `Gathers what the cluster knows of partition ${note.partition}${note.attempt > 1 ? `, attempt ${note.attempt}` : ""}.`;
     case "exchanged":
       return `Compared trees with ${shortNode(note.peer)}: ${note.records} ${note.records === 1 ? "record" : "records"} differed and were exchanged.`;
     case "caught-up":

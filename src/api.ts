@@ -6,6 +6,7 @@ import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { RequestReport } from "./core/message.ts";
 import type { AdmissionReason, Note } from "./core/effect.ts";
+import type { ArchivePart } from "./wire/archive.ts";
 import type { Balance, LatencySummary, StatisticsFigures } from "./core/statistics.ts";
 import type { BackgroundWork } from "./core/surroundings.ts";
 
@@ -294,6 +295,101 @@ export interface MembershipPlan {
   readonly refusal: Error | undefined;
 }
 
+export interface ExportOptions {
+  /** Only the keys of this bucket; all by default. */
+  readonly bucket?: string;
+  /** Writes acknowledged by so many nodes must not be missing; the cluster's w by default. 1 asks for every member. */
+  readonly w?: number;
+  /** What to do about a partition of which too few members answer: refuse by name (default), or write what there is and tell it in the manifest. */
+  readonly incomplete?: "refuse" | "tell";
+  /** How long a partition may be tried, 30,000 by default. */
+  readonly partTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: {
+    readonly partitions: number;
+    readonly of: number;
+    readonly records: number;
+    readonly bytes: number;
+  }) => void;
+}
+
+/** Where an archive is read from, twice: once to verify it, once to restore it. */
+export type ArchiveSource = Blob | Uint8Array | (() => AsyncIterable<Uint8Array>);
+
+/** What an archive says of itself. Times are the wall clock of the node that exported. */
+export interface ArchiveManifestInfo {
+  readonly format: number;
+  readonly protocol: number;
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  readonly cluster: string;
+  readonly parameters: ClusterParameters;
+  readonly exporter: NodeId;
+  readonly beganAt: number;
+  readonly endedAt: number;
+  /** Only keys that begin so are in it. */
+  readonly prefix: string;
+  readonly chunks: number;
+  readonly bytes: number;
+  /** Entries; a key may stand in several, which merge. */
+  readonly records: number;
+  readonly parts: readonly ArchivePart[];
+}
+
+export interface RestoreOptions {
+  /** Only the keys of this bucket; all by default. */
+  readonly bucket?: string;
+  /** With `bucket`: the bucket that its keys go to. */
+  readonly into?: string;
+  /**
+   * What to do with a key that has something already. keep (default): leave it. beside: write what it has not seen, as siblings. replace: put the archived
+   * state in its place; what it replaces goes where any replaced version goes. What this archive has restored before counts as nothing.
+   */
+  readonly existing?: "keep" | "beside" | "replace";
+  /** Durable acknowledgements to wait for, for each write. */
+  readonly w?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: RestoreCounts & { readonly of: number }) => void;
+}
+
+export interface RestoreCounts {
+  /** Keys looked at. */
+  readonly keys: number;
+  /** Of those: something was written; all was there already; it had something else and was left as it is. */
+  readonly written: number;
+  readonly unchanged: number;
+  readonly kept: number;
+  /** Versions written. */
+  readonly versions: number;
+}
+export interface RestoreReport extends RestoreCounts {
+  readonly archive: ArchiveManifestInfo;
+}
+
+export interface RewindPreview {
+  /** Keys of the bucket that have, or had, anything. */
+  readonly keys: number;
+  /** Of those: they would get another value; they had none, and would be deleted; they were deleted, and would come back; nothing would change. */
+  readonly changed: number;
+  readonly deleted: number;
+  readonly broughtBack: number;
+  readonly unchanged: number;
+  /** The earliest moment that this bucket can be rewound to, wall clock in milliseconds since 1970; 0: to its beginning. */
+  readonly coveredFrom: number;
+}
+export interface RewindReport extends RewindPreview {
+  /** Keys rewound so far; all that were to change, at the end. */
+  readonly written: number;
+}
+export interface RewindOptions {
+  /** Writes acknowledged by so many nodes must not be missing in the past; the cluster's w by default. */
+  readonly w?: number;
+  /** How long a partition may be tried, 30,000 by default. */
+  readonly partTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly keys: number; readonly written: number }) => void;
+}
+
 export interface StoreEvents {
   status: StoreStatus;
   membership: readonly NodeInfo[];
@@ -370,6 +466,32 @@ export interface Store extends AsyncDisposable {
    * again as a new node. Rejects with `MembershipChangeError`: unknown node, a node that answers, too few copies elsewhere. `force` as in `commit`.
    */
   remove(node: string, options?: { force?: boolean }): Promise<void>;
+  /**
+   * The cluster's data as a stream of bytes, taken while everybody goes on: for each partition every write that was acknowledged before its part began, or
+   * what replaced it. Keeps a few pages in memory; whoever reads slowly holds it up. Throws `IncompleteGatheringError` when too few members answer,
+   * `NotReadyError`, `OverloadedError`; then the stream has no end, and restores nothing.
+   */
+  export(options?: ExportOptions): AsyncIterable<Uint8Array>;
+  /** Reads a whole archive and says what is in it. Throws an `ArchiveError` that says what is wrong with it. */
+  verifyArchive(source: ArchiveSource, options?: { signal?: AbortSignal }): Promise<ArchiveManifestInfo>;
+  /**
+   * Verifies the whole archive and then writes what is in it, as ordinary puts: into this cluster or another, under the same keys or in another bucket. Siblings
+   * come back as siblings, with the times of their writes; deletes are not written where nothing is. Run twice it leaves the same as once. Throws an
+   * `ArchiveError` before anything was written, or what a put throws: then run it again.
+   */
+  restore(source: ArchiveSource, options?: RestoreOptions): Promise<RestoreReport>;
+  /**
+   * What `rewind` would do, and nothing is written. `at`: wall clock, milliseconds since 1970. Throws `MomentNotCoveredError` when the bucket keeps no history,
+   * or not that far back (it says how far), `IncompleteGatheringError` when too few members answer.
+   */
+  previewRewind(bucket: string, at: number, options?: RewindOptions): Promise<RewindPreview>;
+  /**
+   * Puts the values that the bucket's keys had at a moment in place of those that they have, by ordinary puts with the context of a read: so nothing is lost, a
+   * write that comes meanwhile stays as a sibling, and the rewinding can be rewound. Keys that are younger get tombstones. It goes by the clocks of those who
+   * wrote: one that was wrong by a minute is found a minute from its place. Looks at everything first, and then writes. Throws as the preview does, and what a
+   * put throws: then run it again.
+   */
+  rewind(bucket: string, at: number, options?: RewindOptions): Promise<RewindReport>;
   readonly faults: FaultControls;
   on<Name extends keyof StoreEvents>(
     name: Name,
@@ -416,6 +538,11 @@ export interface OpenStoreOptions {
    * disks that never go back in time: every write is strict then, and a profile must not be restored from an older copy. By default tombstones are kept.
    */
   readonly reapAfterMs?: number;
+  /**
+   * Buckets that keep what is replaced, and for how many milliseconds, so that `rewind` can bring it back. All nodes of a cluster must be given the same. None by
+   * default.
+   */
+  readonly history?: Readonly<Record<string, { readonly keepMs: number }>>;
   /** Merges by name, for buckets whose policy is `merge:NAME`; `mergeOf` makes one from a codec and a reconciler. */
   readonly merges?: Readonly<Record<string, Merge>>;
   /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */

@@ -16,13 +16,21 @@ export type {
   StatisticsFigures,
 } from "./core/statistics.ts";
 export type { RequestReport } from "./core/message.ts";
+export type { ArchivePart } from "./wire/archive.ts";
 export {
+  ArchiveError,
+  ChangedArchiveError,
+  DamagedArchiveError,
+  IncompleteGatheringError,
   InvalidBucketError,
   InvalidContextError,
   InvalidKeyError,
   InvalidOperationError,
   InvalidQuorumError,
   MalformedMessageError,
+  NewerArchiveError,
+  NotAnArchiveError,
+  MomentNotCoveredError,
   NotReadyError,
   OverloadedError,
   OversizedError,
@@ -32,6 +40,7 @@ export {
   StorageError,
   TabringError,
   TooManySiblingsError,
+  TruncatedArchiveError,
   UnknownMergeError,
   UnknownMessageError,
   ValueTooLargeError,

@@ -5,12 +5,16 @@
  * States: open -> closed. A closed store says why; the next `openStore` takes the same node up again, with its data.
  */
 
+import { type RestoringStore, exportArchive, restoreArchive, verifyArchive } from "./archive.ts";
 import type {
+  ArchiveManifestInfo,
+  ArchiveSource,
   Bucket,
   BucketOptions,
   BucketSettings,
   Canary,
   ClusterStatistics,
+  ExportOptions,
   FaultControls,
   GetOptions,
   GetResult,
@@ -22,6 +26,11 @@ import type {
   PreferenceEntry,
   PutOptions,
   PutResult,
+  RestoreOptions,
+  RestoreReport,
+  RewindOptions,
+  RewindPreview,
+  RewindReport,
   Store,
   StoreEvents,
   StoreStatus,
@@ -30,6 +39,7 @@ import { partitionOf, positionOf } from "./core/address.ts";
 import { type BucketEntry, bucketNamed } from "./core/buckets.ts";
 import {
   type ClusterParameters,
+  type Config,
   configFault,
   defaultConfig,
   defaultParameters,
@@ -61,6 +71,7 @@ import {
 } from "./canary.ts";
 import { DepartedError, MembershipChangeError, membershipPlan } from "./operator.ts";
 import { toHex } from "./base/bytes.ts";
+import { type RewindingStore, previewRewind, rewind } from "./rewind.ts";
 import { Prng } from "./base/prng.ts";
 import { Driver } from "./driver/driver.ts";
 import { MemoryStorage } from "./driver/memory-storage.ts";
@@ -103,6 +114,8 @@ export interface StoreParts {
   readonly light?: boolean | undefined;
   /** See `Config`. */
   readonly reapAfterMs?: number | undefined;
+  /** See `Config`. */
+  readonly history?: Config["history"] | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Throws the node's data and identity away: it has departed. After the storage is closed, before `onClosed`. */
   readonly discard?: () => Promise<void>;
@@ -167,6 +180,7 @@ export class TabringStore implements Store {
       expects: parts.expects ?? defaultConfig.expects,
       linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
       reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
+      history: parts.history ?? defaultConfig.history,
     };
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
     const reaps = config.reapAfterMs < Number.POSITIVE_INFINITY;
@@ -403,6 +417,69 @@ export class TabringStore implements Store {
       );
       end();
     });
+  }
+
+  export(options: ExportOptions = {}): AsyncIterable<Uint8Array> {
+    const w = checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    const view = () => this.#driver.view;
+    return exportArchive(
+      {
+        node: this.#parts.node,
+        cluster: this.#parts.cluster,
+        get view() {
+          return view();
+        },
+        wall: () => this.#parts.clock.wall(),
+        random: this.#parts.random,
+        gather: (wanted) => this.#driver.gather(wanted),
+      },
+      w === undefined ? options : { ...options, w },
+    );
+  }
+
+  verifyArchive(source: ArchiveSource, options: { signal?: AbortSignal } = {}): Promise<ArchiveManifestInfo> {
+    return verifyArchive(source, options.signal);
+  }
+
+  async restore(source: ArchiveSource, options: RestoreOptions = {}): Promise<RestoreReport> {
+    const w = checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    return restoreArchive(this.#writing(w), source, options);
+  }
+
+  previewRewind(bucket: string, at: number, options: RewindOptions = {}): Promise<RewindPreview> {
+    return previewRewind(this.#rewinding(options), bucket, at, options);
+  }
+
+  rewind(bucket: string, at: number, options: RewindOptions = {}): Promise<RewindReport> {
+    return rewind(this.#rewinding(options), bucket, at, options);
+  }
+
+  #rewinding(options: RewindOptions): RewindingStore {
+    checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    return {
+      ...this.#writing(undefined),
+      view: this.#driver.view,
+      keeps: (bucket) => this.#parts.history?.[bucket] !== undefined,
+      wall: () => this.#parts.clock.wall(),
+      operation: () => toHex(this.#parts.random(16)) as OperationId,
+      gather: (wanted) => this.#driver.gather(wanted),
+    };
+  }
+
+  /** Reads and writes of what is brought back. */
+  #writing(w: number | undefined): RestoringStore {
+    return {
+      cluster: this.#parts.cluster,
+      parseKey: callersKey,
+      get: (key, signal) => this.#driver.get(key, undefined, undefined, signal),
+      put: async (key, write, prefer, signal) => {
+        this.#demandOpen();
+        await this.#driver.put(key, { ...write, w }, prefer, undefined, signal);
+      },
+    };
   }
 
   startCanary(options: { intervalMs?: number } = {}): Canary {
@@ -828,6 +905,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
       reapAfterMs: options.reapAfterMs,
+      history: options.history,
       merges: options.merges,
       discard: () => discardIdentity(identity),
       onClosed: async () => {

@@ -74,6 +74,12 @@ export function tokensOf({ tokensPerNode }: ClusterParameters, capacity: number)
   return Math.min(TOKENS_MAX, tokensPerNode * capacity);
 }
 
+/** How a bucket keeps what was replaced. */
+export interface HistoryPolicy {
+  /** How far back one can look, wall clock. */
+  readonly keepMs: Millis;
+}
+
 /** Times and bounds of one node. */
 export interface Config {
   /** Share of the tokens relative to others (paper: heterogeneity); 0 for a seed without data. */
@@ -142,6 +148,15 @@ export interface Config {
    * `reaping.ts`, which says what that rests on. Infinity, the default: tombstones are kept. All members must have it on, or nothing is reaped.
    */
   readonly reapAfterMs: Millis;
+  /**
+   * Buckets whose replaced records are kept, and how long, so that they can be looked back at and rewound. Every node of a cluster must be given the same.
+   * See `history-ledger.ts`.
+   */
+  readonly history: Readonly<Record<string, HistoryPolicy>>;
+  /** Bytes of the past that are kept; beyond it the oldest goes, and how far back one can look with it. */
+  readonly historyBytesMax: number;
+  /** A page of the past is looked through this often. */
+  readonly historyWalkMs: Millis;
   /** Links kept by wish of the node. */
   readonly linksMax: number;
   /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
@@ -206,6 +221,9 @@ export const defaultConfig: Config = {
   backgroundPerSecond: 1_000,
   backgroundPerSecondMin: 20,
   reapAfterMs: Number.POSITIVE_INFINITY,
+  history: {},
+  historyBytesMax: 64 * 1_048_576,
+  historyWalkMs: 10_000,
   linksMax: 64,
   requestsMax: 10_000,
   peerRequestsPerSecond: 10_000,

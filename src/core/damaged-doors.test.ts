@@ -7,7 +7,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { hintAddress, partitionOf, positionOf, recordAddress } from "./address.ts";
 import { type DvvSet, EMPTY, equal, update } from "./dvvset.ts";
-import type { ReadRecord } from "./effect.ts";
+import type { ReadRecord, RecordStore } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
 import type { Actor, Key, OperationId } from "./identifiers.ts";
 import { MerkleForest } from "./merkle-forest.ts";
@@ -34,7 +34,7 @@ class Fixture {
   readonly replica = new Replica(this.in, this.hints, new MerkleForest());
 
   /** Answers all reads of the disk with what `find` says. */
-  load(find: (store: "records" | "hints", address: string) => ReadRecord | undefined): void {
+  load(find: (store: RecordStore, address: string) => ReadRecord | undefined): void {
     for (const effect of this.in.effects.splice(0))
       if (effect.kind === "load")
         this.replica.onLoaded(

@@ -1,6 +1,7 @@
 /** What leaves a node. The host performs effects in their order; each storage effect is answered by one event with its ticket. */
 
 import type { Clock, DvvSet } from "./dvvset.ts";
+import type { Gathered } from "./gathering.ts";
 import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import type { ChangeRefusal } from "./membership-change.ts";
 import type { View } from "./membership.ts";
@@ -25,7 +26,8 @@ export interface StoredRecord {
  */
 export type ReadRecord = StoredRecord | "failed" | "damaged";
 
-export type RecordStore = "records" | "hints";
+/** "history": records that were replaced, where a bucket keeps them; see `history-ledger.ts`. */
+export type RecordStore = "records" | "hints" | "history";
 
 export interface RecordRead {
   readonly store: RecordStore;
@@ -113,6 +115,11 @@ export type Effect =
       readonly kind: "departed";
       readonly standing: "left" | "removed";
       readonly by: NodeId;
+    }
+  | /** Answers `client-gather` and each `client-gather-more`, unless abandoned; the last one is "done" or "failed". */ {
+      readonly kind: "gathered";
+      readonly request: RequestId;
+      readonly what: Gathered;
     }
   | /** Answers `set-bucket`: with what speaks against it, or when it is durable here. Unless the node ends before, exactly one for each. */ {
       readonly kind: "bucket-set";
@@ -227,6 +234,11 @@ export type Note =
   | { readonly what: "reap-blocked"; readonly by: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }
   | { readonly what: "storage-failed"; readonly reason: string }
   | { readonly what: "damaged"; readonly key: Key }
+  | /** An attempt at gathering what the cluster knows of a partition begins. */ {
+      readonly what: "gather-began";
+      readonly partition: number;
+      readonly attempt: number;
+    }
   | /** Merkle trees differed, and these many records were not the same. */ {
       readonly what: "exchanged";
       readonly peer: NodeId;

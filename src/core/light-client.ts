@@ -254,6 +254,14 @@ export class LightClient {
       case "change-membership":
         this.#effects.push({ kind: "report-change", request: event.request, refusal: { code: "not-ready" } });
         break;
+      case "client-gather":
+      case "client-gather-more":
+        this.#effects.push({
+          kind: "gathered",
+          request: event.request,
+          what: { outcome: "failed", code: "not-ready" },
+        });
+        break;
       case "client-sizes":
         this.#effects.push({ kind: "report-sizes", request: event.request, sizes: [] });
         break;

@@ -361,6 +361,44 @@ export interface ReapDrop {
   readonly records: readonly ReapedRecord[];
 }
 
+/** What a node keeps of a partition: hints for others, its records, records that were replaced. */
+export type ArchiveStore = "hints" | "records" | "history";
+
+/** "What do you have of this partition?" For an archive, or a look back; see `archive-gather.ts`. */
+export interface ArchiveRequest {
+  readonly kind: "archive-request";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  readonly partition: Partition;
+  readonly store: ArchiveStore;
+  /** Only keys that begin so. */
+  readonly prefix: string;
+  /** Of the history: only what may have been the state at this wall-clock time. */
+  readonly moment: Millis;
+  /** The storage address after which to go on; empty at the start. */
+  readonly after: string;
+  /** The last address that is wanted; undefined: to the end of the partition. */
+  readonly through: string | undefined;
+  readonly bytesMax: number;
+  /** What the asker has already: records with these digests need not be sent. */
+  readonly known: readonly { readonly key: Key; readonly digest: Digest }[];
+}
+export interface ArchivePage {
+  readonly kind: "archive-page";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  /** "refused": the sender does not answer for the partition, or could not read it. */
+  readonly outcome: "page" | "refused";
+  /** Who counts for the partition, where the sender sees another ring than the request; else empty. */
+  readonly counted: readonly NodeId[];
+  readonly records: readonly { readonly key: Key; readonly set: DvvSet }[];
+  /** Records in the range of this page that are damaged there. */
+  readonly damaged: number;
+  readonly next: string | undefined;
+  /** Of the history: the earliest wall-clock time from which on nothing is missing in it. */
+  readonly coveredFrom: Millis;
+}
+
 /** "What have you counted since you started?" Nothing rests on the answer. */
 export interface StatisticsRequest {
   readonly kind: "statistics-request";
@@ -411,6 +449,8 @@ export type Message =
   | ReapProofRequest
   | ReapProofReply
   | ReapDrop
+  | ArchiveRequest
+  | ArchivePage
   | StatisticsRequest
   | StatisticsReply;
 

@@ -15,6 +15,8 @@ import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
 import { Admission, type AdmissionStatus } from "./admission.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { ArchiveGather } from "./archive-gather.ts";
+import { ArchiveSource } from "./archive-source.ts";
 import { Belonging } from "./belonging.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import type { Config } from "./config.ts";
@@ -27,6 +29,8 @@ import { type ForwardedRequest, Forwarding, HOPS_MAX } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOver } from "./hand-over.ts";
+import { HistoryKeeper } from "./history-keeper.ts";
+import { HistoryLedger } from "./history-ledger.ts";
 import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
@@ -36,6 +40,7 @@ import type { MembershipChange } from "./membership-change.ts";
 import { type View, isGone, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
 import type {
+  ArchivePage,
   ClientResult,
   CoordinateGet,
   CoordinatePut,
@@ -157,6 +162,9 @@ export class DynamoNode {
   readonly #timers = new TimerTable();
   readonly #hints = new HintIndex();
   readonly #forest = new MerkleForest();
+  readonly #history: HistoryLedger;
+  readonly #historyKeeper: HistoryKeeper;
+  readonly #newborn: boolean;
   readonly #hedging: Hedging;
   readonly #belonging: Belonging;
   readonly #replica: Replica;
@@ -182,6 +190,8 @@ export class DynamoNode {
   readonly #reapWatch: ReapWatch;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
+  readonly #gather: ArchiveGather;
+  readonly #archiveSource: ArchiveSource;
   readonly #limits: PeerLimits;
   readonly #admission: Admission;
   readonly #slowPeers: SlowPeers;
@@ -192,6 +202,8 @@ export class DynamoNode {
   #phase: NodePhase = "starting";
   #effects: Effect[] = [];
   #completions: Completion[] = [];
+  /** Pages that this node has given itself. */
+  #ownPages: ArchivePage[] = [];
   #requests = 0;
   #tickets = 0;
   #ringChanged = false;
@@ -210,6 +222,21 @@ export class DynamoNode {
     this.#limits = new PeerLimits(surroundings);
     this.#admission = new Admission(surroundings, { resume: (work) => this.#resume(work) });
     this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
+    this.#history = new HistoryLedger(options.config);
+    this.#historyKeeper = new HistoryKeeper(surroundings, this.#history);
+    this.#newborn = options.meta === undefined;
+    this.#gather = new ArchiveGather(surroundings, {
+      readOwn: (asked) => this.#archiveSource.onRequest(this.#id, asked),
+      gathered: (request, what) => this.#effects.push({ kind: "gathered", request, what }),
+    });
+    this.#archiveSource = new ArchiveSource(surroundings, {
+      answersFor: (partition) => this.#answersFor(partition),
+      coveredFrom: () => this.#history.coveredFrom,
+      reply: (to, page, epoch) => {
+        if (to === this.#id) this.#ownPages.push(page);
+        else this.#send(to, page, "background", epoch);
+      },
+    });
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
@@ -218,9 +245,8 @@ export class DynamoNode {
     });
     const { recentWritesMax, recentWriteBytesMax } = this.#config;
     this.#log = new WriteLog(this.#random.hex(8), recentWritesMax, recentWriteBytesMax);
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log, (key) =>
-      this.#reapWatch.touched(key),
-    );
+    const touched = (key: Key) => this.#reapWatch.touched(key);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log, touched, this.#history);
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
       mint: (key, write, place, request) => {
@@ -354,6 +380,7 @@ export class DynamoNode {
     if (this.#hints.size > 0) this.#handoff.arm();
     if (this.#forest.doubts > 0) this.#scrub.arm();
     this.#belonging.persist();
+    this.#historyKeeper.persist();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -417,6 +444,8 @@ export class DynamoNode {
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
         sizes: this.#sizes.size,
+        gatherings: this.#gather.size,
+        archivePages: this.#archiveSource.size,
         limited: this.#limits.size,
         watched: this.#slowPeers.size,
         metaStores: this.#belonging.size,
@@ -444,6 +473,7 @@ export class DynamoNode {
       hedging: this.#hedging.memory,
       belonging: this.#belonging.memory,
       replica: this.#replica.memory,
+      history: this.#history.isOn ? [this.#history.memory, this.#historyKeeper.memory] : [],
       puts: this.#puts.memory,
       gets: this.#gets.memory,
       forwarding: this.#forwarding.memory,
@@ -464,6 +494,8 @@ export class DynamoNode {
       reaping: this.#reaping.memory,
       reapWatch: this.#reapWatch.memory,
       survey: this.#survey.memory,
+      gather: this.#gather.memory,
+      archiveSource: this.#archiveSource.memory,
       limits: this.#limits.memory,
       admission: this.#admission.memory,
       slowPeers: this.#slowPeers.memory,
@@ -524,6 +556,7 @@ export class DynamoNode {
     switch (event.kind) {
       case "started":
         this.#bookkeeping.start();
+        this.#historyKeeper.start(event.wall ?? event.at, this.#belonging.incarnation, this.#newborn);
         this.#start();
         break;
       case "found-cluster":
@@ -551,6 +584,12 @@ export class DynamoNode {
       case "change-membership":
         this.#onChange(event.request, event.change, event.wallMs);
         break;
+      case "client-gather":
+        this.#gather.start(event.request, event.wanted);
+        break;
+      case "client-gather-more":
+        this.#gather.more(event.request);
+        break;
       case "set-bucket":
         if (this.#phase === "starting")
           this.#effects.push({ kind: "bucket-set", request: event.request, refusal: { code: "not-ready" } });
@@ -566,6 +605,7 @@ export class DynamoNode {
             this.#bookkeeping.count("abandoned");
           }
         this.#survey.onAbandoned(event.request);
+        this.#gather.onAbandoned(event.request);
         break;
       case "message-received":
         this.#onMessage(event.from, event.epoch, event.message);
@@ -578,13 +618,15 @@ export class DynamoNode {
         break;
       case "loaded":
         this.#admission.onDiskAnswered(event.ticket, event.records.includes("failed"));
-        this.#replica.onLoaded(event.ticket, event.records);
+        if (this.#historyKeeper.onLoaded(event.ticket, event.records)) this.#maybeReady();
+        else this.#replica.onLoaded(event.ticket, event.records);
         break;
       case "stored":
         this.#admission.onDiskAnswered(event.ticket, false);
         this.#belonging.onStored(event.ticket);
         this.#replica.onStored(event.ticket);
         this.#scrub.onStored(event.ticket);
+        this.#historyKeeper.onStored(event.ticket);
         this.#maybeReady();
         break;
       case "storage-failed":
@@ -627,6 +669,10 @@ export class DynamoNode {
         return this.#sizes.onTimeout(request);
       case "survey-timeout":
         return this.#survey.onTimeout(request);
+      case "history":
+        return this.#historyKeeper.onTimer();
+      case "gather":
+        return this.#gather.onTimer();
       case "hint-scan":
         return this.#handoff.onScanTimer();
       case "slow-peers":
@@ -696,7 +742,9 @@ export class DynamoNode {
   #settle(): void {
     for (;;) {
       const completion = this.#completions.shift();
+      const page = completion === undefined ? this.#ownPages.shift() : undefined;
       if (completion !== undefined) this.#onCompletion(completion);
+      else if (page !== undefined) this.#gather.onPage(this.#id, page);
       else if (this.#ringChanged) this.#onRingChanged();
       else return;
     }
@@ -757,6 +805,8 @@ export class DynamoNode {
     const known =
       this.#handoff.onScanned(ticket, entries, done) ||
       this.#source.onScanned(ticket, entries, done) ||
+      this.#archiveSource.onScanned(ticket, entries, done) ||
+      this.#historyKeeper.onScanned(ticket, entries, done) ||
       this.#treeSource.onScanned(ticket, entries, done) ||
       this.#exchange.onScanned(ticket, entries, done) ||
       this.#sizes.onScanned(ticket, entries, done) ||
@@ -782,6 +832,8 @@ export class DynamoNode {
       this.#belonging.onFailed(ticket) ||
       this.#handoff.onScanFailed(ticket) ||
       this.#source.onFailed(ticket) ||
+      this.#archiveSource.onFailed(ticket) ||
+      this.#historyKeeper.onFailed(ticket) ||
       this.#treeSource.onFailed(ticket) ||
       this.#exchange.onFailed(ticket) ||
       this.#sizes.onFailed(ticket) ||
@@ -791,7 +843,8 @@ export class DynamoNode {
   }
 
   #maybeReady(): void {
-    const known = this.#belonging.started && this.#handoff.started && this.#scrub.started;
+    const known =
+      this.#belonging.started && this.#handoff.started && this.#scrub.started && this.#historyKeeper.started;
     if (this.#phase !== "starting" || !known) return;
     this.#setPhase("waiting");
     this.#antiEntropy.start();
@@ -818,6 +871,7 @@ export class DynamoNode {
     this.#handOver.onRing();
     this.#departure.onRing();
     this.#recent.onRing();
+    this.#gather.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
     this.#setPhase(this.#phaseOf(ring.view));
@@ -1014,6 +1068,12 @@ export class DynamoNode {
       case "transfer-page":
         this.#transfer.onPage(from, message);
         break;
+      case "archive-request":
+        this.#archiveSource.onRequest(from, message);
+        break;
+      case "archive-page":
+        this.#gather.onPage(from, message);
+        break;
       case "release-request":
         this.#handOver.onRequest(from, message);
         break;
@@ -1130,6 +1190,18 @@ export class DynamoNode {
           next: undefined,
         } as const;
         this.#send(from, page, "background");
+        break;
+      }
+      case "archive-request": {
+        const page = { outcome: "refused", counted: [], records: [], damaged: 0, next: undefined } as const;
+        const reply = {
+          kind: "archive-page",
+          request: message.request,
+          ring: digest,
+          ...page,
+          coveredFrom: 0,
+        } as const;
+        this.#send(from, reply, "background");
         break;
       }
       default:
@@ -1257,8 +1329,11 @@ export class DynamoNode {
 
   /** Whether what this node has of the key counts for a reader. */
   #mayAnswer(key: Key): boolean {
-    const partition = this.#partitionOf(key);
-    const counts = this.#listOf(key)?.counted.includes(this.#id) === true;
+    return this.#answersFor(this.#partitionOf(key));
+  }
+
+  #answersFor(partition: Partition): boolean {
+    const counts = this.#belonging.ring?.preferenceList(partition).counted.includes(this.#id) === true;
     return counts && !this.#handOver.isClosing(partition) && !this.#belonging.unopened.has(partition);
   }
 
@@ -1356,6 +1431,7 @@ export class DynamoNode {
     this.#survey.onPeerDown(peer);
     this.#sizes.onPeerDown(peer);
     this.#slowPeers.onPeerDown(peer);
+    this.#gather.onPeerDown(peer);
   }
 
   #onExchanged({ peer, purpose, partitions, outcome, differing }: ExchangeEnd): void {

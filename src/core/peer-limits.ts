@@ -6,7 +6,7 @@
  *
  *   requests     a caller's request that the peer wants coordinated here. Answered "overloaded"; the peer tries the next node, and coordinates itself
  *                when all refuse, so that the work goes back to where it comes from and no write is turned away
- *   background   repaired, handed-over and hinted records, pages of a transfer, questions about statistics. All are tried again by whoever sent them
+ *   background   repaired, handed-over and hinted records, pages of a transfer or an archive, questions about statistics. All are tried again by whoever sent them
  *
  *   views        what light clients ask about the membership: a bucket for each, and one for all of them together, so that many who find their view
  *               stale at the same moment cost a member no more than so much a second (ATC 2022, section 4.4: the cost of a router's cache must not
@@ -40,6 +40,7 @@ export function limitedWork(message: Message): LimitedWork | undefined {
     case "replica-put":
       return message.purpose === "write" ? undefined : "background";
     case "transfer-request":
+    case "archive-request":
     case "statistics-request":
     case "sizes-request":
       return "background";

@@ -37,6 +37,7 @@ import {
 } from "./dvvset.ts";
 import type { ReadRecord, RecordRead, StoredRecord, Write } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
+import { HistoryLedger, NO_PAST, type Past } from "./history-ledger.ts";
 import {
   type Digest,
   type Leaf,
@@ -112,6 +113,8 @@ interface StoreUnderWay {
   readonly counted: number | undefined;
   /** Of the record that is stored; 0 when it is removed, or for a hint. */
   readonly digest: Digest;
+  /** Until when that stood which is kept along with it; 0 when nothing is. */
+  readonly pastUntil: Millis;
   readonly waiters: { readonly origin: Origin }[];
 }
 
@@ -127,6 +130,7 @@ export class Replica {
   readonly #forest: MerkleForest;
   readonly #log: WriteLog;
   readonly #touched: (key: Key) => void;
+  readonly #history: HistoryLedger;
   /** Least recently used first. */
   readonly #keys = new Map<Key, KeyState>();
   readonly #loads = new Map<Ticket, { readonly state: KeyState; readonly reads: readonly ("record" | NodeId)[] }>();
@@ -142,8 +146,10 @@ export class Replica {
     forest: MerkleForest,
     log = new WriteLog("", 0, 0),
     touched: (key: Key) => void = () => undefined,
+    history = new HistoryLedger(surroundings.config),
   ) {
     this.#in = surroundings;
+    this.#history = history;
     this.#hints = hints;
     this.#forest = forest;
     this.#log = log;
@@ -296,8 +302,9 @@ export class Replica {
     }
     this.#stores.delete(ticket);
     this.#start = this.#in.random.hex(8);
-    const { state, place, counted } = store;
+    const { state, place, counted, pastUntil } = store;
     state.storesUnderWay--;
+    if (pastUntil > 0) this.#history.failed(pastUntil);
     if (counted !== undefined) this.#forest.end(counted, "failed");
     const leaf = place === "record" ? this.#leaf(state) : undefined;
     if (leaf !== undefined) this.#log.breakOff(partitionOfLeaf(leaf));
@@ -441,8 +448,11 @@ export class Replica {
     const merged = before === undefined ? set : sync(before.set, set);
     const changed = before === undefined || !equal(merged, before.set);
     this.#in.note({ what: "merged", key: state.key, purpose, siblings: merged.siblings.length, changed });
-    if (!changed) this.#whenDurable(state, place, origin);
-    else this.#write(state, place, { set: merged, minted: before?.minted }, origin);
+    // What arrives when it is replaced already was the state elsewhere, and whoever sent it may let go of it.
+    const came = before === undefined || equal(merged, set) ? undefined : { was: set, now: merged };
+    const past = this.#pastOf(state, came);
+    if (!changed && past.writes.length === 0) this.#whenDurable(state, place, origin);
+    else this.#write(state, place, { set: merged, minted: before?.minted }, origin, past);
   }
 
   #mint(state: KeyState, work: Work & { kind: "mint" }): void {
@@ -496,7 +506,26 @@ export class Replica {
     return false;
   }
 
-  #write(state: KeyState, place: Place, record: StoredRecord | null, origin: Origin | undefined): void {
+  /** What is kept of a record that was replaced, where its bucket keeps such. */
+  #pastOf(state: KeyState, change: { readonly was: DvvSet; readonly now: DvvSet | undefined } | undefined): Past {
+    return change === undefined
+      ? NO_PAST
+      : this.#history.replaced(state.key, state.position, change.was, change.now, this.#in.now);
+  }
+
+  #write(
+    state: KeyState,
+    place: Place,
+    record: StoredRecord | null,
+    origin: Origin | undefined,
+    alongside = NO_PAST,
+  ): void {
+    const before = at(state, place)?.set;
+    // A hint that is let go is where it belongs; a record that is let go may have been replaced there before it came.
+    const replaced = before !== undefined && before !== record?.set && (record !== null || place === "record");
+    const past = this.#pastOf(state, replaced ? { was: before, now: record?.set } : undefined);
+    const kept = [...past.writes, ...alongside.writes];
+    const pastUntil = Math.max(past.until, alongside.until);
     if (place === "record") {
       state.record = record ?? undefined;
       state.damaged = false;
@@ -515,16 +544,17 @@ export class Replica {
     state.lastStores.set(place, ticket);
     const waiters = origin === undefined ? [] : [{ origin }];
     if (place !== "record") {
-      this.#stores.set(ticket, { state, place, counted: undefined, digest: 0, waiters });
-      this.#in.store(ticket, [{ store: "hints", address: hintAddress(state.key, state.position, place), record }]);
+      this.#stores.set(ticket, { state, place, counted: undefined, digest: 0, pastUntil, waiters });
+      const address = hintAddress(state.key, state.position, place);
+      this.#in.store(ticket, [{ store: "hints", address, record }, ...kept]);
       return;
     }
     const leaf = this.#leaf(state);
     const counted = leaf === undefined ? undefined : this.#forest.begin(leaf);
     const digest = record === null ? 0 : recordDigest(state.key, record.set);
-    this.#stores.set(ticket, { state, place, counted, digest, waiters });
+    this.#stores.set(ticket, { state, place, counted, digest, pastUntil, waiters });
     const address = recordAddress(state.key, state.position);
-    this.#in.store(ticket, [{ store: "records", address, record }, ...this.#count(state, leaf)]);
+    this.#in.store(ticket, [{ store: "records", address, record }, ...this.#count(state, leaf), ...kept]);
   }
 
   #leaf(state: KeyState): Leaf | undefined {

@@ -26,6 +26,7 @@ import {
   UnknownMessageError,
 } from "../core/errors.ts";
 import type { NodeEvent } from "../core/event.ts";
+import type { Gathered, Gathering } from "../core/gathering.ts";
 import type { Key, Millis, NodeId, Partition, RequestId, Ticket } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.ts";
 import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
@@ -80,6 +81,11 @@ interface Pending {
   readonly unwatch: () => void;
 }
 
+interface PendingGathering {
+  resolve(what: Gathered): void;
+  reject(error: unknown): void;
+}
+
 interface PendingSurvey {
   resolve(report: StatisticsReport): void;
   reject(error: unknown): void;
@@ -96,6 +102,7 @@ export class Driver {
   readonly #surveys = new Map<RequestId, PendingSurvey>();
   readonly #sizes = new Map<RequestId, (sizes: readonly PartitionSize[]) => void>();
   readonly #changes = new Map<RequestId, (refusal: ChangeRefusal | undefined) => void>();
+  readonly #gatherings = new Map<RequestId, PendingGathering>();
   readonly #commits = new Set<Promise<void>>();
   /** Linked peers that were refused for their parameters: each is named once. */
   readonly #strangers = new Set<NodeId>();
@@ -119,7 +126,7 @@ export class Driver {
     const meta: NodeMeta | undefined = bytes === undefined ? undefined : decodeMeta(bytes);
     const options = { id, config, meta, seed: this.#seed(), seeds: seeds ?? [] };
     this.#node = this.#options.light === true ? new LightClient(options) : new DynamoNode(options);
-    this.#step({ kind: "started" });
+    this.#step({ kind: "started", wall: this.#options.clock.wall() });
     await transport.open({
       connected: (peer, link) => {
         this.#links.set(peer, link.kind);
@@ -215,6 +222,34 @@ export class Driver {
     });
   }
 
+  /**
+   * What the cluster knows of a partition, page by page: the last thing that it gives is "done" or "failed". Whoever stops before that ends the gathering.
+   */
+  async *gather(wanted: Gathering): AsyncGenerator<Gathered> {
+    if (this.#closed || this.#node === undefined) throw notOpen();
+    const request = ++this.#requests;
+    let over: boolean | undefined;
+    try {
+      for (let first = true; ; first = false) {
+        const next = new Promise<Gathered>((resolve, reject) => this.#gatherings.set(request, { resolve, reject }));
+        this.#step(first ? { kind: "client-gather", request, wanted } : { kind: "client-gather-more", request });
+        const what = await next;
+        over = what.outcome !== "page";
+        yield what;
+        if (over) return;
+        // It may have been closed while the caller worked on the page.
+        if (this.#isClosed()) throw notOpen();
+      }
+    } finally {
+      this.#gatherings.delete(request);
+      if (over !== true) this.#step({ kind: "client-abandoned", request });
+    }
+  }
+
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** What this node has counted since it was opened; undefined before that. */
   get statistics(): StatisticsSnapshot | undefined {
     return this.#node?.statistics;
@@ -244,14 +279,14 @@ export class Driver {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelTimer?.();
+    const told = new NotReadyError(
+      "This node was closed while the request was under way. A put may still take effect; what was acknowledged is safe.",
+    );
     for (const pending of [...this.#pending.values(), ...this.#surveys.values()]) {
       pending.unwatch();
-      pending.reject(
-        new NotReadyError(
-          "This node was closed while the request was under way. A put may still take effect; what was acknowledged is safe.",
-        ),
-      );
+      pending.reject(told);
     }
+    for (const gathering of this.#gatherings.values()) gathering.reject(told);
     this.#pending.clear();
     for (const { reject } of this.#setting.values())
       reject(
@@ -261,6 +296,7 @@ export class Driver {
       );
     this.#setting.clear();
     this.#surveys.clear();
+    this.#gatherings.clear();
     await this.#options.transport.close();
     await Promise.allSettled(this.#commits);
     await this.#storage.close();
@@ -351,6 +387,12 @@ export class Driver {
       case "reply":
         this.#reply(effect.request, effect.result);
         break;
+      case "gathered": {
+        const gathering = this.#gatherings.get(effect.request);
+        this.#gatherings.delete(effect.request);
+        gathering?.resolve(effect.what);
+        break;
+      }
       case "bucket-set":
         this.#bucketSet(effect.request, effect.refusal);
         break;

@@ -64,6 +64,7 @@ function isBackgroundWork(message: Message): boolean {
   const { kind } = message;
   return (
     kind === "transfer-request" ||
+    kind === "archive-request" ||
     kind === "statistics-request" ||
     kind === "sizes-request" ||
     (kind === "replica-put" && message.purpose !== "write")

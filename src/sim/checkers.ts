@@ -23,19 +23,30 @@
  *   admission           background work gives way to callers, and is not starved (restraint.ts)
  *   accusation          nobody is blamed before others were asked (restraint.ts)
  *   late-frame          what is addressed to an epoch that is over is dropped, and a start of a node gets answers only to what it asked  (1)
+ *   archive             an export made at any time has all that was acknowledged before, and nothing else (archivist.ts)                   (1, 2)
+ *   look-back           what a moment of the past had is found, where it is covered (archivist.ts)                                        (1, 2)
  *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits, hedges within their budget (hedge-judge.ts); each request is answered once and in time; step never throws (simulator.ts) (8)
  */
 
 import { bytesEqual } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
-import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import {
+  hintAddress,
+  keyOfRecord,
+  parseHintAddress,
+  parseHistoryAddress,
+  partitionOf,
+  positionOf,
+  recordAddress,
+} from "../core/address.ts";
 import { type DvvSet, covers, descends, equal, isDeleted } from "../core/dvvset.ts";
+import { COVERED_ADDRESS } from "../core/history-ledger.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Epoch, Key, Millis, NodeId, Position, RequestId, RingDigest } from "../core/identifiers.ts";
-import { isGone, memberOf } from "../core/membership.ts";
+import { belonging, isGone, memberOf } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
@@ -88,6 +99,8 @@ export type Invariant =
   | "catch-up"
   | "late-frame"
   | "statistics"
+  | "archive"
+  | "look-back"
   | "bounded"
   | "answered";
 
@@ -119,7 +132,12 @@ function positionFor(key: Key): Position {
 }
 
 function isAnswer({ kind }: Message): boolean {
-  return kind.endsWith("-reply") || kind === "transfer-page";
+  return kind.endsWith("-reply") || kind === "transfer-page" || kind === "archive-page";
+}
+
+function keyAt(store: RecordStore, address: string): Key {
+  if (store === "records") return keyOfRecord(address);
+  return store === "hints" ? parseHintAddress(address).key : parseHistoryAddress(address).key;
 }
 
 /** The record and all hints of a key that are durable on this disk. */
@@ -172,12 +190,12 @@ export class Checkers {
       switch (effect.kind) {
         case "store":
           for (const write of effect.writes) {
-            if (write.store === "meta" || write.store === "leaves") continue;
+            if (write.store === "meta" || write.store === "leaves" || write.address === COVERED_ADDRESS) continue;
             if (write.record === null) {
               this.#lettingGo.get(node)?.add(`${write.store} ${write.address}`);
               continue;
             }
-            const key = write.store === "records" ? keyOfRecord(write.address) : parseHintAddress(write.address).key;
+            const key = keyAt(write.store, write.address);
             this.judge(key, write.record.set, node, "stores");
           }
           break;
@@ -186,7 +204,11 @@ export class Checkers {
           this.#checkAnswer(node, effect);
           if (message.kind === "ping" || message.kind === "pong") this.#onTold(node, effect.to, message.epoch, gently);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
-          else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
+          else if (
+            message.kind === "transfer-page" ||
+            message.kind === "fetch-reply" ||
+            message.kind === "archive-page"
+          )
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
           break;
         }
@@ -211,6 +233,7 @@ export class Checkers {
         case "report-change":
         case "report-sizes":
         case "departed":
+        case "gathered":
           break;
       }
     }
@@ -266,6 +289,8 @@ export class Checkers {
     before: StoredRecord | null,
     after: StoredRecord | null,
   ): void {
+    // What was replaced may be forgotten: `archivist.ts` judges what a look back shows.
+    if (store === "history") return;
     const lettingGo = this.#lettingGo.get(node)?.delete(`${store} ${address}`) === true;
     if (before === null || (after !== null && descends(after.set.clock, before.set.clock))) return;
     // A removal that failed is made good by the next write there, which begins anew.
@@ -579,6 +604,8 @@ export class Checkers {
         limited = 0,
         recentWrites = 0,
         positions = 0,
+        gatherings = 0,
+        archivePages = 0,
       } = view.sizes;
       const limits: readonly (readonly [string, number, number])[] = [
         ["requests", view.requests, config.requestsMax + members],
@@ -590,6 +617,8 @@ export class Checkers {
         ["limited", limited, peersMax],
         ["recent writes", recentWrites, Math.max(config.recentWritesMax, partitions)],
         ["positions in logs", positions, 64 * partitions],
+        ["gatherings", gatherings, 64],
+        ["archive pages", archivePages, 64],
         ["puts", puts, config.requestsMax],
         ["gets", gets, 2 * config.requestsMax],
         ["forwarded", forwarded, config.requestsMax],
@@ -624,7 +653,7 @@ export class Checkers {
   /** Where tombstones are reaped, all are in the end, when every member can be asked. */
   #unreaped(ring: Ring, key: Key): string | undefined {
     const simulator = this.#watched();
-    const { members } = ring.view;
+    const members = belonging(ring.view);
     const isOn = members.every(({ node }) => simulator.configOf(node).reapAfterMs < Number.POSITIVE_INFINITY);
     if (!isOn || members.some(({ node }) => simulator.stateOf(node) !== "running")) return undefined;
     const address = recordAddress(key, positionFor(key));

@@ -74,7 +74,14 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const parameters = prng.chance(RANDOM_TOKENS)
     ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
     : parametersFrom(asked);
-  const limited = { ...config, ...drawLimits(prng), ...drawAdmission(prng), ...drawLog(prng), ...drawViewLimits(prng) };
+  const limited = {
+    ...config,
+    ...drawLimits(prng),
+    ...drawAdmission(prng),
+    ...drawLog(prng),
+    ...drawViewLimits(prng),
+    ...drawHistory(prng),
+  };
   return { parameters, founderCapacity, joins, config: limited, workloadFrom, faultsUntil, usesCodec, large };
 }
 
@@ -113,5 +120,15 @@ function drawViewLimits(prng: Prng): Partial<Config> {
     peerViewsBurst: prng.between(2, 4),
     viewsPerSecond: prng.between(1, 2),
     viewsBurst: prng.between(2, 4),
+  };
+}
+
+/** Every other world keeps what is replaced in its carts, some of them for seconds only, or hardly any of it. */
+function drawHistory(prng: Prng): Partial<Config> {
+  if (!prng.chance(0.5)) return {};
+  return {
+    history: { carts: { keepMs: prng.pick([5_000, 60_000, 3_600_000])! } },
+    historyBytesMax: prng.pick([20_000, 64 * 1_048_576, 64 * 1_048_576])!,
+    historyWalkMs: prng.pick([2_000, 10_000])!,
   };
 }

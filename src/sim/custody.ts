@@ -106,6 +106,7 @@ export class Custody {
 
   /** A record or a hint has gone from a disk, because its node said so. */
   onRemoved(node: NodeId, store: RecordStore, address: string, before: StoredRecord): void {
+    if (store === "history") return;
     const target = store === "records" ? undefined : parseHintAddress(address).target;
     const key = store === "records" ? keyOfRecord(address) : parseHintAddress(address).key;
     const history = this.#history.keys.get(key);

@@ -1134,6 +1134,64 @@ export const mutants: readonly Mutant[] = [
     replace: "    const right = counted >= 0 && actual >= 0;",
   },
 
+  // ------------------------------------------------------------------ archives and the past: core/archive-gather.ts, archive-source.ts, history-ledger.ts
+
+  {
+    name: "archive-without-hints",
+    trap: "E14",
+    bug: "an export asks nobody for hints: what only stand-ins have is missed",
+    caughtBy: ["archive"],
+    file: "core/archive-gather.ts",
+    find: 'else for (const node of this.#givers(part)) part.behind.set(node, "");',
+    replace: 'else if (store === "history") for (const node of this.#givers(part)) part.behind.set(node, "");',
+  },
+  {
+    name: "archive-forgets-the-silent",
+    trap: "E14",
+    bug: "a member that does not answer is left out of the count of those who were not read",
+    caughtBy: ["archive"],
+    file: "core/archive-gather.ts",
+    find: "return new Set([...part.silent, ...part.partly, ...unknown]);",
+    replace: "return new Set([...part.partly, ...unknown]);",
+  },
+  {
+    name: "archive-page-cut-short",
+    trap: "E11",
+    bug: "a page ends before its last record, and the next begins behind it",
+    caughtBy: ["archive"],
+    file: "core/archive-source.ts",
+    find: '{ outcome: "page", records, damaged, next: done ? undefined : entries.at(-1)?.address }',
+    replace:
+      '{ outcome: "page", records: records.slice(0, -1), damaged, next: done ? undefined : entries.at(-1)?.address }',
+  },
+  {
+    name: "past-ends-when-it-began",
+    trap: "E14",
+    bug: "what was replaced is said to have stood until it was written itself, not until its successor was: it is never kept",
+    caughtBy: ["look-back"],
+    file: "core/history-ledger.ts",
+    find: "this.wall(now) + CLOCKS_APART_MS : madeAt(after);",
+    replace: "this.wall(now) + CLOCKS_APART_MS : madeAt(before);",
+  },
+  {
+    name: "past-let-go-early",
+    trap: "E14",
+    bug: "what stood until a moment that can still be looked back at is let go, and nobody is told",
+    caughtBy: ["look-back"],
+    file: "core/history-keeper.ts",
+    find: "        this.#ledger.missing(until);\n",
+    replace: "",
+  },
+  {
+    name: "past-and-future-mixed",
+    trap: "E14",
+    bug: "what is there now counts as the past, whenever it was written",
+    caughtBy: ["look-back"],
+    file: "core/look-back.ts",
+    find: "if (set.siblings.every(({ at }) => at <= moment)) state",
+    replace: "if (set.siblings.some(({ at }) => at <= moment)) state",
+  },
+
   // ---------------------------------------------------------------------------------------------- owners, hedges, buckets: core/put-coordinator.ts, hedging.ts, buckets.ts
 
   {

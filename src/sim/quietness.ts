@@ -32,9 +32,11 @@ export class Quietness {
     this.#steps++;
     for (const effect of effects) {
       if (effect.kind === "send") this.#messages++;
-      else if (effect.kind === "scan") this.#scans++;
+      // What is kept of the past is looked through for what is too old, in a bound of its own (history-keeper.ts).
+      else if (effect.kind === "scan") this.#scans += effect.store === "history" ? 0 : 1;
       else if (effect.kind === "store" && effect.writes.every((write) => write.store === "meta")) this.#noted++;
-      else if (effect.kind === "load" || effect.kind === "store") this.#disk++;
+      else if (effect.kind === "load") this.#disk++;
+      else if (effect.kind === "store") this.#disk += effect.writes.every(({ store }) => store === "history") ? 0 : 1;
     }
   }
 

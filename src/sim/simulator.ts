@@ -19,6 +19,7 @@ import type { BucketProperties } from "../core/buckets.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
 import type { BucketRefusal, Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
+import type { Gathered, Gathering } from "../core/gathering.ts";
 import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.ts";
 import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
@@ -130,6 +131,7 @@ interface Host {
   readonly surveys: Map<RequestId, (report: StatisticsReport) => void>;
   readonly sizes: Map<RequestId, (sizes: readonly PartitionSize[]) => void>;
   readonly changes: Map<RequestId, (refusal: ChangeRefusal | undefined) => void>;
+  readonly gatherings: Map<RequestId, (what: Gathered | undefined) => void>;
   steppedAt: Millis;
   stepsThen: number;
 }
@@ -287,6 +289,7 @@ export class Simulator {
       surveys: new Map(),
       sizes: new Map(),
       changes: new Map(),
+      gatherings: new Map(),
       steppedAt: -1,
       stepsThen: 0,
     };
@@ -324,7 +327,10 @@ export class Simulator {
     host.surveys.clear();
     host.changes.clear();
     host.sizes.clear();
+    const gatherers = [...host.gatherings.values()];
+    host.gatherings.clear();
     for (const answer of callers) answer(undefined);
+    for (const answer of gatherers) answer(undefined);
   }
 
   /** Starts a crashed node again, from its disk. */
@@ -492,6 +498,22 @@ export class Simulator {
     this.#happens(node, { kind: "change-membership", request, change, wallMs: this.wallAt(node) });
   }
 
+  /** Gathers what the cluster knows of a partition: `answer` once for each page, with undefined when the node ended first; `gatherMore` for the next. */
+  gather(node: NodeId, wanted: Gathering, answer: (what: Gathered | undefined) => void): RequestId {
+    const request = this.#nextRequest++;
+    if (this.#host(node).node === undefined) {
+      this.after(0, () => answer(undefined));
+      return request;
+    }
+    this.#host(node).gatherings.set(request, answer);
+    this.#happens(node, { kind: "client-gather", request, wanted });
+    return request;
+  }
+
+  gatherMore(node: NodeId, request: RequestId): void {
+    this.#happens(node, { kind: "client-gather-more", request });
+  }
+
   /** The caller loses interest: it gets no answer. */
   abandon(node: NodeId, request: RequestId): void {
     if (this.#host(node).requests.delete(request)) this.#happens(node, { kind: "client-abandoned", request });
@@ -550,7 +572,7 @@ export class Simulator {
       options.light === true,
     );
     const start = host.node;
-    this.#step(host, { kind: "started" });
+    this.#step(host, { kind: "started", wall: this.wallAt(host.id) });
     if (meta?.view === undefined && options.found !== undefined && host.node === start)
       this.#step(host, { kind: "found-cluster", parameters: options.found });
     this.#dialSeeds(host, start);
@@ -641,6 +663,13 @@ export class Simulator {
         const answer = host.requests.get(effect.request);
         host.requests.delete(effect.request);
         if (answer !== undefined) this.after(0, () => answer(effect.result));
+        break;
+      }
+      case "gathered": {
+        const { what } = effect;
+        const answer = host.gatherings.get(effect.request);
+        if (what.outcome !== "page") host.gatherings.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(what));
         break;
       }
       case "bucket-set": {

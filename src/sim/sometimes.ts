@@ -9,6 +9,7 @@ import type { NodeEvent } from "../core/event.ts";
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
   "actor renewed",
+  "archive finished",
   "background work slowed down",
   "background work sped up",
   "background work waited",
@@ -21,6 +22,8 @@ export const sometimesPoints = [
   "dot minted under a kept actor",
   "early answer",
   "get failed",
+  "gathering begun again",
+  "gathering left some unread",
   "get hedged",
   "gray failure",
   "departed after a removal",
@@ -37,6 +40,7 @@ export const sometimesPoints = [
   "light client told that it is stale",
   "log did not cover",
   "log told what was missing",
+  "looked back at an acknowledged put",
   "newcomer not known yet",
   "one operation under several dots",
   "owners out of reach",
@@ -46,6 +50,7 @@ export const sometimesPoints = [
   "partition dropped in placement 2",
   "partition held",
   "partition opened",
+  "past not covered",
   "peer limited",
   "peer prompt again",
   "peer slow",

@@ -25,6 +25,7 @@ import { DynamoNode } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
+import { Archivist } from "./archivist.ts";
 import { bucketNameOf } from "../core/buckets.ts";
 import { Audit } from "./audit.ts";
 import { BucketActs } from "./bucket-acts.ts";
@@ -65,11 +66,14 @@ const QUIET_MS: Millis = 10_000;
 const READ_BACK_KEYS = 12;
 /** Where tombstones are reaped there should be some. */
 const DELETES_WITH_REAPING = 0.4;
+const ARCHIVES = 0x0a_2c_417e;
+/** Moments that are looked back at when all is at rest. */
+const LOOKS_BACK = 3;
 const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "chained-puts", "core", "lights" or "reaping", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "chained-puts", "core", "exports", "lights" or "reaping", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -136,6 +140,7 @@ class SeedRun {
   readonly #routing: Routing;
   readonly #lights: LightPlan;
   readonly #crowd: LightCrowd;
+  readonly #archivist: Archivist;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -163,6 +168,17 @@ class SeedRun {
     this.#restraint = new Restraint(this.#simulator);
     this.#logClaims = new LogClaims(this.#simulator);
     this.#routing = new Routing(this.#simulator);
+    // Draws of its own, so that what else a seed does stays what it was.
+    const keepsPast = Object.keys(config.history).length > 0;
+    const archives = Prng.fromNumber(seed ^ ARCHIVES);
+    this.#archivist = new Archivist(
+      this.#simulator,
+      this.#history,
+      this.#checkers,
+      archives,
+      this.#sometimes,
+      keepsPast,
+    );
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
@@ -256,6 +272,7 @@ class SeedRun {
             for (const effect of effects)
               if (effect.kind === "reply" && effect.result.outcome !== "failed")
                 this.#sometimes.reached("light client answered");
+          this.#archivist.onStep(node, effects);
         },
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
@@ -341,6 +358,7 @@ class SeedRun {
     this.#buckets?.schedule(workloadFrom, this.#faults.endsAt);
     this.#saboteur.schedule(this.#faults.actions);
     this.#crowd.schedule();
+    if (!(this.#options.without ?? []).includes("exports")) this.#archivist.schedule(workloadFrom, this.#faults.endsAt);
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
       simulator.runUntil(at);
       this.#restraint.check();
@@ -428,6 +446,7 @@ class SeedRun {
       missing = this.#callers.underWay > 0 ? "requests are under way" : this.#checkers.unsettled();
     } while (missing !== undefined && simulator.now < until);
     if (missing !== undefined) throw new InvariantViolation("convergence", `settled, but then ${missing}`);
+    if (!(this.#options.without ?? []).includes("exports")) this.#exportAtRest();
     this.#judgeBuckets();
     this.#audit.check();
     this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
@@ -477,6 +496,22 @@ class SeedRun {
       if (simulator.inspect(node)?.phase === "member" && others.every(isUp)) return true;
     }
     return false;
+  }
+
+  /** Whoever runs can export what all hold. */
+  #exportAtRest(): void {
+    const simulator = this.#simulator;
+    const wait = (): void => {
+      const until = simulator.now + 300_000;
+      while (this.#archivist.underWay > 0 && simulator.now < until) simulator.runUntil(simulator.now + 1_000);
+      if (this.#archivist.underWay > 0) throw new InvariantViolation("archive", "at rest an export does not end");
+    };
+    this.#archivist.exportAtRest(this.#prng.pick(simulator.running)!);
+    wait();
+    for (let i = 0; i < LOOKS_BACK; i++) {
+      this.#archivist.lookBackAtRest(this.#prng.pick(simulator.running)!);
+      wait();
+    }
   }
 
   /** All have heard of the buckets, and each goes by them. */

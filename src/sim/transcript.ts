@@ -8,9 +8,10 @@ import { utf8Decode, utf8Encode } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import type { BucketProperties } from "../core/buckets.ts";
 import type { Clock, DvvSet, Sibling } from "../core/dvvset.ts";
-import type { Effect, Note } from "../core/effect.ts";
+import { COVERED_ADDRESS } from "../core/history-ledger.ts";
+import type { Effect, Note, RecordStore } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import { keyOfRecord, parseHintAddress } from "../core/address.ts";
+import { keyOfRecord, parseHintAddress, parseHistoryAddress } from "../core/address.ts";
 import type { Actor, Millis, NodeId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite, Message, RequestReport } from "../core/message.ts";
 
@@ -179,6 +180,10 @@ export function formatMessage(message: Message, names: Names): string {
       return `fetch-request #${message.request} ${message.keys.join(", ")}`;
     case "fetch-reply":
       return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
+    case "archive-request":
+      return `archive-request #${message.request} partition=${message.partition} ${message.store}${message.after === "" ? "" : ` after ${message.after}`}${message.through === undefined ? "" : ` through ${message.through}`} known=${message.known.length}`;
+    case "archive-page":
+      return `archive-page #${message.request} ${message.outcome} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}${message.next === undefined ? "" : " and more"}`;
     case "recent-request":
       return `recent-request #${message.request} ${message.log === undefined ? "head" : `since ${message.since.map(({ position, partitions }) => `${position} (${partitions.length})`).join(", ")}`}`;
     case "recent-reply":
@@ -237,6 +242,8 @@ export function formatNote(note: Note, names: Names): string {
       return `stand-in ${note.key}`;
     case "damaged":
       return `damaged ${note.key}`;
+    case "gather-began":
+      return `gather-began partition=${note.partition} attempt=${note.attempt}`;
     case "exchanged":
       return `exchanged ${note.records} records with ${names.node(note.peer)}`;
     case "caught-up":
@@ -302,6 +309,10 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-get #${event.request} ${event.key}${formatReadQuorum(event)}`;
     case "client-put":
       return `client-put #${event.request} ${event.key} ${formatWrite(event.write, names)}`;
+    case "client-gather":
+      return `client-gather #${event.request} partition=${event.wanted.partition} ${event.wanted.stores.join(" ")}`;
+    case "client-gather-more":
+      return `client-gather-more #${event.request}`;
     case "set-bucket":
       return `set-bucket #${event.request} ${event.name} ${formatBucket(event.properties)}`;
     case "client-statistics":
@@ -335,8 +346,10 @@ export function formatEvent(event: NodeEvent, names: Names): string {
 }
 
 /** The key of a storage address, and whom a hint is for. */
-function formatAddress(store: "records" | "hints", address: string, names: Names): string {
+function formatAddress(store: RecordStore, address: string, names: Names): string {
   if (store === "records") return keyOfRecord(address);
+  if (address === COVERED_ADDRESS) return "covered from";
+  if (store === "history") return `${parseHistoryAddress(address).key} of the past`;
   const { key, target } = parseHintAddress(address);
   return `${key} hint for ${names.node(target)}`;
 }
@@ -370,6 +383,8 @@ export function formatEffect(effect: Effect, names: Names): string {
       return `report-change #${effect.request} ${effect.refusal === undefined ? "made" : `refused: ${effect.refusal.code}`}`;
     case "departed":
       return `departed ${effect.standing}`;
+    case "gathered":
+      return `gathered #${effect.request} ${effect.what.outcome}${effect.what.outcome === "page" ? ` records=${effect.what.records.length}` : ""}`;
     case "report-statistics":
       return `report-statistics #${effect.request} members=${effect.members.length} silent=${effect.silent.length}`;
     case "reply":

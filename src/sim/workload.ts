@@ -8,6 +8,7 @@
 
 import type { Prng } from "../base/prng.ts";
 import { utf8Encode } from "../base/bytes.ts";
+import { bucketNameOf } from "../core/buckets.ts";
 import type { Clock } from "../core/dvvset.ts";
 import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
 import type { BucketEntry } from "../core/buckets.ts";
@@ -19,7 +20,7 @@ import { quorumOf } from "../core/quorum.ts";
 import { Ring } from "../core/ring.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation, OperationBits } from "./history.ts";
-import type { Simulator } from "./simulator.ts";
+import { type Simulator, WALL_START } from "./simulator.ts";
 
 export const CALLERS_MAX = 64;
 /** An answer may come this much after the time bound of its request: timers fire late, and steps take turns. */
@@ -189,7 +190,7 @@ export class Callers {
         value: operation.value,
         context: operation.context,
         operation: operation.operation,
-        at: this.#simulator.wallAt(writer),
+        at: this.#wallOf(writer, key),
         w: undefined,
         policy: "siblings",
       };
@@ -226,7 +227,7 @@ export class Callers {
       value,
       context,
       operation: operation.operation,
-      at: this.#simulator.wallAt(node),
+      at: this.#wallOf(node, key),
       w: undefined,
     };
     this.#ask(
@@ -381,6 +382,12 @@ export class Callers {
     return undefined;
   }
 
+  /** Where the past is kept callers have right clocks, so that a look back can be judged; elsewhere they have those of their nodes. */
+  #wallOf(node: NodeId, key: Key): Millis {
+    const kept = this.#simulator.configOf(node).history[bucketNameOf(key) ?? ""] !== undefined;
+    return kept ? WALL_START + Math.floor(this.#simulator.now) : this.#simulator.wallAt(node);
+  }
+
   #put(caller: Caller, node: NodeId, key: Key): void {
     const prng = this.#prng;
     const workload = this.#workload;
@@ -402,7 +409,7 @@ export class Callers {
       value,
       context: operation.context,
       operation: operation.operation,
-      at: this.#simulator.wallAt(node),
+      at: this.#wallOf(node, key),
       w: this.#ownQuorum(),
       pw: this.#ownOwners(),
       policy: workload.leavesPolicyToBuckets ? undefined : history.lastWriteWins ? "last-write-wins" : "siblings",

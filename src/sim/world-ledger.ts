@@ -200,6 +200,7 @@ export class Ledger {
         case "report-change":
         case "report-sizes":
         case "departed":
+        case "gathered":
           break;
         default:
           unreachable(effect);

@@ -50,6 +50,7 @@ import type {
   ViewReply,
   ViewRequest,
 } from "../core/message.ts";
+import { readArchivePage, readArchiveRequest, writeArchivePage, writeArchiveRequest } from "./archive-messages.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
   type Decoder,
@@ -190,6 +191,8 @@ const KIND = {
   "reap-proof-request": 52,
   "reap-proof-reply": 53,
   "reap-drop": 54,
+  "archive-request": 30,
+  "archive-page": 31,
   "statistics-request": 48,
   "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
@@ -328,6 +331,10 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeRecentRequest(encoder, message);
     case "recent-reply":
       return writeRecentReply(encoder, message);
+    case "archive-request":
+      return writeArchiveRequest(encoder, message);
+    case "archive-page":
+      return writeArchivePage(encoder, message);
     case "statistics-request":
       return writeStatisticsRequest(encoder, message);
     case "statistics-reply":
@@ -415,6 +422,10 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readRecentRequest(decoder);
     case KIND["recent-reply"]:
       return readRecentReply(decoder);
+    case KIND["archive-request"]:
+      return readArchiveRequest(decoder);
+    case KIND["archive-page"]:
+      return readArchivePage(decoder);
     case KIND["statistics-request"]:
       return readStatisticsRequest(decoder);
     case KIND["statistics-reply"]:
