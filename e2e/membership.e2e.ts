@@ -208,7 +208,7 @@ test("tabs join, leave and are removed under load: no read fails, nothing acknow
   // The dead one's tab is opened again: it hears that it was removed, gives what it has, and goes; its next start is a new node.
   const back = await cluster.openTab();
   await waitUntil(async () => (await back.status())?.reason.includes("it was removed from the cluster") === true, {
-    what: "the removed node hears of it",
+    what: "the removed node hears of it and has given what it had",
     timeoutMs: 60_000,
   });
   await back.page.reload();
