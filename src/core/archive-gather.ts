@@ -31,6 +31,7 @@ const PARTS_MAX = 64;
 /** A caller that has asked for nothing for so long may be gone. */
 const IDLE_MS = 600_000;
 const TICK_MS = 250;
+const AGAIN_MS = 400;
 const PAUSE_MS = 1_000;
 /** What is handed out at once. */
 const RECORDS_TOGETHER = 1_024;
@@ -76,6 +77,8 @@ interface Part {
   readonly behind: Map<NodeId, string>;
   readonly asked: Map<NodeId, Ask>;
   readonly tries: Map<NodeId, number>;
+  /** Whoever refused is asked again after a while: it may have given as much as it gives to one peer at a time. */
+  readonly notBefore: Map<NodeId, Millis>;
   /** Whose pages are the windows for the others; undefined for hints and history, which everybody gives by himself. */
   lead: NodeId | undefined;
   /** The window: behind `from`, up to `through`; undefined: to the end. */
@@ -133,6 +136,7 @@ export class ArchiveGather {
       behind: new Map(),
       asked: new Map(),
       tries: new Map(),
+      notBefore: new Map(),
       lead: undefined,
       from: "",
       through: undefined,
@@ -282,6 +286,7 @@ export class ArchiveGather {
   #failed(part: Part, node: NodeId, after: string): void {
     const tries = (part.tries.get(node) ?? 0) + 1;
     part.tries.set(node, tries);
+    part.notBefore.set(node, this.#in.now + tries * AGAIN_MS);
     if (tries >= TRIES_MAX || !this.#in.reachable(node)) this.#silence(part, node);
     else part.behind.set(node, after);
   }
@@ -319,7 +324,9 @@ export class ArchiveGather {
       }
       if (!part.hungry) break;
       if (part.behind.size > 0) {
-        for (const [node, after] of [...part.behind]) this.#ask(part, node, after);
+        const due = [...part.behind].filter(([node]) => (part.notBefore.get(node) ?? 0) <= this.#in.now);
+        if (due.length === 0) break;
+        for (const [node, after] of due) this.#ask(part, node, after);
       } else if (store === undefined) {
         this.#finish(part);
         return;
