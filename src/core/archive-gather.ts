@@ -23,7 +23,7 @@
 import type { Gathered, GatheredRecord, Gathering } from "./gathering.ts";
 import type { Key, Millis, NodeId, Partition, RequestId } from "./identifiers.ts";
 import { type Digest, recordDigest } from "./merkle-forest.ts";
-import { belonging } from "./membership.ts";
+import { belonging, isGone } from "./membership.ts";
 import type { ArchivePage, ArchiveRequest } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -364,7 +364,18 @@ export class ArchiveGather {
 
   #unread(part: Part): NodeId[] {
     const late = [...part.coveredFrom].filter(([, from]) => from > part.wanted.moment).map(([node]) => node);
-    return [...new Set([...this.#unreadNow(part), ...late])].sort();
+    return [...new Set([...this.#unreadNow(part), ...late, ...this.#departed(part).keys()])].sort();
+  }
+
+  /** Who has gone since the moment that is looked back at, and when: what it kept of the past went with it. */
+  #departed({ wanted }: Part): Map<NodeId, Millis> {
+    const departed = new Map<NodeId, Millis>();
+    if (!wanted.stores.includes("history")) return departed;
+    for (const member of this.#in.ring?.view.members ?? []) {
+      const { at = 0 } = member.departure ?? {};
+      if (isGone(member) && at >= wanted.moment) departed.set(member.node, at);
+    }
+    return departed;
   }
 
   #ask(part: Part, node: NodeId, after: string): void {
@@ -402,7 +413,8 @@ export class ArchiveGather {
   #finish(part: Part): void {
     const { wanted, members, counted, attempts, beganAt } = part;
     const unread = this.#unread(part);
-    const late = [...part.coveredFrom.values()].sort((a, b) => b - a);
+    const gone = [...this.#departed(part).values()].map((at) => at + 1);
+    const late = [...part.coveredFrom.values(), ...gone].sort((a, b) => b - a);
     // So many of those who were read may be late; the one behind them says from when on it would do.
     const spare = Math.max(0, this.#demanded(part) - 1 - this.#unreadNow(part).size);
     this.#end(part);

@@ -488,8 +488,9 @@ class SeedRun {
   #isBack(node: NodeId): boolean {
     const simulator = this.#simulator;
     const until = simulator.now + RETURN_MS;
-    const isUp = (other: NodeId): boolean =>
-      simulator.inspect(other)?.peers.some((peer) => peer.node === node && peer.reachability === "up") === true;
+    const sees = (one: NodeId, other: NodeId): boolean =>
+      simulator.inspect(one)?.peers.some((peer) => peer.node === other && peer.reachability === "up") === true;
+    const isUp = (other: NodeId): boolean => sees(other, node) && sees(node, other);
     while (simulator.now < until) {
       simulator.runUntil(simulator.now + 250);
       const others = simulator.running.filter((other) => other !== node);
