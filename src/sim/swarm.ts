@@ -5,8 +5,8 @@
  *   faults      callers read and write while the fault plan is carried out: safety
  *   core        a healthy core is chosen (`healthy-core.ts`); all others stay dead or cut off, and the core must serve and converge: liveness
  *   healing     all come back; no more faults and no more requests
- *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX, and not before the last late frame has come out. Until the Merkle
- *               trees are there, a record that one owner missed is found by reads alone, so every key is read now and then
+ *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX, and not before the last late frame has come out. Where
+ *               nodes leave or are removed, an operator removes those that are lost for good
  *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; a cluster
  *               that has nothing to do is quiet; nodes have counted what their callers saw; and a read mends an owner whose disk lost a record
  *
