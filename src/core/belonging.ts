@@ -20,7 +20,7 @@
  * Entries of buckets are set here, too, because they are part of the view and written down with it.
  *
  * Limits: one meta write for each step that changed something; what waits for it goes with the next try if it fails. At most BUCKETS_MAX callers who
- * have set a bucket wait.
+ * have set a bucket wait, and one operator for each member, who goes but once.
  */
 
 import { unreachable } from "../base/assert.ts";
@@ -72,12 +72,15 @@ export interface BelongingActions {
   caughtUp(): NodeMeta["caughtUp"];
   /** Answers whoever has set a bucket: it is durable here, or refused. */
   bucketSet(request: RequestId, refusal: BucketRefusal | undefined): void;
+  /** Answers an operator: the change is durable here, or refused. */
+  changeMade(request: RequestId, refusal: ChangeRefusal | undefined): void;
 }
 
-/** What is told once it is durable: that these partitions are held now, that they are not counted on any more, or that a bucket is set. */
+/** What is told once it is durable: that these partitions are held now, that they are not counted on any more, or that a caller's change is made. */
 type Announcement =
   | { readonly what: "held" | "counted-out"; readonly partitions: readonly Partition[] }
-  | { readonly what: "bucket-set"; readonly request: RequestId };
+  | { readonly what: "bucket-set"; readonly request: RequestId }
+  | { readonly what: "change-made"; readonly request: RequestId };
 
 /** A meta write under way. */
 interface Writing {
@@ -254,14 +257,19 @@ export class Belonging {
     for (const [partition, told] of this.#unopened) if (told < Infinity) this.#unopened.set(partition, version);
   }
 
-  /** An operator's act. What speaks against it; undefined when it is done. `at`: by the wall clock. */
-  change(change: MembershipChange, at: Millis): ChangeRefusal | undefined {
+  /** An operator's act, answered when it is durable, or a crash would take it back. `at`: by the wall clock. */
+  change(request: RequestId, change: MembershipChange, at: Millis): void {
     const ring = this.#ring;
     const own = this.self;
-    if (ring === undefined || own === undefined) return { code: "not-ready" };
+    if (ring === undefined || own === undefined) return this.#do.changeMade(request, { code: "not-ready" });
     const refusal = changeRefusal(ring, this.#in.self, change, (node) => this.#in.reachable(node));
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined) return this.#do.changeMade(request, refusal);
     const { self } = this.#in;
+    this.#in.note({
+      what: "membership-changed",
+      change: change.kind,
+      node: change.kind === "leave" ? self : change.node,
+    });
     switch (change.kind) {
       case "leave":
         this.#updateSelf({ departure: { standing: "leaving", by: self, at } });
@@ -276,7 +284,8 @@ export class Belonging {
         unreachable(change);
     }
     this.#dealOrphans();
-    return undefined;
+    this.#changed = true;
+    this.#onceDurable.push({ what: "change-made", request });
   }
 
   /** All that was here is with others: this node is a member no more. */
@@ -378,6 +387,10 @@ export class Belonging {
     if (announcement.what === "bucket-set") {
       this.#settingBuckets--;
       this.#do.bucketSet(announcement.request, undefined);
+      return;
+    }
+    if (announcement.what === "change-made") {
+      this.#do.changeMade(announcement.request, undefined);
       return;
     }
     const { partitions } = announcement;

@@ -59,6 +59,7 @@ class Fixture {
       countedOut: () => {},
       caughtUp: () => undefined,
       bucketSet: (request, refusal) => this.answers.set(request, refusal),
+      changeMade: () => {},
     });
   }
 

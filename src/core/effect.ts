@@ -106,7 +106,7 @@ export type Effect =
       readonly request: RequestId;
       readonly sizes: readonly PartitionSize[];
     }
-  | /** Answers `change-membership`: what speaks against it; undefined when it is made here, and about to be told. */ {
+  | /** Answers `change-membership`, unless the node ends before: what speaks against it; undefined when it is durable here, and about to be told. */ {
       readonly kind: "report-change";
       readonly request: RequestId;
       readonly refusal: ChangeRefusal | undefined;

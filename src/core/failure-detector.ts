@@ -50,6 +50,11 @@ const LIGHT_SILENCE_MS = 15_000;
 /** A light client too many has so long to hear of the members, and of whom else it may ask. */
 const TOO_MANY_MS = 1_000;
 
+/** True when both are epochs of one start of a node. */
+export function ofOneStart(a: Epoch, b: Epoch): boolean {
+  return Math.floor(a / EPOCHS_PER_INCARNATION) === Math.floor(b / EPOCHS_PER_INCARNATION);
+}
+
 export type Reachability = "up" | "suspect" | "down";
 
 interface Peer {

@@ -24,7 +24,7 @@ import { Departure, type DepartureProgress } from "./departure.ts";
 import { EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
-import { FailureDetector, type Reachability } from "./failure-detector.ts";
+import { FailureDetector, type Reachability, ofOneStart } from "./failure-detector.ts";
 import { type ForwardedRequest, Forwarding, HOPS_MAX } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
@@ -36,7 +36,6 @@ import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
-import type { MembershipChange } from "./membership-change.ts";
 import { type View, isGone, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
 import type {
@@ -242,6 +241,7 @@ export class DynamoNode {
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
       caughtUp: () => this.#recent.caughtUp,
       bucketSet: (request, refusal) => this.#effects.push({ kind: "bucket-set", request, refusal }),
+      changeMade: (request, refusal) => this.#effects.push({ kind: "report-change", request, refusal }),
     });
     const { recentWritesMax, recentWriteBytesMax } = this.#config;
     this.#log = new WriteLog(this.#random.hex(8), recentWritesMax, recentWriteBytesMax);
@@ -582,7 +582,7 @@ export class DynamoNode {
         this.#sizes.start(event.request, event.partitions, event.timeoutMs);
         break;
       case "change-membership":
-        this.#onChange(event.request, event.change, event.wallMs);
+        this.#belonging.change(event.request, event.change, event.wallMs);
         break;
       case "client-gather":
         this.#gather.start(event.request, event.wanted);
@@ -884,15 +884,6 @@ export class DynamoNode {
     return this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0 ? "joining" : "member";
   }
 
-  #onChange(request: RequestId, change: MembershipChange, wallMs: Millis): void {
-    const refusal = this.#belonging.change(change, wallMs);
-    if (refusal === undefined) {
-      const node = change.kind === "leave" ? this.#id : change.node;
-      this.#note({ what: "membership-changed", change: change.kind, node });
-    }
-    this.#effects.push({ kind: "report-change", request, refusal });
-  }
-
   #setPhase(phase: NodePhase): void {
     if (phase === this.#phase) return;
     this.#phase = phase;
@@ -975,7 +966,8 @@ export class DynamoNode {
       this.#callers.delete(request);
       const digest = this.#belonging.ring?.digest ?? 0;
       const reply = { kind: "coordinate-reply", request: caller.request, ring: digest, result } as const;
-      this.#send(caller.from, reply, "foreground", caller.epoch);
+      // Epochs that were renewed meanwhile are no reason to leave the caller without an answer; a new start is, which may count its requests alike.
+      if (ofOneStart(this.#epochOf(caller.from), caller.epoch)) this.#send(caller.from, reply, "foreground");
       return;
     }
     // Our own disk refused, or the key has moved, before anything was sent: somebody else may coordinate.

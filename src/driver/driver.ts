@@ -81,8 +81,8 @@ interface Pending {
   readonly unwatch: () => void;
 }
 
-interface PendingGathering {
-  resolve(what: Gathered): void;
+interface Waiting<Answer> {
+  resolve(answer: Answer): void;
   reject(error: unknown): void;
 }
 
@@ -100,9 +100,9 @@ export class Driver {
   /** Callers who have set a bucket. */
   readonly #setting = new Map<RequestId, { resolve: () => void; reject: (error: unknown) => void }>();
   readonly #surveys = new Map<RequestId, PendingSurvey>();
-  readonly #sizes = new Map<RequestId, (sizes: readonly PartitionSize[]) => void>();
-  readonly #changes = new Map<RequestId, (refusal: ChangeRefusal | undefined) => void>();
-  readonly #gatherings = new Map<RequestId, PendingGathering>();
+  readonly #sizes = new Map<RequestId, Waiting<readonly PartitionSize[]>>();
+  readonly #changes = new Map<RequestId, Waiting<ChangeRefusal | undefined>>();
+  readonly #gatherings = new Map<RequestId, Waiting<Gathered>>();
   readonly #commits = new Set<Promise<void>>();
   /** Linked peers that were refused for their parameters: each is named once. */
   readonly #strangers = new Set<NodeId>();
@@ -206,18 +206,18 @@ export class Driver {
   sizes(partitions: readonly Partition[], timeoutMs: Millis): Promise<readonly PartitionSize[]> {
     if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
     const request = ++this.#requests;
-    return new Promise((resolve) => {
-      this.#sizes.set(request, resolve);
+    return new Promise((resolve, reject) => {
+      this.#sizes.set(request, { resolve, reject });
       this.#step({ kind: "client-sizes", request, partitions, timeoutMs });
     });
   }
 
-  /** An operator's act. Resolves with what speaks against it; with undefined when it is made, and about to be told. */
+  /** An operator's act. Resolves with what speaks against it; with undefined when it is durable here, and about to be told. Rejects when the node is closed before. */
   changeMembership(change: MembershipChange): Promise<ChangeRefusal | undefined> {
     if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
     const request = ++this.#requests;
-    return new Promise((resolve) => {
-      this.#changes.set(request, resolve);
+    return new Promise((resolve, reject) => {
+      this.#changes.set(request, { resolve, reject });
       this.#step({ kind: "change-membership", request, change, wallMs: this.#options.clock.wall() });
     });
   }
@@ -286,7 +286,13 @@ export class Driver {
       pending.unwatch();
       pending.reject(told);
     }
-    for (const gathering of this.#gatherings.values()) gathering.reject(told);
+    for (const { reject } of [...this.#gatherings.values(), ...this.#sizes.values()]) reject(told);
+    for (const { reject } of this.#changes.values())
+      reject(
+        new NotReadyError(
+          "This node was closed while a change of the membership was being written down. It may be made or not: look at the members. The data is safe.",
+        ),
+      );
     this.#pending.clear();
     for (const { reject } of this.#setting.values())
       reject(
@@ -297,6 +303,8 @@ export class Driver {
     this.#setting.clear();
     this.#surveys.clear();
     this.#gatherings.clear();
+    this.#sizes.clear();
+    this.#changes.clear();
     await this.#options.transport.close();
     await Promise.allSettled(this.#commits);
     await this.#storage.close();
@@ -406,13 +414,13 @@ export class Driver {
       case "report-sizes": {
         const told = this.#sizes.get(effect.request);
         this.#sizes.delete(effect.request);
-        told?.(effect.sizes);
+        told?.resolve(effect.sizes);
         break;
       }
       case "report-change": {
         const change = this.#changes.get(effect.request);
         this.#changes.delete(effect.request);
-        change?.(effect.refusal);
+        change?.resolve(effect.refusal);
         break;
       }
       case "departed":

@@ -11,6 +11,7 @@
  *   disk-monotonic      a record on disk never loses knowledge                                                                       (1)
  *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced; a tombstone is
  *                       reaped only when no disk has a value that it covers, and from then on nobody stores, sends or answers with one    (4)
+ *   departure           whoever has departed leaves nothing behind on its disk; a leave or removal that was accepted stands (saboteur.ts)      (1, 6)
  *   convergence         all owners hold identical records, no hint is owed to a living node, all see one ring                        (3)
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
@@ -90,6 +91,7 @@ export type Invariant =
   | "convergence"
   | "served"
   | "read-your-writes"
+  | "departure"
   | "strict-quorum"
   | "routing"
   | "placement"
@@ -230,11 +232,25 @@ export class Checkers {
         case "report-statistics":
         case "report-change":
         case "report-sizes":
-        case "departed":
         case "gathered":
+          break;
+        case "departed":
+          this.#checkLeftBehind(node);
           break;
       }
     }
+  }
+
+  /** Its host may throw the disk away from now on. */
+  #checkLeftBehind(node: NodeId): void {
+    const disk = this.#disk(node);
+    const records = disk.count("records");
+    const hints = disk.count("hints");
+    if (records + hints > 0)
+      throw new InvariantViolation(
+        "departure",
+        `${this.#name(node)} has departed with ${records} records and ${hints} hints on its disk`,
+      );
   }
 
   /** An answer to an earlier start of the asker must not reach the present one, which may count its requests alike. */

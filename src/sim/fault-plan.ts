@@ -132,11 +132,24 @@ export interface FaultPlan {
 
 const HOUR_MS: Millis = 3_600_000;
 
+/** These classes and no others, and how much of the usual time passes between two actions of one. */
+export interface FaultFocus {
+  readonly classes: ReadonlySet<FaultClass>;
+  readonly hurry: number;
+}
+
 /** The faults of a run from `from` to `until`, without the classes in `without`. */
-export function drawFaultPlan(prng: Prng, from: Millis, until: Millis, without: readonly string[] = []): FaultPlan {
+export function drawFaultPlan(
+  prng: Prng,
+  from: Millis,
+  until: Millis,
+  without: readonly string[] = [],
+  focus?: FaultFocus,
+): FaultPlan {
   const drawn = faultClasses.filter(() => prng.chance(0.5));
-  const classes = new Set(drawn.filter((name) => !without.includes(name)));
-  const { actions, endsAt } = drawActions(prng.fork(), classes, from, until);
+  const chosen = focus === undefined ? drawn : [...focus.classes];
+  const classes = new Set(chosen.filter((name) => !without.includes(name)));
+  const { actions, endsAt } = drawActions(prng.fork(), classes, from, until, focus?.hurry ?? 1);
   return {
     classes,
     network: drawNetwork(prng.fork(), classes),
@@ -263,9 +276,10 @@ function drawActions(
   classes: Classes,
   from: Millis,
   until: Millis,
+  hurry: number,
 ): { readonly actions: readonly FaultAction[]; readonly endsAt: Millis } {
   // A long run has about as many faults of a class as three short ones, or it would be nothing but faults.
-  const stretch = Math.max(1, (until - from) / 100_000);
+  const stretch = hurry * Math.max(1, (until - from) / 100_000);
   const actions: FaultAction[] = [];
   for (const { on, meanMs, draw } of recurring) {
     const own = prng.fork();

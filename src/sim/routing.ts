@@ -14,7 +14,7 @@ import { partitionOf, positionOf } from "../core/address.ts";
 import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import { HOPS_MAX } from "../core/forwarding.ts";
-import type { Key, Millis, NodeId, RingDigest } from "../core/identifiers.ts";
+import type { Key, Millis, NodeId, RequestId, RingDigest } from "../core/identifiers.ts";
 import { type View, mergeView } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
@@ -71,6 +71,8 @@ export class Routing {
   readonly #books = new Map<NodeId, LightBook>();
   /** By member: peers that said on their present link that they are light clients. */
   readonly #introduced = new Map<NodeId, Set<NodeId>>();
+  /** By member: what its own callers wait for. */
+  readonly #waiting = new Map<NodeId, Map<RequestId, Key>>();
 
   constructor(simulator: Simulator) {
     this.#simulator = simulator;
@@ -146,7 +148,18 @@ export class Routing {
   }
 
   #onMember(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
-    if (event.kind === "started") this.#introduced.set(node, new Set());
+    if (event.kind === "started") {
+      this.#introduced.set(node, new Set());
+      this.#waiting.set(node, new Map());
+    }
+    const waiting = this.#waiting.get(node)!;
+    if (event.kind === "client-get" || event.kind === "client-put") waiting.set(event.request, event.key);
+    const coordinates =
+      event.kind === "message-received" &&
+      (event.message.kind === "coordinate-put" || event.message.kind === "coordinate-get");
+    // What is handed on in the same step may be a caller's own request, which is tried anew.
+    const own = new Set(coordinates ? waiting.values() : []);
+    for (const effect of effects) if (effect.kind === "reply") waiting.delete(effect.request);
     const introduced = this.#introduced.get(node)!;
     if (event.kind === "peer-connected" || event.kind === "peer-lost") introduced.delete(event.peer);
     for (const effect of effects) {
@@ -162,7 +175,10 @@ export class Routing {
     if (message.kind !== "coordinate-put" && message.kind !== "coordinate-get") return;
     for (const effect of effects)
       if (effect.kind === "send" && "hops" in effect.message && effect.message.key === message.key)
-        if (effect.message.hops !== message.hops + 1 || effect.message.hops > HOPS_MAX)
+        if (
+          effect.message.hops > HOPS_MAX ||
+          (effect.message.hops !== message.hops + 1 && !(effect.message.hops === 1 && own.has(message.key)))
+        )
           this.#complain(node, `handed on a request as one of ${effect.message.hops}, which came as ${message.hops}`);
     if (message.hops >= HOPS_MAX || !noted(effects, "stand-in")) return;
     const view = this.#simulator.inspect(node);

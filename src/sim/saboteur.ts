@@ -46,6 +46,8 @@ export class Saboteur {
   readonly #absent = new Set<NodeId>();
   /** Those who leave, and those who were removed. */
   readonly #departing = new Set<NodeId>();
+  /** Whose going was accepted, by whom. */
+  readonly #accepted = new Map<NodeId, NodeId>();
   #newcomers = 0;
   /** Nothing starts or ends while the computer sleeps. */
   #asleepUntil = 0;
@@ -239,6 +241,13 @@ export class Saboteur {
     return lost.length > 0;
   }
 
+  /** To be called when all is settled: a member whose going was accepted, and who stays. */
+  stayed(): NodeId | undefined {
+    const { simulator } = this.#world;
+    for (const [node, by] of this.#accepted) if (simulator.stateOf(by) !== "wiped" && !this.#isGone(node)) return node;
+    return undefined;
+  }
+
   #remove({ pick, downMs }: FaultAction & { readonly kind: "remove" }): boolean {
     const { simulator, budget, plan } = this.#world;
     if (plan.parameters.w < 2) return false;
@@ -263,6 +272,7 @@ export class Saboteur {
         { kind: "remove", node: victim, force: false, planned: undefined },
         (refusal) => {
           this.#world.count(refusal === undefined ? "removed" : `removal refused: ${refusal.code}`);
+          if (refusal === undefined) this.#accepted.set(victim, operator);
         },
       );
     };
@@ -273,6 +283,7 @@ export class Saboteur {
   #change(node: NodeId, change: MembershipChange): void {
     this.#world.simulator.changeMembership(node, change, (refusal) => {
       this.#world.count(refusal === undefined ? "left" : `leave refused: ${refusal.code}`);
+      if (refusal === undefined) this.#accepted.set(node, node);
     });
   }
 
@@ -297,6 +308,16 @@ export class Saboteur {
       const view = simulator.viewOf(other);
       const member = view === undefined ? undefined : memberOf(view, node);
       return member !== undefined && stays(member);
+    });
+  }
+
+  /** By every view. */
+  #isGone(node: NodeId): boolean {
+    const { simulator } = this.#world;
+    return simulator.running.every((other) => {
+      const view = simulator.viewOf(other);
+      const member = view === undefined ? undefined : memberOf(view, node);
+      return member === undefined || isGone(member);
     });
   }
 

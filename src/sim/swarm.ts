@@ -33,6 +33,7 @@ import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
 import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
 import { Custody } from "./custody.ts";
+import { type Focus, drawFocus } from "./focus.ts";
 import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
 import { HealthyCore } from "./healthy-core.ts";
 import { HedgeJudge } from "./hedge-judge.ts";
@@ -152,10 +153,12 @@ class SeedRun {
     this.#options = options;
     const prng = Prng.fromNumber(seed).fork();
     this.#prng = prng;
-    const plan = drawCluster(prng.fork());
+    const usual = drawCluster(prng.fork());
+    const focus = drawFocus(seed, usual);
+    const plan = focus?.plan ?? usual;
     const { workloadFrom, faultsUntil, parameters } = plan;
     const { without = [], dropActions = [] } = options;
-    const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without);
+    const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without, focus);
     const config = { ...plan.config, reapAfterMs: drawReaping(seed, faults, without) };
     this.#plan = { ...plan, config };
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
@@ -182,7 +185,7 @@ class SeedRun {
     this.#custody = new Custody(this.#simulator, this.#history);
     this.#budget = new Budget(this.#simulator, this.#history, this.#checkers);
     this.#placement = new PlacementChecker(this.#simulator, this.#budget);
-    const workload = this.#drawnWorkload(prng.fork());
+    const workload = this.#drawnWorkload(prng.fork(), focus);
     this.#callers = this.#makeCallers(prng.fork(), workload);
     this.#founder = this.#simulator.add({
       name: "n0",
@@ -202,8 +205,9 @@ class SeedRun {
       founder: this.#founder,
       count: (what) => {
         this.#sometimes.count(what);
-        if (["fault old-disk", "left", "removed"].includes(what)) this.#placement.forgetPeace();
-        if (what === "fault old-disk") this.#buckets?.forgetPromises();
+        if (what !== "fault old-disk") return;
+        this.#placement.forgetPeace();
+        this.#buckets?.forgetPromises();
       },
     });
     this.#core = new HealthyCore({
@@ -258,6 +262,7 @@ class SeedRun {
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
             else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
+            else if (effect.note.what === "membership-changed") this.#placement.forgetPeace();
             else if (effect.note.what === "phase" && effect.note.phase === "gone") this.#placement.forgetPeace();
           }
           this.#checkers.onStep(node, event, effects);
@@ -284,9 +289,10 @@ class SeedRun {
     });
   }
 
-  #drawnWorkload(prng: Prng): Workload {
+  #drawnWorkload(prng: Prng, focus: Focus | undefined): Workload {
     const { without = [], callersMax = Infinity } = this.#options;
-    const drawn = drawWorkload(prng, this.#plan.large);
+    const usual = drawWorkload(prng, this.#plan.large);
+    const drawn = focus?.narrow(usual) ?? usual;
     const reaps = this.#plan.config.reapAfterMs < Number.POSITIVE_INFINITY;
     return {
       ...drawn,
@@ -418,6 +424,10 @@ class SeedRun {
     this.#quietness.start(simulator.now);
     simulator.runUntil(simulator.now + QUIET_MS);
     this.#quietness.judge(simulator.now, simulator.running.length + simulator.lights.length, this.#plan.config.scrubMs);
+
+    const stayed = this.#saboteur.stayed();
+    if (stayed !== undefined)
+      throw new InvariantViolation("departure", `${simulator.nameOf(stayed)} stays, though its going was accepted`);
 
     const ring = this.#ring();
     if (ring === undefined) return;
