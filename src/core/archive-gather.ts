@@ -9,9 +9,11 @@
  *   pausing    too many could not be read, or those who count have changed: after a while all is asked again, from the beginning
  *
  * **What is in a part.** Every write that was acknowledged by `w` nodes before the last attempt began, or what has replaced it, if fewer than `w` members
- * could not be read. For an acknowledgement stands for a replica of its own: a record of one who counts, or a hint for it; the hint is let go only when
+ * could not be read, and N - `w` + 1 of those who count were. For an acknowledgement stands for a replica of its own: a record of one who counts, or a hint for it; the hint is let go only when
  * its owner has it durably. So hints are read from everybody before the first record is: a hint that was gone already is in the record, and not the other
- * way round. In the same way records move into the history, and are read before it. A member that cannot be read hides one replica of a write, at most.
+ * way round. In the same way records move into the history, and are read before it. A member that cannot be read hides one replica of a write, at most;
+ * but where one of those who count is not read, there may be members of whom this node does not know yet. What it says then is what a get could say that
+ * as many have answered: writes whose quorum meets with them are in.
  *
  * A write that comes while the part is gathered may or may not be in it. Each record is one that a replica held: its siblings and clock belong together.
  *
@@ -348,7 +350,15 @@ export class ArchiveGather {
   /** This attempt cannot become whole, and there is time for another. */
   #isInVain(part: Part): boolean {
     // That a member has let go of the past is for good.
-    return (part.stale || this.#unreadNow(part).size >= this.#demanded(part)) && this.#in.now < part.deadline;
+    return (part.stale || this.#covers(part, this.#unreadNow(part)) > this.#demanded(part)) && this.#in.now < part.deadline;
+  }
+
+  /** From what quorum on no write can be missing, when these could not be read in full. */
+  #covers({ counted }: Part, unread: ReadonlySet<NodeId>): number {
+    const { n = 1 } = this.#in.ring?.view.parameters ?? {};
+    const read = [...counted].filter((node) => !unread.has(node)).length;
+    const byQuorum = read === counted.size ? 1 : Math.max(n, counted.size) - read + 1;
+    return Math.max(unread.size + 1, byQuorum);
   }
 
   #demanded({ wanted }: Part): number {
@@ -362,9 +372,9 @@ export class ArchiveGather {
     return new Set([...part.silent, ...part.partly, ...unknown]);
   }
 
-  #unread(part: Part): NodeId[] {
+  #unread(part: Part): Set<NodeId> {
     const late = [...part.coveredFrom].filter(([, from]) => from > part.wanted.moment).map(([node]) => node);
-    return [...new Set([...this.#unreadNow(part), ...late, ...this.#departed(part).keys()])].sort();
+    return new Set([...this.#unreadNow(part), ...late, ...this.#departed(part).keys()]);
   }
 
   /** Who has gone since the moment that is looked back at, and when: what it kept of the past went with it. */
@@ -417,14 +427,15 @@ export class ArchiveGather {
     const late = [...part.coveredFrom.values(), ...gone].sort((a, b) => b - a);
     // So many of those who were read may be late; the one behind them says from when on it would do.
     const spare = Math.max(0, this.#demanded(part) - 1 - this.#unreadNow(part).size);
+    const coversW = this.#covers(part, unread);
     this.#end(part);
     this.#do.gathered(part.request, {
       outcome: "done",
       part: {
         partition: wanted.partition,
         members: [...new Set([...members, ...counted])].sort(),
-        unread,
-        coversW: unread.length + 1,
+        unread: [...unread].sort(),
+        coversW,
         attempts,
         elapsedMs: this.#in.now - beganAt,
         coveredFrom: late[spare] ?? 0,

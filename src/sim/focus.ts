@@ -7,8 +7,9 @@
  */
 
 import { Prng } from "../base/prng.ts";
-import { parametersFrom } from "../core/config.ts";
-import type { Key } from "../core/identifiers.ts";
+import { defaultConfig, parametersFrom } from "../core/config.ts";
+import type { Note } from "../core/effect.ts";
+import type { Key, Millis } from "../core/identifiers.ts";
 import type { ClusterPlan } from "./cluster-plan.ts";
 import type { FaultClass } from "./fault-plan.ts";
 import type { Workload } from "./workload.ts";
@@ -34,8 +35,25 @@ export const themes: readonly Theme[] = [
   { name: "removals", always: "removals", maybe: ["newcomers", "leaves", "crashes", ...network] },
 ];
 
+/** Some notes of some nodes are followed by a crash of theirs: what matters happens between two steps that come soon after each other. */
+export interface Ambush {
+  readonly what: Note["what"];
+  readonly chance: number;
+  readonly afterMs: Millis;
+  readonly downMs: Millis;
+}
+
+const ambushed: readonly Note["what"][] = [
+  "partition-held",
+  "partition-opened",
+  "partition-dropped",
+  "membership-changed",
+  "hint-delivered",
+];
+
 export interface Focus {
   readonly theme: Theme;
+  readonly ambush: Ambush | undefined;
   readonly classes: ReadonlySet<FaultClass>;
   /** Of the usual time between two faults of a class. */
   readonly hurry: number;
@@ -52,8 +70,15 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
   const callers = prng.between(2, 8);
   const keys = Array.from({ length: prng.between(1, 12) }, (_, i) => `carts/${i}` as Key);
   const getProbability = prng.between(30, 70) / 100;
+  const ambush = {
+    what: prng.pick(ambushed)!,
+    chance: prng.pick([0.05, 0.5])!,
+    afterMs: prng.pick([0, 5, 100, 1_000])!,
+    downMs: prng.pick([200, 1_000, 5_000])!,
+  };
   return {
     theme,
+    ambush: prng.chance(0.5) ? ambush : undefined,
     classes,
     hurry: prng.pick([0.25, 0.5, 1])!,
     plan: drawPlan(prng, usual),
@@ -84,6 +109,12 @@ function drawPlan(prng: Prng, usual: ClusterPlan): ClusterPlan {
     capacity: 1,
     zone: `zone-${i + 1}`,
   }));
-  const config = { ...usual.config, rebalanceAfterMs: 1_000, transferPageBytesMax: prng.pick([1_000, 65_536])! };
+  const { peerRequestsPerSecond, peerRequestsBurst, peerBackgroundPerSecond, peerBackgroundBurst } = defaultConfig;
+  const config = {
+    ...usual.config,
+    rebalanceAfterMs: 1_000,
+    transferPageBytesMax: prng.pick([1_000, 65_536])!,
+    ...{ peerRequestsPerSecond, peerRequestsBurst, peerBackgroundPerSecond, peerBackgroundBurst },
+  };
   return { ...usual, parameters, founderCapacity: 1, joins, config, workloadFrom, faultsUntil, large: false };
 }

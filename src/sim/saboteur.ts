@@ -24,6 +24,7 @@ import type { MembershipChange } from "../core/membership-change.ts";
 import { isGone, memberOf, stays } from "../core/membership.ts";
 import type { Budget } from "./budget.ts";
 import type { ClusterPlan } from "./cluster-plan.ts";
+import type { Ambush } from "./focus.ts";
 import type { CutShape, FaultAction } from "./fault-plan.ts";
 import type { Simulator } from "./simulator.ts";
 
@@ -70,6 +71,14 @@ export class Saboteur {
       if (action.kind === "old-disk") this.#scheduleOldDisk(action);
       else simulator.after(action.at, () => this.#perform(action));
     }
+  }
+
+  /** This node crashes in a moment. */
+  ambush(node: NodeId, { afterMs, downMs }: Ambush): void {
+    this.#later(afterMs, () => {
+      const is = this.#world.simulator.stateOf(node);
+      if (is === "running" && this.#down(node, downMs)) this.#world.count("ambush");
+    });
   }
 
   /** From now on nothing that was scheduled has any effect. */

@@ -33,7 +33,7 @@ import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
 import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
 import { Custody } from "./custody.ts";
-import { type Focus, drawFocus } from "./focus.ts";
+import { type Ambush, type Focus, drawFocus } from "./focus.ts";
 import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
 import { HealthyCore } from "./healthy-core.ts";
 import { HedgeJudge } from "./hedge-judge.ts";
@@ -68,13 +68,14 @@ const READ_BACK_KEYS = 12;
 /** Where tombstones are reaped there should be some. */
 const DELETES_WITH_REAPING = 0.4;
 const ARCHIVES = 0x0a_2c_417e;
+const AMBUSHES = 0x0a_3b_0537;
 /** Moments that are looked back at when all is at rest. */
 const LOOKS_BACK = 3;
 const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "chained-puts", "core", "exports", "lights" or "reaping", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "lights" or "reaping", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -146,6 +147,8 @@ class SeedRun {
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
   readonly #founder: NodeId;
+  readonly #ambush: Ambush | undefined;
+  readonly #ambushes: Prng;
   #settledMs: Millis | undefined;
 
   constructor(seed: number, options: SeedOptions) {
@@ -159,6 +162,8 @@ class SeedRun {
     const { workloadFrom, faultsUntil, parameters } = plan;
     const { without = [], dropActions = [] } = options;
     const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without, focus);
+    this.#ambush = without.includes("ambush") ? undefined : focus?.ambush;
+    this.#ambushes = Prng.fromNumber(seed ^ AMBUSHES);
     const config = { ...plan.config, reapAfterMs: drawReaping(seed, faults, without) };
     this.#plan = { ...plan, config };
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
@@ -258,6 +263,8 @@ class SeedRun {
           this.#sometimes.onStep(event, effects);
           for (const effect of effects) {
             if (effect.kind !== "note") continue;
+            if (effect.note.what === this.#ambush?.what && this.#ambushes.chance(this.#ambush.chance))
+              this.#saboteur.ambush(node, this.#ambush);
             if (effect.note.what === "minted" && effect.note.fresh) this.#onFreshActor(node, effect.note.key);
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
@@ -405,7 +412,8 @@ class SeedRun {
       if (missing !== waitsFor) this.#tell(`no rest yet: ${missing ?? "it must last"}`);
       waitsFor = missing;
       const noneOnItsWay = simulator.now - from >= (network.lateProbability > 0 ? network.lateMsMax : 0);
-      if (sinceMs >= REST_MS && missing === undefined && noneOnItsWay && this.#callers.underWay === 0) {
+      const nobodyAsks = this.#callers.underWay === 0 && this.#archivist.underWay === 0;
+      if (sinceMs >= REST_MS && missing === undefined && noneOnItsWay && nobodyAsks) {
         this.#settledMs = simulator.now - sinceMs - from;
         return;
       }
