@@ -13,7 +13,8 @@
  * its owner has it durably. So hints are read from everybody before the first record is: a hint that was gone already is in the record, and not the other
  * way round. In the same way records move into the history, and are read before it. A member that cannot be read hides one replica of a write, at most;
  * but where one of those who count is not read, there may be members of whom this node does not know yet. What it says then is what a get could say that
- * as many have answered: writes whose quorum meets with them are in.
+ * as many have answered: writes whose quorum meets with them are in. A stand-in of whom
+ * nobody that was read has heard may keep a hint besides: that copy is not counted on.
  *
  * A write that comes while the part is gathered may or may not be in it. Each record is one that a replica held: its siblings and clock belong together.
  *
@@ -350,7 +351,9 @@ export class ArchiveGather {
   /** This attempt cannot become whole, and there is time for another. */
   #isInVain(part: Part): boolean {
     // That a member has let go of the past is for good.
-    return (part.stale || this.#covers(part, this.#unreadNow(part)) > this.#demanded(part)) && this.#in.now < part.deadline;
+    return (
+      (part.stale || this.#covers(part, this.#unreadNow(part)) > this.#demanded(part)) && this.#in.now < part.deadline
+    );
   }
 
   /** From what quorum on no write can be missing, when these could not be read in full. */

@@ -966,8 +966,7 @@ export class DynamoNode {
       this.#callers.delete(request);
       const digest = this.#belonging.ring?.digest ?? 0;
       const reply = { kind: "coordinate-reply", request: caller.request, ring: digest, result } as const;
-      // Epochs that were renewed meanwhile are no reason to leave the caller without an answer; a new start is, which may count its requests alike.
-      if (ofOneStart(this.#epochOf(caller.from), caller.epoch)) this.#send(caller.from, reply, "foreground");
+      this.#answerTo(caller.from, reply, caller.epoch);
       return;
     }
     // Our own disk refused, or the key has moved, before anything was sent: somebody else may coordinate.
@@ -1351,7 +1350,7 @@ export class DynamoNode {
       const counted = this.#countedUnknownTo(origin, key);
       const owner = this.#ownsAndHolds(key) && this.#mayAnswer(key);
       const reply = { kind: "replica-get-reply", request, ring, outcome, owner, counted, set } as const;
-      this.#send(from, reply, "foreground", epoch);
+      this.#answerTo(from, reply, epoch);
     }
   }
 
@@ -1378,7 +1377,7 @@ export class DynamoNode {
     const ring = this.#belonging.ring?.digest ?? 0;
     const owner = this.#ownsAndHolds(key);
     const counted = this.#countedUnknownTo(origin, key);
-    this.#send(from, { kind: "replica-put-reply", request, ring, outcome, owner, counted }, "foreground", epoch);
+    this.#answerTo(from, { kind: "replica-put-reply", request, ring, outcome, owner, counted }, epoch);
   }
 
   /** Whether it counts for pw. */
@@ -1467,6 +1466,14 @@ export class DynamoNode {
 
   #epochOf(peer: NodeId): Epoch {
     return this.#detector.epochOf(peer) ?? 0;
+  }
+
+  /**
+   * Answers what somebody's caller waits for. Epochs that were renewed since it was asked are no reason to leave it without an answer; a new start is,
+   * which may count its requests alike.
+   */
+  #answerTo(to: NodeId, message: Message, asked: Epoch): void {
+    if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, "foreground");
   }
 
   #send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean {

@@ -25,7 +25,7 @@ import { stateAt } from "../core/look-back.ts";
 import { Ring } from "../core/ring.ts";
 import { type ArchivePiece, ArchiveReader, ArchiveWriter } from "../wire/archive.ts";
 import { PROTOCOL_VERSION } from "../wire/codec.ts";
-import { type Checkers, InvariantViolation } from "./checkers.ts";
+import { type Checkers, InvariantViolation, hintsOnDisk } from "./checkers.ts";
 import type { History, Operation } from "./history.ts";
 import { type Simulator, WALL_START } from "./simulator.ts";
 import type { Sometimes } from "./sometimes.ts";
@@ -220,7 +220,8 @@ export class Archivist {
       return;
     }
     for (const { operation, needed } of own.due) {
-      if (operation.forgiven || operation.reaped || operation.copiesLost > 0 || needed < coversW) continue;
+      if (operation.forgiven || operation.reaped || operation.copiesLost > 0) continue;
+      if (needed - this.#unheardOf(operation, members) < coversW) continue;
       const set = own.sets.get(operation.key);
       if (set !== undefined && this.#history.of(operation.key).shows(set, operation)) continue;
       throw new InvariantViolation(
@@ -231,7 +232,16 @@ export class Archivist {
     if (own.atRest) this.#judgeRest(own, part, w);
   }
 
-  #judgeLookBack({ node, part, all }: Export, moment: Millis, { coversW }: GatheredPart, w: number): void {
+  /** How many who were not known to be members keep it as a hint: what stand-ins have of whom nobody has heard is not claimed. */
+  #unheardOf(operation: Operation, members: readonly NodeId[]): number {
+    const history = this.#history.of(operation.key);
+    const strangers = this.#simulator.nodes.filter((node) => !members.includes(node));
+    return strangers.filter((node) =>
+      hintsOnDisk(this.#simulator.diskOf(node), operation.key).some((set) => history.shows(set, operation)),
+    ).length;
+  }
+
+  #judgeLookBack({ node, part, all }: Export, moment: Millis, { coversW, members }: GatheredPart, w: number): void {
     const { parameters } = this.#simulator.viewOf(node) ?? {};
     const at = WALL_START + Math.floor(moment);
     if (coversW > w) this.#sometimes.reached("past not covered");
@@ -245,7 +255,8 @@ export class Archivist {
       for (const operation of operations) {
         const { acknowledged, forgiven, reaped, copiesLost } = operation;
         if (acknowledged === undefined || Math.ceil(acknowledged.at) > moment - 1) continue;
-        if (forgiven || reaped || copiesLost > 0 || acknowledged.needed < coversW) continue;
+        if (forgiven || reaped || copiesLost > 0) continue;
+        if (acknowledged.needed - this.#unheardOf(operation, members) < coversW) continue;
         this.#sometimes.reached("looked back at an acknowledged put");
         if (history.shows(state, operation)) continue;
         throw new InvariantViolation(

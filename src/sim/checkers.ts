@@ -144,11 +144,15 @@ function keyAt(store: RecordStore, address: string): Key {
 
 /** The record and all hints of a key that are durable on this disk. */
 export function setsOnDisk(disk: WatchedDisk, key: Key): DvvSet[] {
-  const position = positionFor(key);
-  const record = disk.get("records", recordAddress(key, position));
-  const sets = record === undefined ? [] : [record.set];
+  const record = disk.get("records", recordAddress(key, positionFor(key)));
+  return record === undefined ? hintsOnDisk(disk, key) : [record.set, ...hintsOnDisk(disk, key)];
+}
+
+/** All hints of a key that are durable on this disk. */
+export function hintsOnDisk(disk: WatchedDisk, key: Key): DvvSet[] {
+  const sets: DvvSet[] = [];
   if (disk.count("hints") === 0) return sets;
-  const lowest = hintAddress(key, position, "" as NodeId);
+  const lowest = hintAddress(key, positionFor(key), "" as NodeId);
   for (const address of disk.addresses("hints", lowest, `${lowest}g`)) {
     if (parseHintAddress(address).key !== key) continue;
     const hint = disk.get("hints", address);

@@ -528,9 +528,8 @@ export const mutants: readonly Mutant[] = [
     bug: "what a peer's caller asked is not answered when the peer has renewed its epochs meanwhile, as if it had started anew",
     caughtBy: ["served", "answered"],
     file: "core/node.ts",
-    find: "if (ofOneStart(this.#epochOf(caller.from), caller.epoch)) this.#send",
-    replace:
-      "if (ofOneStart(this.#epochOf(caller.from), caller.epoch) && this.#epochOf(caller.from) === caller.epoch) this.#send",
+    find: 'if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, "foreground");',
+    replace: 'if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, "foreground", asked);',
   },
   {
     name: "epochs-come-again",
@@ -719,6 +718,15 @@ export const mutants: readonly Mutant[] = [
     file: "core/belonging.ts",
     find: '    this.#onceDurable.push({ what: "change-made", request });',
     replace: "    this.#do.changeMade(request, undefined);",
+  },
+  {
+    name: "old-view-taken-for-all",
+    trap: "D 3",
+    bug: "an archive counts those of whom its node knows: who has come since it was cut off is not missed",
+    caughtBy: ["archive", "look-back"],
+    file: "core/archive-gather.ts",
+    find: "return Math.max(unread.size + 1, byQuorum);",
+    replace: "return Math.max(unread.size + 1, Math.min(byQuorum, 1));",
   },
   {
     name: "gone-before-anybody-knows",
