@@ -14,7 +14,7 @@ const TABS = 5;
 /** Puts under way at each tab. */
 const LANES = 8;
 /** Acknowledgements between one death and the next. */
-const WRITES = 300;
+const WRITES = 200;
 
 declare global {
   interface Window {

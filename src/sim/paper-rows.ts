@@ -683,7 +683,7 @@ export const paperRows: readonly PaperRow[] = [
     points: ["departed by itself", "departed after a removal"],
     faults: ["leaves", "removals", "newcomers", "long-absences"],
     invariants: ["placement"],
-    limits: "A departure keeps when and by whom; of a join only its order is kept.",
+    limits: "A departure keeps when and by whom; the time of a join is not kept, and the last 512 departures are.",
   },
   {
     id: "D31",
