@@ -1,5 +1,5 @@
 /**
- * The load: YCSB's workload A (half reads, half updates of whole items, every key as likely as any other) in a closed loop. So many loops run side by
+ * The load: YCSB's workloads A (half reads, half updates of whole items) and B (95 of 100 are reads), every key as likely as any other, in a closed loop. So many loops run side by
  * side, each with one request under way; when it is answered, the next leaves. The same seed draws the same requests for both systems.
  */
 
@@ -11,7 +11,10 @@ export interface System {
   put(key: string, value: Uint8Array): Promise<void>;
 }
 
+export type Workload = "a" | "b";
+
 export interface Round {
+  readonly workload: Workload;
   readonly inFlight: number;
   readonly durationMs: number;
   readonly keys: number;
@@ -28,7 +31,7 @@ export interface Sample {
 }
 
 export const VALUE_BYTES = 900;
-const READ_SHARE = 0.5;
+const READ_SHARE: Readonly<Record<Workload, number>> = { a: 0.5, b: 0.95 };
 /** Different values that are written; random bytes, so that nothing on the way gets away with compressing them. */
 const VALUES = 64;
 const LOADS_IN_FLIGHT = 64;
@@ -55,7 +58,10 @@ export async function load(system: System, keys: number): Promise<void> {
 }
 
 /** Rejects when a request fails or a get does not give an item: figures of a system that does not work mean nothing. */
-export async function closedLoop(system: System, { inFlight, durationMs, keys, seed }: Round): Promise<Sample> {
+export async function closedLoop(
+  system: System,
+  { workload, inFlight, durationMs, keys, seed }: Round,
+): Promise<Sample> {
   const random = Prng.fromNumber(seed);
   const values = someValues(random);
   const gets: number[] = [];
@@ -65,7 +71,7 @@ export async function closedLoop(system: System, { inFlight, durationMs, keys, s
   const loop = async (): Promise<void> => {
     for (let at = performance.now(); at < until;) {
       const key = keyOf(random.below(keys));
-      const reads = random.chance(READ_SHARE);
+      const reads = random.chance(READ_SHARE[workload]);
       if (reads) {
         const value = await system.get(key);
         if (value?.length !== VALUE_BYTES) throw new Error(`A get of ${key} gave ${value?.length ?? "no"} bytes.`);

@@ -1,17 +1,17 @@
 /**
- * The first benchmark: three tabs, YCSB's workload A on 900-byte items, N=3, R=2, W=2, a closed loop with 1 and with 32 requests in flight; the store
+ * The first benchmark: three tabs, YCSB's workload A or B on 900-byte items, N=3, R=2, W=2, a closed loop with 1 and with 32 requests in flight; the store
  * beside a floor written by hand (floor.ts), round by round in turns, so that both see the same machine. It reports and asserts nothing.
  *
- *   npm run bench -- [--quick] [--json] [--profile]
+ *   npm run bench -- [--workload a] [--quick] [--json] [--profile]
  *
- * --quick: 1,000 keys and 3 short rounds instead of 10,000 and 7 longer ones. --json: the figures as one line, the last of the output, instead of a
+ * --workload b: 95 of 100 requests are reads; a: half of them. --quick: 1,000 keys and 3 short rounds instead of 10,000 and 7 longer ones. --json: the figures as one line, the last of the output, instead of a
  * table. --profile: also where the time of a tab goes, with 32 in flight.
  */
 
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { defaultParameters } from "../../src/core/config.ts";
-import { VALUE_BYTES } from "./closed-loop.ts";
+import { VALUE_BYTES, type Workload } from "./closed-loop.ts";
 import { type Figures, figuresOf, type Grouping, groupingOf, medians, ratios, rounded } from "./figures.ts";
 import type { SystemName } from "./page.ts";
 import { type Profile, profile } from "./profile.ts";
@@ -42,11 +42,13 @@ interface Result {
 class Bench {
   readonly #tabs: Tabs;
   readonly #plan: Plan;
+  readonly #workload: Workload;
   #seed = 0;
 
-  constructor(tabs: Tabs, plan: Plan) {
+  constructor(tabs: Tabs, plan: Plan, workload: Workload) {
     this.#tabs = tabs;
     this.#plan = plan;
+    this.#workload = workload;
   }
 
   async prepare(): Promise<void> {
@@ -99,7 +101,7 @@ class Bench {
         // The loops are dealt to the tabs in turn.
         const share = Math.ceil((inFlight - tab) / pages.length);
         if (share === 0) return [];
-        const round = { inFlight: share, durationMs, keys, seed: seed + tab };
+        const round = { workload: this.#workload, inFlight: share, durationMs, keys, seed: seed + tab };
         return [page.evaluate(([name, each]) => window.bench.run(name, each), [system, round] as const)];
       }),
     );
@@ -173,18 +175,22 @@ function profileTable({ durationMs, busy, sources, packages, functions }: Profil
 
 async function main(): Promise<void> {
   const option = { type: "boolean", default: false } as const;
-  const { values } = parseArgs({ options: { quick: option, json: option, profile: option } });
+  const { values } = parseArgs({
+    options: { workload: { type: "string", default: "a" }, quick: option, json: option, profile: option },
+  });
+  const { workload } = values;
+  if (workload !== "a" && workload !== "b") throw new Error(`--workload is a or b, not ${workload}`);
   const plan = values.quick ? QUICK : WHOLE;
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
   progress("starting");
   const tabs = await openTabs();
   try {
-    const bench = new Bench(tabs, plan);
+    const bench = new Bench(tabs, plan, workload);
     await bench.prepare();
     const results = await bench.results();
     const { n, r, w } = defaultParameters;
     const setting = {
-      benchmark: "ycsb-a",
+      benchmark: `ycsb-${workload}`,
       tabs: tabs.pages.length,
       browser: tabs.browserVersion,
       processors: availableParallelism(),
@@ -207,7 +213,7 @@ async function main(): Promise<void> {
       );
     else {
       say(
-        `YCSB A, ${plan.keys.toLocaleString("en")} uniform keys of ${VALUE_BYTES} bytes, N=${n} R=${r} W=${w}, ${setting.tabs} tabs of Chromium ${setting.browser} on ${setting.processors} processors; medians of ${plan.rounds} rounds of ${plan.roundMs / 1_000} s`,
+        `YCSB ${workload.toUpperCase()}, ${plan.keys.toLocaleString("en")} uniform keys of ${VALUE_BYTES} bytes, N=${n} R=${r} W=${w}, ${setting.tabs} tabs of Chromium ${setting.browser} on ${setting.processors} processors; medians of ${plan.rounds} rounds of ${plan.roundMs / 1_000} s`,
       );
       for (const result of results) say(table(result));
     }

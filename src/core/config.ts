@@ -102,6 +102,8 @@ export interface Config {
   readonly readRepairMs: Millis;
   /** A gossip round with one random peer (paper, section 4.8: every second). */
   readonly gossipMs: Millis;
+  /** Peers of a round (paper: 1; other gossip takes up to 3). From 1. */
+  readonly gossipFanOut: number;
   /** A ping to every linked peer. */
   readonly pingMs: Millis;
   /** Without a sign of life for this long, ask others; DESIGN section 8. */
@@ -199,6 +201,7 @@ export const defaultConfig: Config = {
   hedges: true,
   readRepairMs: 2_000,
   gossipMs: 1_000,
+  gossipFanOut: 1,
   pingMs: 1_000,
   suspectAfterMs: 2_000,
   downAfterMs: 3_500,

@@ -155,6 +155,42 @@ describe("section 4.5, quorums", () => {
     tally.answer(node(4));
     expect(tally.outcome()).toBe("met");
   });
+
+  test.each([
+    { n: 3, r: 2, w: 2, overlap: true, name: "the usual" },
+    { n: 3, r: 1, w: 3, overlap: true, name: "the read engine" },
+    { n: 3, r: 3, w: 1, overlap: true, name: "always accepts writes" },
+    { n: 3, r: 1, w: 1, overlap: false, name: "the fastest" },
+  ])(
+    "$name, ($n,$r,$w), is as fast as its R-th and W-th reply, and sees the last write when R+W>N",
+    ({ n, r, w, overlap }) => {
+      const nodes = [1, 2, 3].map(node);
+      /** Who had answered when as many as asked for had, in this order of replies. */
+      const quorum = (order: readonly NodeId[], replicas: number) => {
+        const tally = new Tally(replicas);
+        for (const one of nodes) tally.ask(one);
+        const answered: NodeId[] = [];
+        for (const one of order) {
+          if (tally.outcome() === "met") break;
+          tally.answer(one);
+          answered.push(one);
+        }
+        expect(tally.outcome()).toBe("met");
+        return answered;
+      };
+      const orders = nodes
+        .flatMap((a) => nodes.flatMap((b) => nodes.map((c) => [a, b, c])))
+        .filter((o) => new Set(o).size === n);
+      let missed = 0;
+      for (const writes of orders)
+        for (const reads of orders) {
+          const [written, read] = [quorum(writes, w), quorum(reads, r)];
+          expect([written.length, read.length]).toEqual([w, r]);
+          if (!read.some((one) => written.includes(one))) missed++;
+        }
+      expect(missed === 0).toBe(overlap);
+    },
+  );
 });
 
 describe("section 6, usage patterns", () => {

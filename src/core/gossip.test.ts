@@ -49,6 +49,7 @@ class Talk {
   readonly config: Config;
   sent = 0;
   peersOf: (n: number) => number[];
+  seedsOf: (n: number) => number[] = () => [];
 
   constructor(views: (View | undefined)[], seed: number, config = defaultConfig) {
     this.views = views;
@@ -91,7 +92,7 @@ class Talk {
     };
     return new Gossip(surroundings, {
       peers: () => this.peersOf(n).map(id),
-      seeds: () => [],
+      seeds: () => this.seedsOf(n).map(id),
       learn: (news) => {
         const own = views[n];
         views[n] = own === undefined ? news.view : mergeView(own, news.members, news.claims, news.buckets);
@@ -178,6 +179,63 @@ describe("gossip", () => {
     for (let i = 0; i < 30; i++) talk.round();
     for (const own of talk.views) expect(own!.members).toHaveLength(4);
     expect(new Set(talk.views.map((own) => new Ring(own!).digest)).size).toBe(1);
+  });
+
+  test("two halves that know nothing of each other meet at a seed", () => {
+    const left = view([member(0, 1), member(1, 1)], 0);
+    const right = view([member(2, 1), member(3, 1)], 3);
+    const seed = 4;
+    const talk = new Talk([left, left, right, right, undefined], 1);
+    // Each knows of its other half, and all were told of the seed from outside.
+    talk.peersOf = (n) => (n === seed ? [0, 1, 2, 3] : [...(n < 2 ? [0, 1] : [2, 3]), seed].filter((m) => m !== n));
+    talk.seedsOf = (n) => (n === seed ? [] : [seed]);
+    for (let i = 0; i < 30; i++) talk.round();
+    for (const own of talk.views) expect(own!.members).toHaveLength(4);
+    expect(new Set(talk.views.map((own) => new Ring(own!).digest)).size).toBe(1);
+  });
+
+  test("reaches a seed now and then, however many other peers there are", () => {
+    const talk = new Talk(
+      Array.from({ length: 60 }, () => undefined),
+      1,
+    );
+    talk.seedsOf = (n) => (n === 0 ? [] : [0]);
+    let greeted = 0;
+    for (let i = 0; i < 50; i++) {
+      for (const node of talk.nodes) node.onTimer();
+      greeted += talk.way.filter(({ to }) => to === 0).length;
+      talk.way.length = 0;
+    }
+    // One in ten of 59 x 50 rounds, and the one in 59 that it would get as any other peer.
+    expect(greeted).toBeGreaterThan(250);
+    expect(greeted).toBeLessThan(450);
+  });
+
+  test("a rumour is everywhere after about log n rounds, after fewer with a larger fan-out, which costs more messages", () => {
+    const told = (nodes: number, gossipFanOut: number, seed: number) => {
+      const old = view(
+        Array.from({ length: nodes }, (_, n) => member(n, 1)),
+        0,
+      );
+      const news = mergeView(old, [member(1, 2)], undefined);
+      const talk = new Talk([news, ...Array.from({ length: nodes - 1 }, () => old)], seed, {
+        ...defaultConfig,
+        gossipFanOut,
+      });
+      let rounds = 0;
+      for (; talk.views.some((own) => own!.members[1]!.version < 2); rounds++) talk.round();
+      talk.sent = 0;
+      talk.round();
+      return { rounds, idle: talk.sent };
+    };
+    const mean = (nodes: number, fanOut: number) =>
+      [1, 2, 3, 4, 5].reduce((sum, seed) => sum + told(nodes, fanOut, seed).rounds, 0) / 5;
+    const [few, many] = [mean(8, 1), mean(64, 1)];
+    // Eight times the nodes: three doublings more, and some rounds until the last one is met.
+    expect(many).toBeGreaterThan(few);
+    expect(many).toBeLessThan(few + 6);
+    expect(mean(64, 3)).toBeLessThan(many);
+    for (const fanOut of [1, 2, 3]) expect(told(64, fanOut, 1).idle).toBe(64 * fanOut);
   });
 
   test("a cluster with other parameters is not merged", () => {

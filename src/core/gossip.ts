@@ -1,6 +1,6 @@
 /**
  * Gossip: how every node learns who belongs, who holds what, who claims which token and what buckets default to (paper, section 4.8). A round with
- * one random peer each second, and soon after each change. States of a round, in order:
+ * one random peer each second (or `gossipFanOut` of them: fewer rounds, more messages), and soon after each change. States of a round, in order:
  *
  *   digest      one number; a peer that sees the same stays silent, so that an idle cluster says next to nothing
  *   versions    the peer's versions of all entries           (1 of 3)
@@ -59,6 +59,9 @@ export class Gossip {
         ? this.#in.random.pick(seeds)
         : this.#in.random.pick(this.#do.peers());
     if (peer !== undefined) this.greet(peer);
+    if (this.#in.config.gossipFanOut === 1) return;
+    const others = this.#do.peers().filter((other) => other !== peer);
+    for (const other of this.#in.random.shuffled(others).slice(0, this.#in.config.gossipFanOut - 1)) this.greet(other);
   }
 
   /** The view changed here: tell a few peers soon. */

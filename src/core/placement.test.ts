@@ -8,7 +8,7 @@ import type { NodeMeta } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import type { GossipNews } from "./message.ts";
 import { type NodeId, TOKENS_MAX } from "./identifiers.ts";
-import { type Member, type View, mergeView, noHolders, unclaimed } from "./membership.ts";
+import { type Member, type View, mergeView, noHolders, unclaimed, withHolder } from "./membership.ts";
 import { DynamoNode } from "./node.ts";
 import { TOKEN_PLACES, drawTokens, placementOf } from "./placement.ts";
 import { Ring, placementDigest, tokenCounts } from "./ring.ts";
@@ -306,6 +306,36 @@ describe("a join", () => {
       { numRuns: 60 },
     );
   });
+});
+
+describe("a node that is down", () => {
+  test.each([1, 2, 3] as const)(
+    "in placement %i leaves its load to many others, and to none of them much of it",
+    (placement) => {
+      const partitions = 1_024;
+      const peers = Array.from({ length: 30 }, (_, i) => ({ capacity: 1, zone: `zone ${i}` }));
+      const view = grown(placement, peers, { partitions, tokensPerNode: 16 });
+      const owned = new Ring(view);
+      const members = view.members.map((entry) => {
+        let holders = noHolders(partitions);
+        for (let p = 0; p < partitions; p++) if (owned.owns(entry.node, p)) holders = withHolder(holders, p, true);
+        return { ...entry, holders };
+      });
+      const ring = new Ring({ ...view, members });
+      for (const { node: down } of members) {
+        const heirs = new Map<NodeId, number>();
+        let load = 0;
+        for (let p = 0; p < partitions; p++) {
+          const { owners, fallbacks } = ring.preferenceList(p);
+          if (!owners.includes(down)) continue;
+          load++;
+          heirs.set(fallbacks[0]!, (heirs.get(fallbacks[0]!) ?? 0) + 1);
+        }
+        expect(heirs.size).toBeGreaterThan(10);
+        expect(Math.max(...heirs.values())).toBeLessThan(load / 4);
+      }
+    },
+  );
 });
 
 describe("zones", () => {

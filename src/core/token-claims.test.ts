@@ -225,7 +225,8 @@ test("the tokens of those who are gone go to those who have least, and no others
         expect(without(view, ...gone).claims).toEqual(after.claims);
       },
     ),
-    { numRuns: 60 },
+    // The last tokens of node 4 of six lie where those who lack most are too near.
+    { numRuns: 60, examples: [[6, [4]]] },
   );
 });
 

@@ -17,7 +17,7 @@
 import type { NodeId } from "./identifiers.ts";
 import { type Claim, type View, stays } from "./membership.ts";
 import { tokenCounts } from "./ring.ts";
-import { crowds, dealSpaced, mendSpacing, spaced } from "./token-spacing.ts";
+import { crowds, crowdsAt, dealSpaced, mendSpacing, spaced } from "./token-spacing.ts";
 
 /** Beside the newcomer's own, at most so many copies for each of its own. */
 const COPIES_FOR_OTHERS = 0.25;
@@ -132,6 +132,26 @@ export function claimsAfterDepartures(view: View): readonly Claim[] {
     owners[place] = taker;
     counts.set(taker, (counts.get(taker) ?? 0) + 1);
   });
+  // At the last places those who lack most may stand too near. So somebody who got one too many elsewhere lets go of that one.
+  const dealt = view.claims.flatMap(({ owner }, place) => (isOrphan(owner) ? [place] : []));
+  for (;;) {
+    const short = most(nodes)!;
+    if (lacks(short) < 1 - ROUNDING) break;
+    const place = dealt
+      .filter(
+        (at) =>
+          lacks(owners[at]!) < lacks(short) - 1 - ROUNDING &&
+          crowdsAt(owners, at, short, n) <= crowdsAt(owners, at, owners[at]!, n),
+      )
+      .reduce<number | undefined>(
+        (best, at) => (best === undefined || lacks(owners[at]!) < lacks(owners[best]!) - ROUNDING ? at : best),
+        undefined,
+      );
+    if (place === undefined) break;
+    counts.set(owners[place]!, counts.get(owners[place]!)! - 1);
+    counts.set(short, (counts.get(short) ?? 0) + 1);
+    owners[place] = short;
+  }
   return changed(view, owners);
 }
 

@@ -15,7 +15,7 @@ const SWAPS_LOOKED_AT = 2 ** 20;
 const REST_SWAPS = 10;
 
 /** How many tokens of `node`, but for the one at `except`, lie nearer than `n` to `position`. */
-function crowdsAt<Node>(owners: ArrayLike<Node>, position: number, node: Node, n: number, except = -1): number {
+export function crowdsAt<Node>(owners: ArrayLike<Node>, position: number, node: Node, n: number, except = -1): number {
   const total = owners.length;
   let crowds = 0;
   for (let d = 1; d < n; d++) {
