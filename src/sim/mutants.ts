@@ -729,6 +729,15 @@ export const mutants: readonly Mutant[] = [
     replace: "return Math.max(unread.size + 1, Math.min(byQuorum, 1));",
   },
   {
+    name: "stand-in-counts-at-once",
+    trap: "P 4.6",
+    bug: "the hint of a coordinator that does not count stands for an owner that could answer itself, and whoever asks that one next misses the put",
+    caughtBy: ["read-your-writes"],
+    file: "core/put-coordinator.ts",
+    find: "if (down === undefined) put.spareFor = first;",
+    replace: "if (down === undefined) put.ownCopyFor = first;",
+  },
+  {
     name: "gone-before-anybody-knows",
     trap: "D 6",
     bug: "a node is gone when it has said so, whether or not anybody has heard it",
