@@ -528,8 +528,8 @@ export const mutants: readonly Mutant[] = [
     bug: "what a peer's caller asked is not answered when the peer has renewed its epochs meanwhile, as if it had started anew",
     caughtBy: ["served", "answered"],
     file: "core/node.ts",
-    find: 'if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, "foreground");',
-    replace: 'if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, "foreground", asked);',
+    find: "if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, lane);",
+    replace: "if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, lane, asked);",
   },
   {
     name: "epochs-come-again",
