@@ -81,6 +81,8 @@ export interface NodeInfo {
   readonly zone: string;
   /** Its tab is in the background, by its own word: others wait longer before they blame it, and let others coordinate first. */
   readonly hidden: boolean;
+  /** The newest version of the protocol that its build reads, by its own word. */
+  readonly protocol: number;
   /** This node's own opinion of it. */
   readonly reachability: "up" | "suspect" | "down";
   /** It goes for good, and counts as long as it holds something. */
@@ -131,7 +133,12 @@ export interface StoreStatus {
   /** Keys of which nothing is left but that they were deleted, as far as this node has read its disk; each key is told by one of its nodes. Up to 4,096. */
   readonly tombstones: number;
   /** Who kept tombstones from being reaped when it was last tried, and why; empty where they are kept for good. */
-  readonly tombstonesKeptBy: readonly { readonly node: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }[];
+  readonly tombstonesKeptBy: readonly {
+    readonly node: NodeId;
+    readonly why: "unreachable" | "silent" | "not-quiet" | "older";
+  }[];
+  /** The newest version of the protocol that all members read, and this one may write: what needs everybody goes by it. See `OpenStoreOptions.writesProtocol`. */
+  readonly protocol: number;
   readonly partitionsOwned: number;
   readonly partitionsHeld: number;
   /** Partitions still being copied to this node. */
@@ -543,6 +550,12 @@ export interface OpenStoreOptions {
    * default.
    */
   readonly history?: Readonly<Record<string, { readonly keepMs: number }>>;
+  /**
+   * Holds back what an older build could not follow, though all members read it: nothing is reaped, and nothing is kept on the disk that such a build could not
+   * read. Give it the older version before an upgrade and leave it out when no node will have to go back; see `StoreStatus.protocol` and `NodeInfo.protocol`.
+   * By default what all read is used as soon as all read it.
+   */
+  readonly writesProtocol?: number;
   /** Merges by name, for buckets whose policy is `merge:NAME`; `mergeOf` makes one from a codec and a reconciler. */
   readonly merges?: Readonly<Record<string, Merge>>;
   /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */

@@ -70,6 +70,7 @@ import {
   RunningCanary,
 } from "./canary.ts";
 import { DepartedError, MembershipChangeError, membershipPlan } from "./operator.ts";
+import { PROTOCOL_MIN } from "./core/versions.ts";
 import { toHex } from "./base/bytes.ts";
 import { type RewindingStore, previewRewind, rewind } from "./rewind.ts";
 import { Prng } from "./base/prng.ts";
@@ -116,6 +117,8 @@ export interface StoreParts {
   readonly reapAfterMs?: number | undefined;
   /** See `Config`. */
   readonly history?: Config["history"] | undefined;
+  /** See `Config`. */
+  readonly writesProtocol?: number | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Throws the node's data and identity away: it has departed. After the storage is closed, before `onClosed`. */
   readonly discard?: () => Promise<void>;
@@ -148,6 +151,7 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "membership-changed",
   "tombstone-reaped",
   "reap-blocked",
+  "protocol-shared",
   "partition-held",
   "partition-dropped",
   "storage-failed",
@@ -181,6 +185,7 @@ export class TabringStore implements Store {
       linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
       reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
       history: parts.history ?? defaultConfig.history,
+      writesProtocol: parts.writesProtocol ?? defaultConfig.writesProtocol,
     };
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
     const reaps = config.reapAfterMs < Number.POSITIVE_INFINITY;
@@ -713,6 +718,7 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
       capacity: member.capacity,
       zone: member.zone,
       hidden: member.hidden,
+      protocol: member.protocolMax,
       leaving: !stays(member),
       reachability: member.node === node.id ? "up" : (peers.get(member.node)?.reachability ?? "down"),
       slow: peers.get(member.node)?.slow ?? false,
@@ -775,6 +781,7 @@ function statusOf(
     hintsOwed: node?.hintsOwed ?? 0,
     tombstones: node?.reaping.tombstones ?? 0,
     tombstonesKeptBy: node?.reaping.blockedBy ?? [],
+    protocol: node?.protocol ?? PROTOCOL_MIN,
     partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
@@ -906,6 +913,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       durability: options.durability,
       reapAfterMs: options.reapAfterMs,
       history: options.history,
+      writesProtocol: options.writesProtocol,
       merges: options.merges,
       discard: () => discardIdentity(identity),
       onClosed: async () => {

@@ -54,10 +54,9 @@ import { drawTokens } from "./placement.ts";
 import { Ring } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { type MembershipChange, type ChangeRefusal, changeRefusal } from "./membership-change.ts";
+import { PROTOCOL_MIN, PROTOCOL_VERSION, sharedVersion } from "./versions.ts";
 import { claimsAfterDepartures, claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
 
-/** The protocol versions that this build reads. */
-export const PROTOCOL = { min: 1, max: 1 } as const;
 /** An incarnation's first version lies below this: should the disk ever go back in time, no version comes again with another meaning. */
 const FIRST_VERSIONS = 2 ** 20;
 /** What could not be written is tried again. */
@@ -132,6 +131,14 @@ export class Belonging {
 
   get ring(): Ring | undefined {
     return this.#ring;
+  }
+
+  /** The newest version of the protocol that all who belong read, and that this node may write. */
+  get protocol(): number {
+    const { protocolMax, writesProtocol } = this.#in.config;
+    const view = this.#ring?.view;
+    const ceiling = Math.max(PROTOCOL_MIN, Math.min(PROTOCOL_VERSION, protocolMax, writesProtocol));
+    return view === undefined ? PROTOCOL_MIN : sharedVersion(view, ceiling);
   }
 
   /** This node's entry; undefined until it is a member, and when it is one no more. */
@@ -408,8 +415,8 @@ export class Belonging {
       zone,
       holders: noHolders(parameters.partitions),
       tokens: before.length > 0 ? before : drawTokens(parameters, capacity, others, this.#in.random),
-      protocolMin: PROTOCOL.min,
-      protocolMax: PROTOCOL.max,
+      protocolMin: PROTOCOL_MIN,
+      protocolMax: Math.min(PROTOCOL_VERSION, this.#in.config.protocolMax),
       hidden: this.#hidden,
     };
   }
@@ -462,7 +469,8 @@ export class Belonging {
 
   /** What the next start must know. */
   #meta(): NodeMeta {
-    const caughtUp = this.#do.caughtUp();
+    // Version 1 does not read it.
+    const caughtUp = this.protocol >= 2 ? this.#do.caughtUp() : undefined;
     return caughtUp === undefined ? this.#membership() : { ...this.#membership(), caughtUp };
   }
 

@@ -11,6 +11,7 @@ import type { View } from "./membership.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const self = "1".repeat(32) as NodeId;
 const other = "2".repeat(32) as NodeId;
@@ -41,6 +42,8 @@ class Fixture {
       ring: undefined,
       reachable: () => true,
       slow: () => false,
+      reads: () => true,
+      protocol: PROTOCOL_VERSION,
       mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,

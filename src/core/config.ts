@@ -89,6 +89,14 @@ export interface Config {
   /** A node that belongs to no cluster yet joins none with other parameters than these. */
   readonly expects: Partial<ClusterParameters>;
 
+  /**
+   * What needs everybody, and what a disk keeps, goes by no newer version of the protocol than this, even when all read one: so the way back to an older
+   * build stays open until an operator raises it (`versions.ts`). Infinity, the default: by the newest one that all read.
+   */
+  readonly writesProtocol: number;
+  /** The newest version of the protocol that this node knows at all. Infinity: its build's own. A lower one stands for an older build, in simulations. */
+  readonly protocolMax: number;
+
   /** A request that has no answer by then fails. */
   readonly requestTimeoutMs: Millis;
   /** An owner that has not answered by then is asked beside the next node on the list. */
@@ -194,6 +202,8 @@ export const defaultConfig: Config = {
   capacity: 1,
   zone: "default",
   expects: {},
+  writesProtocol: Number.POSITIVE_INFINITY,
+  protocolMax: Number.POSITIVE_INFINITY,
   requestTimeoutMs: 5_000,
   slowReplyMs: 400,
   hedges: true,

@@ -16,6 +16,7 @@ import type { Quorum } from "./request-defaults.ts";
 import { type PreferenceList, Ring } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const KEY = "carts/ada" as Key;
 const REQUEST = 1;
@@ -90,6 +91,8 @@ class Bench {
       }),
       reachable: (node) => !this.down.has(node),
       slow: () => false,
+      reads: () => true,
+      protocol: PROTOCOL_VERSION,
       mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,

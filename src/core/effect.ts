@@ -71,6 +71,8 @@ export type Effect =
       readonly epoch: Epoch;
       readonly lane: Lane;
       readonly message: Message;
+      /** The newest version of the protocol that the peer reads, where that is older than this build's. */
+      readonly protocol?: number;
     }
   | /** A link to this member is wanted; answered by `peer-connected`, or not at all. Idempotent. */ {
       readonly kind: "connect";
@@ -221,7 +223,13 @@ export type Note =
       readonly peer: NodeId;
       readonly news: boolean;
     }
-    /** A member of a cluster with other parameters. Nothing of it was taken in. */
+    /** The newest version of the protocol that all members read, and this node may write, is another than before. */
+  | { readonly what: "protocol-shared"; readonly version: number }
+  /** The peer runs an older build, and something is done without what it does not read: trees compared without the log of recent writes, say. */
+  | { readonly what: "older-peer"; readonly peer: NodeId; readonly message: Message["kind"] }
+  /** Nothing was sent, because the peer does not read such messages: whoever wanted to send should have looked. */
+  | { readonly what: "not-read"; readonly by: NodeId; readonly message: Message["kind"] }
+  /** A member of a cluster with other parameters. Nothing of it was taken in. */
   | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-opened"; readonly partition: number }
@@ -231,7 +239,11 @@ export type Note =
   /** A record that was nothing but tombstones goes, because nothing older of the key is left anywhere. */
   | { readonly what: "tombstone-reaped"; readonly key: Key; readonly clock: Clock }
   /** A round of reaping came to nothing, because of this member. */
-  | { readonly what: "reap-blocked"; readonly by: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }
+  | {
+      readonly what: "reap-blocked";
+      readonly by: NodeId;
+      readonly why: "unreachable" | "silent" | "not-quiet" | "older";
+    }
   | { readonly what: "storage-failed"; readonly reason: string }
   | { readonly what: "damaged"; readonly key: Key }
   | /** An attempt at gathering what the cluster knows of a partition begins. */ {

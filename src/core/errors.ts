@@ -195,6 +195,17 @@ export class ProtocolVersionError extends TabringError {
   }
 }
 
+/** What lies on this disk was written by a newer build. It was left as it is, and this node did not start. */
+export class NewerFormatError extends TabringError {
+  override readonly name: string = "NewerFormatError";
+  constructor(what: string, theirs: number, ours: number) {
+    super(
+      "newer-format",
+      `The ${what} on this disk was written by a newer build: it has format ${theirs}, and this build reads up to ${ours}. Nothing was touched and all of it is safe. Reload the page to get the newer build; to go back on purpose, let the newer one write the older format first (\`writesProtocol\`).`,
+    );
+  }
+}
+
 /** A member of a cluster with other parameters (n, r, w, partitions, placement, tokensPerNode). Nothing of it was taken in. */
 export class ParametersDifferError extends TabringError {
   override readonly name: string = "ParametersDifferError";

@@ -10,6 +10,7 @@ import { type Member, type View, allHolders } from "./membership.ts";
 import { Ring, claimsDigest } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const member = (n: number): Member => ({
@@ -53,6 +54,8 @@ function handOver(start: View) {
     },
     reachable: () => true,
     slow: () => false,
+    reads: () => true,
+    protocol: PROTOCOL_VERSION,
     mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,

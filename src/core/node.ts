@@ -70,6 +70,7 @@ import { TransferSource } from "./transfer-source.ts";
 import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
 import { TreeSource } from "./tree-source.ts";
 import { viewReplyTo } from "./view-news.ts";
+import { PROTOCOL_VERSION, olderProtocol, reads, versionBetween } from "./versions.ts";
 import { WriteLog } from "./write-log.ts";
 
 const REQUESTS_FROM = 2 ** 32;
@@ -114,6 +115,8 @@ export interface NodeView {
   readonly departure: DepartureProgress | undefined;
   /** Tombstones, and what keeps them from being reaped. */
   readonly reaping: ReapingView;
+  /** The newest version of the protocol that all members read, and this node may write. */
+  readonly protocol: number;
   /** Requests under way here. */
   readonly requests: number;
   /** How background work gives way to callers. */
@@ -207,6 +210,8 @@ export class DynamoNode {
   #requests = 0;
   #tickets = 0;
   #ringChanged = false;
+  /** What was last told of it. */
+  #protocol = PROTOCOL_VERSION;
 
   constructor(options: NodeOptions) {
     this.#id = options.id;
@@ -417,6 +422,7 @@ export class DynamoNode {
       unopened: this.#belonging.unopened.size,
       departure: this.#departure.progress,
       reaping: this.#reaping.view,
+      protocol: this.#belonging.protocol,
       requests: this.#callers.size,
       background: this.#admission.status,
       light: undefined,
@@ -464,6 +470,7 @@ export class DynamoNode {
       now: this.#now,
       phase: this.#phase,
       requests: this.#requests,
+      protocol: this.#protocol,
       tickets: this.#tickets,
       callers: this.#callers,
       greetedAt: this.#greetedAt,
@@ -505,6 +512,7 @@ export class DynamoNode {
   #surroundings(): Surroundings {
     const now = () => this.#now;
     const ring = () => this.#belonging.ring;
+    const protocol = () => this.#belonging.protocol;
     return {
       self: this.#id,
       config: this.#config,
@@ -518,6 +526,10 @@ export class DynamoNode {
       },
       reachable: (peer) => this.#detector.reachable(peer),
       slow: (peer) => this.#slowPeers.slow(peer),
+      reads: (peer, kind) => reads(this.#versionWith(peer), kind),
+      get protocol() {
+        return protocol();
+      },
       mayWork: (work, slices) => this.#admission.mayWork(work, slices),
       mayStore: (key) => this.#mayStore(key),
       mayAnswer: (key) => this.#mayAnswer(key),
@@ -611,7 +623,7 @@ export class DynamoNode {
         this.#onMessage(event.from, event.epoch, event.message);
         break;
       case "peer-connected":
-        if (event.peer !== this.#id) this.#detector.onConnected(event.peer);
+        if (event.peer !== this.#id) this.#detector.onConnected(event.peer, event.protocol);
         break;
       case "peer-lost":
         this.#detector.onLost(event.peer);
@@ -864,6 +876,7 @@ export class DynamoNode {
     const ring = this.#belonging.ring;
     if (ring === undefined || this.#phase === "starting") return;
     this.#note({ what: "view", members: ring.view.members.length });
+    this.#onProtocol(this.#belonging.protocol);
     this.#puts.onRing(ring, (key) => this.#partitionOf(key));
     this.#gets.onRing(ring, (key) => this.#partitionOf(key));
     this.#transfer.onRing();
@@ -875,6 +888,11 @@ export class DynamoNode {
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
     this.#setPhase(this.#phaseOf(ring.view));
+  }
+
+  #onProtocol(version: number): void {
+    if (version !== this.#protocol) this.#note({ what: "protocol-shared", version });
+    this.#protocol = version;
   }
 
   #phaseOf(view: View): NodePhase {
@@ -1480,9 +1498,18 @@ export class DynamoNode {
   #send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean {
     const epoch = this.#detector.epochOf(to);
     if (epoch === undefined || !this.#detector.reachable(to) || (asked !== undefined && asked !== epoch)) return false;
-    this.#effects.push({ kind: "send", to, epoch, lane, message });
+    const version = this.#versionWith(to);
+    if (!reads(version, message.kind)) {
+      this.#note({ what: "not-read", by: to, message: message.kind });
+      return false;
+    }
+    this.#effects.push({ kind: "send", to, epoch, lane, message, ...olderProtocol(version) });
     this.#slowPeers.onSent(to, message);
     return true;
+  }
+
+  #versionWith(peer: NodeId): number {
+    return versionBetween(this.#config.protocolMax, this.#detector.readsOf(peer), this.view, peer);
   }
 
   #partitionOf(key: Key): Partition {

@@ -12,6 +12,7 @@ import { PeerLimits, limitedWork } from "./peer-limits.ts";
 import { NO_STATISTICS } from "./statistics.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const header = { request: 1, ring: 0, ttlMs: 1_000, key: "a" as Key };
@@ -45,6 +46,8 @@ function limits(change: Partial<Config>) {
     ring: undefined,
     reachable: () => true,
     slow: () => false,
+    reads: () => true,
+    protocol: PROTOCOL_VERSION,
     mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,

@@ -12,6 +12,7 @@ import type { ClientWrite } from "./message.ts";
 import { Replica } from "./replica.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const self = "0".repeat(31) + "1";
 const other = ("0".repeat(31) + "2") as NodeId;
@@ -64,6 +65,8 @@ class Fixture {
       ring: undefined,
       reachable: () => true,
       slow: () => false,
+      reads: () => true,
+      protocol: PROTOCOL_VERSION,
       mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,

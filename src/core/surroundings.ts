@@ -87,6 +87,10 @@ export interface Surroundings {
   reachable(node: NodeId): boolean;
   /** Whether the peer answers pings and leaves requests unanswered: it is to be asked, but not waited for. See `slow-peers.ts`. */
   slow(node: NodeId): boolean;
+  /** Whether the peer reads messages of this kind: as its greeting said or, where there is no link, as it gossips. To be asked before a question to it. */
+  reads(node: NodeId, kind: Message["kind"]): boolean;
+  /** The newest version of the protocol that all who belong read, and that this node may write; see `versions.ts`. */
+  readonly protocol: number;
   /**
    * To be asked before each piece of background work. `slices`: its cost; 1 is a page, or a question that the peer answers by reading one. When it says no the
    * mechanism leaves the piece until its `onSlice` is called, which comes for sure. See `admission.ts`.

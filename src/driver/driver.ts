@@ -130,7 +130,7 @@ export class Driver {
     await transport.open({
       connected: (peer, link) => {
         this.#links.set(peer, link.kind);
-        this.#step({ kind: "peer-connected", peer });
+        this.#step({ kind: "peer-connected", peer, protocol: link.protocol });
         this.#options.onLinks?.();
       },
       lost: (peer) => {
@@ -434,9 +434,9 @@ export class Driver {
   }
 
   /** A record that grew beyond what a message takes stays where it is; whoever waits for it runs into its time bound. */
-  #send({ to, epoch, lane, message }: Effect & { kind: "send" }): void {
+  #send({ to, epoch, lane, message, protocol }: Effect & { kind: "send" }): void {
     try {
-      this.#options.transport.send(to, encodeMessage(message, epoch), lane);
+      this.#options.transport.send(to, encodeMessage(message, epoch, protocol), lane);
     } catch (error) {
       if (!(error instanceof OversizedError)) throw error;
       this.#options.onRefused?.(error, to);

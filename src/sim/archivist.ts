@@ -24,7 +24,7 @@ import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifi
 import { stateAt } from "../core/look-back.ts";
 import { Ring } from "../core/ring.ts";
 import { type ArchivePiece, ArchiveReader, ArchiveWriter } from "../wire/archive.ts";
-import { PROTOCOL_VERSION } from "../wire/codec.ts";
+import { PROTOCOL_VERSION } from "../core/versions.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation } from "./history.ts";
 import { type Simulator, WALL_START } from "./simulator.ts";

@@ -276,6 +276,12 @@ export function formatNote(note: Note, names: Names): string {
       return `${note.what} ${names.node(note.peer)}`;
     case "view-refreshed":
       return `view-refreshed by ${names.node(note.peer)}${note.news ? " with news" : ""}`;
+    case "protocol-shared":
+      return `protocol-shared ${note.version}`;
+    case "older-peer":
+      return `older-peer ${names.node(note.peer)} reads no ${note.message}`;
+    case "not-read":
+      return `not-read ${note.message} by ${names.node(note.by)}`;
     case "parameters-differ":
       return `parameters-differ ${names.node(note.peer)}: ${note.difference}`;
     case "late-dropped":

@@ -14,7 +14,9 @@ import {
 import type { Actor, Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { allHolders, type Claim, type Member, unclaimed } from "../core/membership.ts";
 import type { GossipNews, Message, ReplicaPut } from "../core/message.ts";
-import { decodeMessage, encodeMessage, PROTOCOL_VERSION } from "./codec.ts";
+import { FORMS, PROTOCOL_VERSION, formOf, reads } from "../core/versions.ts";
+import { HOPS_MAX } from "../core/forwarding.ts";
+import { decodeMessage, encodeMessage } from "./codec.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import { message, messageOfKind, mutated } from "./message-arbitraries.ts";
 import { finishEncoding, startEncoding, writeByte, writeRaw, writeUint } from "./primitives.ts";
@@ -100,7 +102,7 @@ function expectTotal(bytes: Uint8Array): void {
     expect(error instanceof MalformedMessageError || error instanceof ProtocolVersionError, String(error)).toBe(true);
     return;
   }
-  expect(encodeMessage(decoded.message, decoded.epoch)).toEqual(bytes);
+  expect(encodeMessage(decoded.message, decoded.epoch, bytes[0])).toEqual(bytes);
 }
 
 describe("round trip", () => {
@@ -203,7 +205,9 @@ describe("fuzz", () => {
   test("random bytes behind a known kind", () => {
     const random = fc.tuple(fc.integer({ min: 0, max: 18 }), fc.uint8Array({ maxLength: 80 }));
     fc.assert(
-      fc.property(random, ([kind, rest]) => expectTotal(Uint8Array.of(PROTOCOL_VERSION, kind, 0, ...rest))),
+      fc.property(random, ([kind, rest]) =>
+        expectTotal(Uint8Array.of(1 + (rest.length % PROTOCOL_VERSION), kind, 0, ...rest)),
+      ),
       { numRuns: 3_000 },
     );
   });
@@ -211,7 +215,9 @@ describe("fuzz", () => {
   test("random bytes of small numbers, which parse further", () => {
     const random = fc.tuple(fc.integer({ min: 1, max: 16 }), fc.array(fc.nat(4), { maxLength: 120 }));
     fc.assert(
-      fc.property(random, ([kind, rest]) => expectTotal(Uint8Array.of(PROTOCOL_VERSION, kind, 0, ...rest))),
+      fc.property(random, ([kind, rest]) =>
+        expectTotal(Uint8Array.of(1 + (rest.length % PROTOCOL_VERSION), kind, 0, ...rest)),
+      ),
       { numRuns: 3_000 },
     );
   });
@@ -348,6 +354,79 @@ describe("refused", () => {
     for (const kind of [0, 99, 255]) expect(refusal(Uint8Array.of(1, kind, 0))).toBeInstanceOf(UnknownMessageError);
   });
 });
+
+describe("forms", () => {
+  const kinds = Object.entries<fc.Arbitrary<Message>>(messageOfKind);
+
+  test("a message is written in the newest form that its receiver reads, and in no other", () => {
+    for (const [, arbitrary] of kinds)
+      fc.assert(
+        fc.property(arbitrary, (original) => {
+          for (let version = 1; version <= PROTOCOL_VERSION; version++) {
+            if (reads(version, original.kind))
+              expect(encodeMessage(original, 7, version)[0]).toBe(formOf(original.kind, version));
+            else expect(() => encodeMessage(original, 7, version)).toThrow(/reads up to version/);
+          }
+        }),
+        { numRuns: 10 },
+      );
+  });
+
+  test("bytes of an older form decode, and encode to the same bytes in it", () => {
+    for (const [, arbitrary] of kinds)
+      fc.assert(
+        fc.property(arbitrary, (original) => {
+          for (const form of FORMS[original.kind]) {
+            const bytes = encodeMessage(original, 7, form);
+            const { message: decoded } = decodeMessage(bytes);
+            expect(encodeMessage(decoded, 7, form)).toEqual(bytes);
+            expect({ ...original, ...untold(original.kind, form) }).toEqual(
+              decoded.kind === "statistics-reply" && form === 1
+                ? { ...decoded, statistics: expect.anything() as unknown }
+                : decoded,
+            );
+          }
+        }),
+        { numRuns: 20 },
+      );
+  });
+
+  test("whoever reads a request in form 1 hands it on no more", () => {
+    fc.assert(
+      fc.property(messageOfKind["coordinate-get"], (original) => {
+        const { message: decoded } = decodeMessage(encodeMessage(original, 7, 1));
+        expect(decoded.kind === "coordinate-get" && decoded.hops).toBeGreaterThanOrEqual(HOPS_MAX);
+      }),
+    );
+  });
+
+  test("what is counted since version 2 is 0 in a form 1", () => {
+    fc.assert(
+      fc.property(messageOfKind["statistics-reply"], ({ kind, request, statistics }) => {
+        const counts = { ...statistics.counts, "tombstones-reaped": 0 };
+        const { message: decoded } = decodeMessage(encodeMessage({ kind, request, statistics }, 7, 1));
+        expect(decoded).toEqual({ kind, request, statistics: { ...statistics, counts } });
+      }),
+    );
+  });
+
+  test("a kind under a version in which it had no form is malformed", () => {
+    for (const [, arbitrary] of kinds) {
+      const [original] = fc.sample(arbitrary, 1);
+      const bytes = encodeMessage(original!, 7);
+      for (let version = 1; version <= PROTOCOL_VERSION; version++) {
+        if (FORMS[original!.kind].includes(version)) continue;
+        bytes[0] = version;
+        expect(refusal(bytes)).toBeInstanceOf(MalformedMessageError);
+      }
+    }
+  });
+});
+
+/** What a form does not say, as it is read. */
+function untold(kind: Message["kind"], form: number): object {
+  return form === 1 && (kind === "coordinate-get" || kind === "coordinate-put") ? { hops: 255 } : {};
+}
 
 describe("placements", () => {
   const bytesOf = (cluster: ClusterParameters, tokens: readonly number[]) => {

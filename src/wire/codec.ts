@@ -2,13 +2,14 @@
  * Messages between nodes as bytes: `version kind epoch body`. The body of each kind has a write and a read function, side by side, with its
  * grammar above (`*` a counted list, `?` a presence byte and perhaps the value); what it is made of stands in values.ts and primitives.ts.
  *
- * version: one byte. kind: one byte, never used again for something else. epoch: the addressee's, so that it can drop what was sent to an
- * earlier one of its own; 0 when the sender knew none.
+ * version: one byte, that of the form of the body (core/versions.ts): a body that has not changed since version 1 is written under 1 for ever. kind: one
+ * byte, never used again for something else. epoch: the addressee's, so that it can drop what was sent to an earlier one of its own; 0 when the
+ * sender knew none.
  *
  * Fixed schema and canonical: bytes that decode encode to the very same bytes. The decoder takes everything or throws MalformedMessageError,
  * UnknownMessageError, ProtocolVersionError or OversizedError, and nothing else, in time proportional to the bytes (but for a logarithm).
- * Limits: MESSAGE_BYTES_MAX of frame.ts, the rest in core/identifiers.ts. Evolution: a change of any body is a new kind or a new version; readers
- * ship before writers (Q: read-then-write upgrades).
+ * Limits: MESSAGE_BYTES_MAX of frame.ts, the rest in core/identifiers.ts. Evolution: a change of any body is a new kind or a new form;
+ * readers ship before writers (Q: read-then-write upgrades), and whoever sends says what the receiver reads.
  */
 
 import { assert, unreachable } from "../base/assert.ts";
@@ -50,6 +51,7 @@ import type {
   ViewReply,
   ViewRequest,
 } from "../core/message.ts";
+import { formOf, FORMS, PROTOCOL_MIN, PROTOCOL_VERSION } from "../core/versions.ts";
 import { readArchivePage, readArchiveRequest, writeArchivePage, writeArchiveRequest } from "./archive-messages.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
@@ -58,6 +60,7 @@ import {
   finishDecoding,
   finishEncoding,
   lengthOf,
+  malformed,
   oversized,
   readBoolean,
   readByte,
@@ -139,10 +142,8 @@ import {
   writeTreeRequest,
 } from "./tree-messages.ts";
 
-/** What this build writes. */
-export const PROTOCOL_VERSION = 1;
-/** The oldest that it reads. */
-export const PROTOCOL_MIN = 1;
+/** What a form 1 does not say: such a request was handed on as often as any may be, and whoever reads it coordinates it. */
+const HOPS_UNTOLD = 255;
 /** Records of one transfer page. */
 export const TRANSFER_RECORDS_MAX = 65_536;
 /** A storage address: eight digits of the position and the key. */
@@ -213,16 +214,18 @@ const FAILURES: readonly RequestFailure["code"][] = [
 ];
 
 /**
- * `message`, addressed to `epoch` of its receiver, in a buffer of its own. Times lose their fractions (floor), so that no relay adds to a time
- * to live. Lists of members and of wanted nodes are put in the order of node ids.
+ * `message`, addressed to `epoch` of its receiver, who reads up to `version`, in a buffer of its own. Times lose their fractions (floor), so that no relay
+ * adds to a time to live. Lists of members and of wanted nodes are put in the order of node ids.
  * @throws OversizedError over {@link MESSAGE_BYTES_MAX}.
  */
-export function encodeMessage(message: Message, epoch: Epoch): Uint8Array {
+export function encodeMessage(message: Message, epoch: Epoch, version: number = PROTOCOL_VERSION): Uint8Array {
+  const form = formOf(message.kind, version);
+  assert(form !== undefined, `a ${message.kind} for somebody who reads up to version ${version}`);
   const encoder = startEncoding();
-  writeByte(encoder, PROTOCOL_VERSION);
+  writeByte(encoder, form);
   writeByte(encoder, KIND[message.kind]);
   writeUint(encoder, epoch);
-  writeBody(encoder, message);
+  writeBody(encoder, message, form);
   const length = lengthOf(encoder);
   if (length > MESSAGE_BYTES_MAX) {
     throw new OversizedError(
@@ -244,7 +247,8 @@ export function decodeMessage(bytes: Uint8Array): { epoch: Epoch; message: Messa
   if (version < PROTOCOL_MIN || version > PROTOCOL_VERSION) throw protocolVersionError(version);
   const kind = readByte(decoder, "the kind of the message");
   const epoch = readUint(decoder, "the epoch");
-  const message = readBody(decoder, kind);
+  const message = readBody(decoder, kind, version);
+  if (!FORMS[message.kind].includes(version)) throw malformed(`a ${message.kind} has no form ${version}`);
   finishDecoding(decoder);
   return { epoch, message };
 }
@@ -254,7 +258,7 @@ function protocolVersionError(theirs: number): ProtocolVersionError {
   return new ProtocolVersionError(ours, `${theirs}`);
 }
 
-function writeBody(encoder: Encoder, message: Message): void {
+function writeBody(encoder: Encoder, message: Message, form: number): void {
   switch (message.kind) {
     case "ping":
     case "pong":
@@ -284,9 +288,9 @@ function writeBody(encoder: Encoder, message: Message): void {
     case "replica-get-reply":
       return writeReplicaGetReply(encoder, message);
     case "coordinate-get":
-      return writeCoordinateGet(encoder, message);
+      return writeCoordinateGet(encoder, message, form);
     case "coordinate-put":
-      return writeCoordinatePut(encoder, message);
+      return writeCoordinatePut(encoder, message, form);
     case "coordinate-reply":
       return writeCoordinateReply(encoder, message);
     case "transfer-request":
@@ -338,13 +342,13 @@ function writeBody(encoder: Encoder, message: Message): void {
     case "statistics-request":
       return writeStatisticsRequest(encoder, message);
     case "statistics-reply":
-      return writeStatisticsReply(encoder, message);
+      return writeStatisticsReply(encoder, message, form);
     default:
       return unreachable(message);
   }
 }
 
-function readBody(decoder: Decoder, kind: number): Message {
+function readBody(decoder: Decoder, kind: number, form: number): Message {
   switch (kind) {
     case KIND.ping:
       return { kind: "ping", ...readPing(decoder) };
@@ -375,9 +379,9 @@ function readBody(decoder: Decoder, kind: number): Message {
     case KIND["replica-get-reply"]:
       return readReplicaGetReply(decoder);
     case KIND["coordinate-get"]:
-      return readCoordinateGet(decoder);
+      return readCoordinateGet(decoder, form);
     case KIND["coordinate-put"]:
-      return readCoordinatePut(decoder);
+      return readCoordinatePut(decoder, form);
     case KIND["coordinate-reply"]:
       return readCoordinateReply(decoder);
     case KIND["transfer-request"]:
@@ -429,7 +433,7 @@ function readBody(decoder: Decoder, kind: number): Message {
     case KIND["statistics-request"]:
       return readStatisticsRequest(decoder);
     case KIND["statistics-reply"]:
-      return readStatisticsReply(decoder);
+      return readStatisticsReply(decoder, form);
     default:
       throw new UnknownMessageError(kind);
   }
@@ -666,21 +670,21 @@ function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
   };
 }
 
-/** coordinate-get: request ring ttlMs hops key r? pr? */
-function writeCoordinateGet(encoder: Encoder, message: CoordinateGet): void {
+/** coordinate-get: request ring ttlMs hops (not in form 1) key r? pr? */
+function writeCoordinateGet(encoder: Encoder, message: CoordinateGet, form: number): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
-  writeByte(encoder, message.hops);
+  if (form >= 2) writeByte(encoder, message.hops);
   writeKey(encoder, message.key);
   writeOptional(encoder, message.r, writeUint);
   writeOptional(encoder, message.pr, writeUint);
 }
-function readCoordinateGet(decoder: Decoder): CoordinateGet {
+function readCoordinateGet(decoder: Decoder, form: number): CoordinateGet {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
-  const hops = readByte(decoder, "how often it was handed on");
+  const hops = form >= 2 ? readByte(decoder, "how often it was handed on") : HOPS_UNTOLD;
   const key = readKey(decoder);
   return {
     kind: "coordinate-get",
@@ -694,20 +698,20 @@ function readCoordinateGet(decoder: Decoder): CoordinateGet {
   };
 }
 
-/** coordinate-put: request ring ttlMs hops key write */
-function writeCoordinatePut(encoder: Encoder, message: CoordinatePut): void {
+/** coordinate-put: request ring ttlMs hops (not in form 1) key write */
+function writeCoordinatePut(encoder: Encoder, message: CoordinatePut, form: number): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
-  writeByte(encoder, message.hops);
+  if (form >= 2) writeByte(encoder, message.hops);
   writeKey(encoder, message.key);
   writeClientWrite(encoder, message.write);
 }
-function readCoordinatePut(decoder: Decoder): CoordinatePut {
+function readCoordinatePut(decoder: Decoder, form: number): CoordinatePut {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
-  const hops = readByte(decoder, "how often it was handed on");
+  const hops = form >= 2 ? readByte(decoder, "how often it was handed on") : HOPS_UNTOLD;
   const key = readKey(decoder);
   return { kind: "coordinate-put", request, ring, ttlMs, hops, key, write: readClientWrite(decoder) };
 }
@@ -963,14 +967,14 @@ function readStatisticsRequest(decoder: Decoder): StatisticsRequest {
   return { kind: "statistics-request", request: readRequest(decoder) };
 }
 
-/** statistics-reply: request statistics (statistics.ts) */
-function writeStatisticsReply(encoder: Encoder, message: StatisticsReply): void {
+/** statistics-reply: request statistics (statistics.ts, in the same form) */
+function writeStatisticsReply(encoder: Encoder, message: StatisticsReply, form: number): void {
   writeUint(encoder, message.request);
-  writeStatistics(encoder, message.statistics);
+  writeStatistics(encoder, message.statistics, form);
 }
-function readStatisticsReply(decoder: Decoder): StatisticsReply {
+function readStatisticsReply(decoder: Decoder, form: number): StatisticsReply {
   const request = readRequest(decoder);
-  return { kind: "statistics-reply", request, statistics: readStatistics(decoder) };
+  return { kind: "statistics-reply", request, statistics: readStatistics(decoder, form) };
 }
 
 function readRequest(decoder: Decoder): number {
