@@ -23,6 +23,7 @@ import type { GatheredPart, GatheredRecord, Gathering } from "../core/gathering.
 import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
 import { stateAt } from "../core/look-back.ts";
 import { Ring } from "../core/ring.ts";
+import { isOlder } from "./mixed-versions.ts";
 import { type ArchivePiece, ArchiveReader, ArchiveWriter } from "../wire/archive.ts";
 import { PROTOCOL_VERSION } from "../core/versions.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
@@ -125,7 +126,8 @@ export class Archivist {
 
   #begin(node: NodeId, most: number, atRest: boolean, looksBack: boolean): void {
     const parameters = this.#simulator.viewOf(node)?.parameters;
-    if (parameters === undefined || this.#exports.has(node)) return;
+    // An older build has no exports.
+    if (parameters === undefined || this.#exports.has(node) || isOlder(this.#simulator.configOf(node))) return;
     const keys = [...this.#history.keys.keys()].filter((key) => !looksBack || key.startsWith("carts/"));
     const known = keys.map((key) => partitionOf(positionOf(key), parameters.partitions));
     const partitions = this.#prng.shuffled([...new Set(known)]).slice(0, most);
@@ -257,10 +259,19 @@ export class Archivist {
   }
 
   /** Whoever runs answers, and all have the same. */
-  #judgeRest(own: Export, { partition, unread }: GatheredPart, w: number): void {
+  #judgeRest(own: Export, { partition, members, unread }: GatheredPart, w: number): void {
     const simulator = this.#simulator;
-    const silent = unread.filter((node) => simulator.stateOf(node) === "running");
+    const older = new Set(simulator.running.filter((node) => isOlder(simulator.configOf(node))));
+    const silent = unread.filter((node) => simulator.stateOf(node) === "running" && !older.has(node));
     const lost = unread.length - silent.length;
+    const forgotten = [...older].find((node) => members.includes(node) && !unread.includes(node));
+    if (forgotten !== undefined)
+      throw new InvariantViolation(
+        "archive",
+        `${simulator.nameOf(own.node)} says that it has read ${simulator.nameOf(forgotten)}, whose build gives no archive`,
+      );
+    // With so many unread something may be missing, and it says so.
+    if (unread.length >= w && unread.some((node) => older.has(node))) return;
     if (silent.length > 0 && lost < w)
       throw new InvariantViolation(
         "archive",

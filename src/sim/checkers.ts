@@ -15,6 +15,7 @@
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
  *   routing             requests go where they belong, and light clients stay what they are (routing.ts)
+ *   protocol            nobody is sent what his build does not read (mixed-versions.ts)
  *   strict-quorum       a read of R holders that begins after W holders acknowledged a put shows it, if R + W > N; so does one of as many
  *                       owners (workload.ts); a stand-in that was asked early counts late (hedge-judge.ts)                            (5)
  *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
@@ -50,6 +51,7 @@ import { belonging, isGone, memberOf } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
+import { reads } from "../core/versions.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
 import type { HostState } from "./simulator.ts";
 
@@ -92,6 +94,7 @@ export type Invariant =
   | "read-your-writes"
   | "strict-quorum"
   | "routing"
+  | "protocol"
   | "placement"
   | "quiet"
   | "admission"
@@ -660,7 +663,10 @@ export class Checkers {
   #unreaped(ring: Ring, key: Key): string | undefined {
     const simulator = this.#watched();
     const members = belonging(ring.view);
-    const isOn = members.every(({ node }) => simulator.configOf(node).reapAfterMs < Number.POSITIVE_INFINITY);
+    const isOn = members.every(({ node }) => {
+      const { reapAfterMs, protocolMax, writesProtocol } = simulator.configOf(node);
+      return reapAfterMs < Number.POSITIVE_INFINITY && reads(Math.min(protocolMax, writesProtocol), "reap-drop");
+    });
     if (!isOn || members.some(({ node }) => simulator.stateOf(node) !== "running")) return undefined;
     const address = recordAddress(key, positionFor(key));
     const having = members.find(({ node }) => {

@@ -61,6 +61,11 @@ export class Saboteur {
     return this.#wiped;
   }
 
+  /** It is not away until the end, and the computer does not sleep: who ends now may start again. */
+  mayStart(node: NodeId): boolean {
+    return !this.#absent.has(node) && this.#world.simulator.now >= this.#asleepUntil;
+  }
+
   /** Sees to it that these happen, each at its time. */
   schedule(actions: readonly FaultAction[]): void {
     const { simulator } = this.#world;

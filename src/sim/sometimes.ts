@@ -5,6 +5,7 @@
 
 import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
+import { PROTOCOL_VERSION } from "../core/versions.ts";
 
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
@@ -22,12 +23,15 @@ export const sometimesPoints = [
   "dot minted under a kept actor",
   "early answer",
   "get failed",
+  "fell back for an older peer",
   "gathering begun again",
   "gathering left some unread",
   "get hedged",
   "gray failure",
   "departed after a removal",
   "departed by itself",
+  "downgraded",
+  "downgrade refused",
   "hint delivered",
   "hint entrusted",
   "hint kept",
@@ -41,6 +45,7 @@ export const sometimesPoints = [
   "log did not cover",
   "log told what was missing",
   "looked back at an acknowledged put",
+  "mixed ring served",
   "newcomer not known yet",
   "one operation under several dots",
   "owners out of reach",
@@ -55,6 +60,7 @@ export const sometimesPoints = [
   "peer prompt again",
   "peer slow",
   "peer suspected",
+  "protocol shared by all",
   "put failed",
   "put forwarded",
   "quorum grown",
@@ -72,9 +78,11 @@ export const sometimesPoints = [
   "storage failed",
   "three siblings merged",
   "reaping blocked",
+  "reaping kept off by an older build",
   "tombstone read",
   "tombstone reaped",
   "tree exchange failed",
+  "upgraded",
   "trees evened out",
   "write coordinator taken from the context",
   "write kept by one who does not count",
@@ -217,8 +225,12 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "trees evened out";
     case "tombstone-reaped":
       return "tombstone reaped";
+    case "protocol-shared":
+      return note.version === PROTOCOL_VERSION ? "protocol shared by all" : undefined;
+    case "older-peer":
+      return "fell back for an older peer";
     case "reap-blocked":
-      return "reaping blocked";
+      return note.why === "older" ? "reaping kept off by an older build" : "reaping blocked";
     case "leaf-corrected":
       return "leaf corrected";
     case "partition-opened":

@@ -38,6 +38,7 @@ import { HealthyCore } from "./healthy-core.ts";
 import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
 import { LightCrowd, type LightPlan, drawLights } from "./light-crowd.ts";
+import { MixedVersions, ONE_VERSION, type VersionPlan, drawVersions } from "./mixed-versions.ts";
 import { PlacementChecker } from "./placement.ts";
 import { LogClaims } from "./log-claims.ts";
 import { Quietness } from "./quietness.ts";
@@ -67,13 +68,14 @@ const READ_BACK_KEYS = 12;
 /** Where tombstones are reaped there should be some. */
 const DELETES_WITH_REAPING = 0.4;
 const ARCHIVES = 0x0a_2c_417e;
+const VERSIONS = 0x0b_51_0ae3;
 /** Moments that are looked back at when all is at rest. */
 const LOOKS_BACK = 3;
 const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "chained-puts", "core", "exports", "lights" or "reaping", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "chained-puts", "core", "exports", "lights", "older-versions" or "reaping", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -141,6 +143,8 @@ class SeedRun {
   readonly #lights: LightPlan;
   readonly #crowd: LightCrowd;
   readonly #archivist: Archivist;
+  readonly #versionPlan: VersionPlan;
+  readonly #versions: MixedVersions;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -162,7 +166,23 @@ class SeedRun {
     // Drawn apart, so that a world without light clients is what it was before there were any.
     const lights = drawLights(Prng.fromNumber(seed + 0x11_0000_0000).fork(), faultsUntil);
     this.#lights = without.includes("lights") ? { ...lights, opens: [], faults: [], share: 0 } : lights;
+    // Apart for the same reason.
+    const mixed = drawVersions(
+      Prng.fromNumber(seed ^ VERSIONS),
+      1 + plan.joins.length,
+      1_000,
+      faultsUntil,
+      this.#lights.opens.length > 0,
+    );
+    const versions = without.includes("older-versions") ? ONE_VERSION : mixed;
+    this.#plan = { ...this.#plan, usesCodec: plan.usesCodec || versions.isMixed };
+    this.#versionPlan = versions;
     this.#simulator = this.#makeSimulator(prng.uint32());
+    this.#versions = new MixedVersions(this.#simulator, versions, {
+      newer: config,
+      sometimes: this.#sometimes,
+      mayChange: (node) => this.#saboteur.mayStart(node),
+    });
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
     this.#restraint = new Restraint(this.#simulator);
@@ -186,7 +206,7 @@ class SeedRun {
     this.#callers = this.#makeCallers(prng.fork(), workload);
     this.#founder = this.#simulator.add({
       name: "n0",
-      config: { ...config, capacity: this.#plan.founderCapacity, zone: "zone-0" },
+      config: this.#versions.configOf(0, { ...config, capacity: this.#plan.founderCapacity, zone: "zone-0" }),
       found: parameters,
       seeds: [],
     });
@@ -273,7 +293,9 @@ class SeedRun {
               if (effect.kind === "reply" && effect.result.outcome !== "failed")
                 this.#sometimes.reached("light client answered");
           this.#archivist.onStep(node, effects);
+          this.#versions.onStep(node, effects);
         },
+        unread: (node, from, kind) => this.#versions.onUnread(from, node, kind),
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
           this.#logClaims.onApplied(node, store, address, after);
@@ -351,13 +373,15 @@ class SeedRun {
     joins.forEach(({ at, capacity, zone }, i) => {
       simulator.after(at, () => {
         this.#sometimes.count("fault join");
-        simulator.add({ name: `n${i + 1}`, config: { ...config, capacity, zone }, seeds: [this.#founder] });
+        const own = this.#versions.configOf(i + 1, { ...config, capacity, zone });
+        simulator.add({ name: `n${i + 1}`, config: own, seeds: [this.#founder] });
       });
     });
     simulator.after(workloadFrom, () => this.#callers.start());
     this.#buckets?.schedule(workloadFrom, this.#faults.endsAt);
     this.#saboteur.schedule(this.#faults.actions);
     this.#crowd.schedule();
+    this.#versions.schedule();
     if (!(this.#options.without ?? []).includes("exports")) this.#archivist.schedule(workloadFrom, this.#faults.endsAt);
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
       simulator.runUntil(at);
@@ -369,6 +393,7 @@ class SeedRun {
     simulator.runUntil(this.#faults.endsAt);
     this.#saboteur.end();
     this.#crowd.end();
+    this.#versions.end();
   }
 
   #heal(): void {
@@ -379,6 +404,7 @@ class SeedRun {
     simulator.network.profile = { ...calmNetwork, latencyMs: this.#faults.network.latencyMs };
     simulator.setStorageProfile((profile) => ({ ...profile, commitFailureProbability: 0, readFailureProbability: 0 }));
     for (const node of simulator.nodes) simulator.recover(node);
+    this.#versions.upgradeAll();
   }
 
   #settle(): void {
@@ -610,7 +636,7 @@ class SeedRun {
     const { parameters, founderCapacity, usesCodec } = this.#plan;
     const { n, r, w, partitions, placement, tokensPerNode } = parameters;
     const tokens = placement === 3 ? "" : ` placement=${placement} tokens=${tokensPerNode}`;
-    const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}${this.#lights.opens.length > 0 ? ` ${this.#lights.opens.length} light clients` : ""}`;
+    const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}${this.#lights.opens.length > 0 ? ` ${this.#lights.opens.length} light clients` : ""}${this.#versionPlan.isMixed ? " mixed versions" : ""}`;
     return `${this.#simulator.nodes.length} nodes n=${n} r=${r} w=${w} partitions=${partitions}${tokens}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
   }
 }

@@ -334,7 +334,7 @@ describe("refused", () => {
     "a list longer than the bytes": [[1, 6, 0, 0xff, 7, 1, 2, 3], /end within the list of members/],
     "a list over its limit": [[1, 6, 0, 0x81, 8, 1, 2, 3], /1025, over/],
     "a value longer than the bytes": [
-      [1, 13, 0, 7, 1, 2, 3, 4, 9, 1, 1, 65, 1, 0xff, 0xff, 3, 1],
+      [2, 13, 0, 7, 1, 2, 3, 4, 9, 1, 1, 65, 1, 0xff, 0xff, 3, 1],
       /end within a value/,
     ],
   };
