@@ -98,6 +98,8 @@ export class MixedVersions {
   readonly #sometimes: Sometimes;
   readonly #mayChange: (node: NodeId) => boolean;
   #ended = false;
+  /** Nodes that have not had their turn in the last upgrade. */
+  #outstanding = 0;
 
   /** `newer`: what all nodes with the present build have in common. */
   constructor(
@@ -130,8 +132,10 @@ export class MixedVersions {
   /** After the last fault: one node after the other, when nobody waits for an answer any more. Then the operator lets all write what all read. */
   upgradeAll(): void {
     if (!this.#plan.isMixed || !this.#plan.endsUpgraded) return;
+    this.#outstanding = this.#simulator.nodes.length;
     this.#simulator.nodes.forEach((node, i) =>
       this.#simulator.after(ROLLING_FROM_MS + i * ROLLING_MS, () => {
+        this.#outstanding--;
         const config = this.#simulator.configOf(node);
         if (!isOlder(config) && config.writesProtocol >= PROTOCOL_VERSION) return;
         this.#simulator.close(node);
@@ -139,6 +143,11 @@ export class MixedVersions {
         this.#simulator.restart(node);
       }),
     );
+  }
+
+  /** What is still to be upgraded, in words; undefined when nothing is. */
+  get outstanding(): string | undefined {
+    return this.#outstanding > 0 ? `${this.#outstanding} nodes are to be looked at for an upgrade` : undefined;
   }
 
   onStep(node: NodeId, effects: readonly Effect[]): void {

@@ -319,9 +319,10 @@ class SeedRun {
   }
 
   #makeCallers(prng: Prng, workload: Workload): Callers {
-    const { parameters } = this.#plan;
+    const { parameters, config } = this.#plan;
     const { timerLatenessMs } = this.#faults;
-    const options = { parameters, timerLatenessMs, lightShare: this.#lights.share };
+    const keptBuckets = Object.keys(config.history);
+    const options = { parameters, timerLatenessMs, lightShare: this.#lights.share, keptBuckets };
     return new Callers(this.#simulator, this.#history, this.#checkers, prng, workload, options);
   }
 
@@ -421,7 +422,7 @@ class SeedRun {
       this.#routing.check();
       const rest = this.#checkers.rest();
       const { sinceMs } = rest;
-      const missing = rest.missing ?? this.#custody.astray();
+      const missing = rest.missing ?? this.#custody.astray() ?? this.#versions.outstanding;
       if (missing !== waitsFor) this.#tell(`no rest yet: ${missing ?? "it must last"}`);
       waitsFor = missing;
       const noneOnItsWay = simulator.now - from >= (network.lateProbability > 0 ? network.lateMsMax : 0);

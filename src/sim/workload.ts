@@ -122,6 +122,7 @@ export class Callers {
   readonly #parameters: ClusterParameters;
   readonly #latenessMs: Millis;
   readonly #lightShare: number;
+  readonly #keptBuckets: ReadonlySet<string>;
   #stopped = false;
   #underWay = 0;
   /** Whom callers ask; undefined: whoever runs. */
@@ -139,6 +140,8 @@ export class Callers {
       readonly timerLatenessMs: Millis;
       /** Of the requests: asked of a light client, while there is one. */
       readonly lightShare?: number;
+      /** Buckets whose past is kept, by those whose build can. */
+      readonly keptBuckets?: readonly string[];
     },
   ) {
     this.#simulator = simulator;
@@ -149,6 +152,7 @@ export class Callers {
     this.#parameters = options.parameters;
     this.#latenessMs = options.timerLatenessMs;
     this.#lightShare = options.lightShare ?? 0;
+    this.#keptBuckets = new Set(options.keptBuckets);
   }
 
   get underWay(): number {
@@ -386,7 +390,7 @@ export class Callers {
 
   /** Where the past is kept callers have right clocks, so that a look back can be judged; elsewhere they have those of their nodes. */
   #wallOf(node: NodeId, key: Key): Millis {
-    const kept = this.#simulator.configOf(node).history[bucketNameOf(key) ?? ""] !== undefined;
+    const kept = this.#keptBuckets.has(bucketNameOf(key) ?? "");
     return kept ? WALL_START + Math.floor(this.#simulator.now) : this.#simulator.wallAt(node);
   }
 
