@@ -346,7 +346,7 @@ export class Belonging {
 
   /** What goes with the rest has changed. */
   onCaughtUp(): void {
-    this.#changed = true;
+    if (this.protocol >= 2) this.#changed = true;
   }
 
   /** At the end of each step: writes down what changed in it. */
