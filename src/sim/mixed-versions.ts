@@ -7,13 +7,15 @@
  * `older-builds.test.ts`. One that finds a state on its disk that it cannot read does not start: its computer goes back to the newer build. The founder is
  * never older where there are light clients, because it is their only way in.
  *
- * **The judge** ("protocol"): nobody is sent what he does not read, and nobody asks a question that he would not be able to send.
+ * **The judge** ("protocol"): nobody is sent what he does not read, nobody asks a question that he would not be able to send, and nobody writes down what an
+ * older build could not read while there is one that might have to.
  */
 
 import type { Prng } from "../base/prng.ts";
 import type { Config } from "../core/config.ts";
-import type { Effect } from "../core/effect.ts";
+import type { Effect, NodeMeta } from "../core/effect.ts";
 import type { Millis, NodeId } from "../core/identifiers.ts";
+import { belonging } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import { PROTOCOL_MIN, PROTOCOL_VERSION } from "../core/versions.ts";
 import { InvariantViolation } from "./checkers.ts";
@@ -24,6 +26,8 @@ import type { Sometimes } from "./sometimes.ts";
 const MIXED = 0.25;
 /** The share of nodes that begin with an older build; where none does, some are given one later. */
 const OLDER = [0.5, 0.5, 0] as const;
+/** The version that writes down how far a node has caught up with the logs of others. */
+const LOGS_SINCE = 2;
 /** The last upgrades begin so long after the last fault, and are so far apart; rest comes later. */
 const ROLLING_FROM_MS: Millis = 7_000;
 const ROLLING_MS: Millis = 500;
@@ -154,6 +158,8 @@ export class MixedVersions {
     for (const effect of effects) {
       if (effect.kind === "reply" && effect.result.outcome !== "failed" && this.#isMixedNow())
         this.#sometimes.reached("mixed ring served");
+      if (effect.kind === "store")
+        for (const write of effect.writes) if (write.store === "meta") this.#judgeMeta(node, write.meta);
       if (effect.kind !== "note") continue;
       const { note } = effect;
       if (note.what === "not-read" && ASKED.has(note.message))
@@ -170,6 +176,15 @@ export class MixedVersions {
       "protocol",
       `${this.#name(from)} sent ${this.#name(to)} a ${kind} in a form that it does not read`,
     );
+  }
+
+  #judgeMeta(node: NodeId, { view, caughtUp }: NodeMeta): void {
+    if (caughtUp === undefined) return;
+    const older = view === undefined ? undefined : belonging(view).find((member) => member.protocolMax < LOGS_SINCE);
+    const held = this.#simulator.configOf(node).writesProtocol < LOGS_SINCE;
+    if (older === undefined && !held) return;
+    const why = older === undefined ? "though its operator holds that back" : `while ${this.#name(older.node)} belongs`;
+    throw new InvariantViolation("protocol", `${this.#name(node)} wrote down what version 1 does not read, ${why}`);
   }
 
   #perform({ pick, to, closes, downMs }: Change): void {
