@@ -94,6 +94,7 @@ const CORE_VALUES = [
   "token-claims",
   "token-spacing",
   "vector-clock",
+  "versions",
   "view-news",
   "write-log",
 ];
@@ -152,6 +153,7 @@ const ENTRIES = [
   /^src\/(index|sim\/run[a-z-]*)\.ts$/,
   /\.setup\.ts$/,
   /^signaling\/main\.ts$/,
+  /^tool\/record-build\.mjs$/,
   /^e2e\/bench\/run\.ts$/,
 ];
 

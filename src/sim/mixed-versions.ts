@@ -88,7 +88,8 @@ export function drawVersions(prng: Prng, nodes: number, from: Millis, until: Mil
 
 /** The same node with an older build. */
 export function olderConfig(config: Config): Config {
-  return { ...config, protocolMax: PROTOCOL_MIN, reapAfterMs: Number.POSITIVE_INFINITY, history: {} };
+  const unknown = { reapAfterMs: Number.POSITIVE_INFINITY, history: {}, recentWritesMax: 0 };
+  return { ...config, ...unknown, protocolMax: PROTOCOL_MIN };
 }
 
 export function isOlder(config: Config): boolean {

@@ -10,7 +10,8 @@
  *   cluster a b c d n=3 r=2 w=2     nodes in the order of joining, one after the other; the first founds. `s:0` has capacity 0, `a@east` is in
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
  *                                   most), cache=1 (records in memory at most), log=16 (recent writes
- *                                   kept at most), placement=1 tokens=4 (random tokens of a node)
+ *                                   kept at most), placement=1 tokens=4 (random tokens of a node), reap=2 (tombstones are reaped
+ *                                   after so many seconds); `a/1` has an older build, which reads up to version 1 of the protocol
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
@@ -45,6 +46,9 @@
  *   fail c reads 1                  the next reads at c fail
  *   clock c +1h, clock c -5min      the wall clock at c is wrong by so much
  *
+ *   build c 2                       its tab is closed, and opened again with a build that reads up to version 2; the disk stays. One that cannot read its
+ *                                   disk refuses it, and the build from before is opened again
+ *
  *   Time
  *   wait 3s                         also 200ms, 5min, 1h
  *   settle                          until the cluster is at rest and agrees, and nothing acknowledged is lost
@@ -61,6 +65,7 @@
  *   check a hints carts/ada = 1              those of one key
  *   check a tokens >= 5                      tokens of a
  *   check a members = 4                      whom a knows
+ *   check a protocol = 2                     the newest version that all read, as a sees it
  *   check a share = 50                       how much of its speed a leaves to background work, in percent
  *   check a slow c = yes                     whether a takes c for slow;  check a hidden c = yes  whether it knows that c's tab is hidden
  *   check copies carts/ada milk >= 2         disks with this value, as a record or as a hint
@@ -94,8 +99,9 @@ import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import type { ClientResult, Message } from "../core/message.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
-import { Checkers, setsOnDisk } from "./checkers.ts";
+import { Checkers, InvariantViolation, setsOnDisk } from "./checkers.ts";
 import { History, type OperationBits, promisedOf } from "./history.ts";
+import { olderConfig } from "./mixed-versions.ts";
 import { parseOptions } from "./shrink.ts";
 import { Simulator } from "./simulator.ts";
 import { runSeed } from "./swarm.ts";
@@ -251,6 +257,8 @@ class Scenario {
         return this.#fail(rest);
       case "clock":
         return this.#setClock(rest);
+      case "build":
+        return this.#build(rest);
       case "wait":
         return this.#world.runUntil(this.#world.now + duration(rest[0]));
       case "settle":
@@ -293,6 +301,7 @@ class Scenario {
     this.#config = {
       ...defaultConfig,
       hintsMax: numbers.get("hints") ?? defaultConfig.hintsMax,
+      reapAfterMs: (numbers.get("reap") ?? Infinity) * 1_000,
       recentWritesMax: numbers.get("log") ?? defaultConfig.recentWritesMax,
       cachedRecordsMax: numbers.get("cache") ?? defaultConfig.cachedRecordsMax,
     };
@@ -303,6 +312,12 @@ class Scenario {
       observer: {
         stepped: (node, event, effects) => this.#onStep(node, event, effects),
         applied: (node, store, address, before, after) => this.#checkers.onApplied(node, store, address, before, after),
+        unread: (node, from, kind) => {
+          throw new InvariantViolation(
+            "protocol",
+            `${this.#names.node(from)} sent ${this.#names.node(node)} a ${kind}`,
+          );
+        },
       },
     });
     this.#checkers.watch(this.#simulator);
@@ -325,10 +340,12 @@ class Scenario {
   }
 
   #join(word: string, found: ClusterParameters | undefined, seed: NodeId | undefined): void {
-    const [, name, capacity, zone] = /^([a-z][a-z0-9]*)(?::(\d+))?(?:@([a-z]+))?$/.exec(word) ?? [];
+    const [, name, capacity, zone, version] =
+      /^([a-z][a-z0-9]*)(?::(\d+))?(?:@([a-z]+))?(?:\/([12]))?$/.exec(word) ?? [];
     if (name === undefined || name.length > 16 || this.#nodes.has(name))
       throw new ScenarioError(`${word} is no name for a new node`);
-    const config = { ...this.#config, capacity: Number(capacity ?? 1), zone: zone ?? name };
+    const own = { ...this.#config, capacity: Number(capacity ?? 1), zone: zone ?? name };
+    const config = version === "1" ? olderConfig(own) : own;
     const node = this.#world.add({ name, id: idOf(name), config, found, seeds: seed === undefined ? [] : [seed] });
     this.#first ??= node;
     this.#nodes.set(name, node);
@@ -375,6 +392,19 @@ class Scenario {
     const stores: readonly Write["store"][] = ["records", "hints", "meta", "leaves"];
     const store = stores.find((one) => how.includes(one));
     disk.failCommits(Number(count), store, how.includes("applied"));
+  }
+
+  #build(words: readonly string[]): void {
+    const [name, version] = words;
+    const node = this.#node(name);
+    if (version !== "1" && version !== "2") throw new ScenarioError("build which version?");
+    const { capacity, zone } = this.#world.configOf(node);
+    const newer = { ...this.#config, capacity, zone };
+    this.#world.close(node);
+    const refused = version === "1" && this.#world.diskOf(node).meta?.caughtUp !== undefined;
+    if (refused) this.#lines.push("  refused: what is on its disk was written by a newer build, and stays as it is");
+    this.#world.reconfigure(node, version === "1" && !refused ? olderConfig(newer) : newer);
+    this.#world.restart(node);
   }
 
   #setClock(words: readonly string[]): void {
@@ -603,6 +633,8 @@ class Scenario {
         return view === undefined ? 0 : (tokenCounts(view).get(node) ?? 0);
       case "members":
         return view?.members.length ?? 0;
+      case "protocol":
+        return this.#world.inspect(node)?.protocol ?? 0;
       case "share":
         return Math.round((this.#world.inspect(node)?.background.share ?? 0) * 100);
       case "slow": {
