@@ -49,7 +49,11 @@ export function describeTransportContract(
     equal(world.a.log[0]?.peer, world.b.id, "the peer that a met");
     equal(world.b.log[0]?.peer, world.a.id, "the peer that b met");
     for (const [met] of [world.a.log, world.b.log])
-      equal(met?.kind === "connected" ? met.link.protocol.max : undefined, PROTOCOL_VERSION, "what the other side reads");
+      equal(
+        met?.kind === "connected" ? met.link.protocol.max : undefined,
+        PROTOCOL_VERSION,
+        "what the other side reads",
+      );
   });
 
   check("connect is idempotent, also when both sides call it at once", async (world) => {

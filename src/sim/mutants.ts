@@ -1474,5 +1474,12 @@ export const mutants: readonly Mutant[] = [
     file: "core/light-client.ts",
     find: 'if (!reads(this.#versionWith(peer), "light-hello")) {',
     replace: "if (peer === this.#id) {",
+    also: [
+      {
+        file: "core/light-client.ts",
+        find: '!isGone(member) && reads(member.protocolMax, "light-hello")',
+        replace: "!isGone(member)",
+      },
+    ],
   },
 ];
