@@ -42,7 +42,7 @@ import {
   TabringError,
   WrongSecretError,
 } from "./core/errors.ts";
-import type { Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
+import type { Durability, Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
 import { holds, memberOf } from "./core/membership.ts";
 import type { NodeView } from "./core/node.ts";
 import { Ring, tokenCounts } from "./core/ring.ts";
@@ -91,7 +91,7 @@ export interface StoreParts {
   readonly capacity?: number | undefined;
   /** See `Config`. */
   readonly expects?: Partial<ClusterParameters> | undefined;
-  readonly durability?: "relaxed" | "strict" | undefined;
+  readonly durability?: Durability | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Runs once when the store is closed, last. */
   readonly onClosed?: () => void | Promise<void>;
@@ -138,6 +138,7 @@ export class TabringStore implements Store {
       zone: parts.zone,
       capacity: parts.capacity ?? defaultConfig.capacity,
       expects: parts.expects ?? defaultConfig.expects,
+      durability: parts.durability ?? defaultConfig.durability,
     };
     this.#driver = new Driver({
       id: parts.node,
@@ -146,7 +147,6 @@ export class TabringStore implements Store {
       transport: parts.transport,
       clock: parts.clock,
       random: parts.random,
-      durability: parts.durability ?? "relaxed",
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
         if (STATUS_NOTES.has(note.what)) this.#queueStatus();
@@ -227,8 +227,8 @@ export class TabringStore implements Store {
 
   async setBucket(name: string, settings: BucketSettings): Promise<void> {
     this.#demandOpen();
-    const { r, w, pr, pw, dw, policy = "siblings" } = settings;
-    await this.#driver.setBucket(name, { r, w, pr, pw, dw, policy });
+    const { r, w, pr, pw, dw, buffered = false, policy = "siblings" } = settings;
+    await this.#driver.setBucket(name, { r, w, pr, pw, dw, buffered, policy });
   }
 
   buckets(): readonly BucketEntry[] {
@@ -396,6 +396,7 @@ export class TabringStore implements Store {
     checkValue(value);
     const w = checkQuorum("w", options.w, this.#n());
     const pw = checkQuorum("pw", options.pw, this.#n());
+    const dw = checkQuorum("dw", options.dw, this.#n());
     const operation =
       options.operation === undefined
         ? (toHex(this.#parts.random(16)) as OperationId)
@@ -412,6 +413,7 @@ export class TabringStore implements Store {
         at: this.#parts.clock.wall(),
         w,
         pw,
+        dw,
         policy: options.policy,
       },
       context?.first,

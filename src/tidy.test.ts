@@ -85,6 +85,7 @@ const CORE_VALUES = [
   "ring",
   "statistics",
   "surroundings",
+  "write-buffer",
   "timers",
   "token-claims",
   "token-spacing",

@@ -37,6 +37,8 @@ export interface BucketProperties {
   readonly pw: number | undefined;
   /** Of the acknowledgements of a put, how many must be of strict commits. */
   readonly dw: number | undefined;
+  /** Puts that ask for no strict commit are acknowledged from the memory of all replicas but one; see `write-buffer.ts`. */
+  readonly buffered?: boolean | undefined;
   readonly policy: BucketPolicy;
 }
 
@@ -56,7 +58,7 @@ export function bucketNameOf(key: Key): string | undefined {
 
 /** What is wrong with an entry of a cluster of this n, in words; undefined when nothing is. Takes whatever a caller may hand in. */
 export function bucketFault(name: string, properties: BucketProperties, n: number): string | undefined {
-  const { r, w, pr, pw, dw, policy } = properties;
+  const { r, w, pr, pw, dw, buffered, policy } = properties;
   return (
     nameFault(name) ??
     quorumFault("r", r, 1, n) ??
@@ -64,6 +66,9 @@ export function bucketFault(name: string, properties: BucketProperties, n: numbe
     quorumFault("pr", pr, 0, n) ??
     quorumFault("pw", pw, 0, n) ??
     quorumFault("dw", dw, 0, n) ??
+    (buffered === undefined || typeof buffered === "boolean"
+      ? undefined
+      : `its buffered is ${JSON.stringify(buffered)}, but must be true or false`) ??
     (isBucketPolicy(policy)
       ? undefined
       : `its policy is ${JSON.stringify(policy)}, but must be "siblings", "last-write-wins" or "merge:" and a name of 1 to 32 characters of a-z, 0-9 and "-"`)
@@ -146,8 +151,8 @@ export function sameProperties(a: BucketProperties, b: BucketProperties): boolea
   return contentOf(a) === contentOf(b);
 }
 
-function contentOf({ r, w, pr, pw, dw, policy }: BucketProperties): string {
-  return JSON.stringify([r, w, pr, pw, dw, policy]);
+function contentOf({ r, w, pr, pw, dw, buffered = false, policy }: BucketProperties): string {
+  return JSON.stringify([r, w, pr, pw, dw, buffered, policy]);
 }
 
 const digests = new WeakMap<readonly BucketEntry[], number>();

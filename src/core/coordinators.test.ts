@@ -43,7 +43,7 @@ interface Sent {
 }
 
 function putReply(request: RequestId, outcome: ReplicaPutReply["outcome"], owner: boolean): ReplicaPutReply {
-  return { kind: "replica-put-reply", request, ring: 0, outcome, owner, counted: [] };
+  return { kind: "replica-put-reply", request, ring: 0, outcome, owner, durability: "relaxed", counted: [] };
 }
 
 function getReply(
@@ -133,7 +133,7 @@ class Bench {
 
   /** The coordinator's own disk has the put. */
   ownStored(): void {
-    this.puts.onCompletion({ kind: "stored", origin: this.own, key: KEY });
+    this.puts.onCompletion({ kind: "stored", origin: this.own, key: KEY, durability: "relaxed" });
   }
 
   ownRead(set: DvvSet | "failed" = EMPTY): void {

@@ -32,7 +32,7 @@ export class ValueTooLargeError extends TabringError {
   }
 }
 
-/** r or w is no whole number from 1 to n, or pr or pw none from 0 to n. Nothing was sent. */
+/** r or w is no whole number from 1 to n, or pr, pw or dw none from 0 to n. Nothing was sent. */
 export class InvalidQuorumError extends TabringError {
   override readonly name: string = "InvalidQuorumError";
   constructor(name: string, given: unknown, n: number, least = 1) {

@@ -350,6 +350,7 @@ export class GetCoordinator {
             key: get.key,
             set: get.merged,
             hintFor: undefined,
+            durability: "strict",
           },
           "background",
         );
@@ -381,6 +382,9 @@ export class GetCoordinator {
       counted: get.counted.size,
       ownersNeeded: get.owners.needed,
       ownersAnswered: get.owners.in("answered").length,
+      strictNeeded: 0,
+      strictAnswered: 0,
+      inMemory: 0,
       answered: get.tally.in("answered"),
       silent: [...get.counted].filter((node) => get.tally.was(node) !== "answered"),
       hintedFor: [],

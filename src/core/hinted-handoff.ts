@@ -224,6 +224,7 @@ export class HintedHandoff {
         key,
         set,
         hintFor: undefined,
+        durability: "strict",
       } as const;
       if (!this.#in.send(node, message, "background")) continue;
       delivery.tally.ask(node);

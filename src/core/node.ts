@@ -17,7 +17,7 @@ import { AntiEntropy } from "./anti-entropy.ts";
 import { Belonging } from "./belonging.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import type { Config } from "./config.ts";
-import { EMPTY } from "./dvvset.ts";
+import { type DvvSet, EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability } from "./failure-detector.ts";
@@ -28,7 +28,7 @@ import { HandOver } from "./hand-over.ts";
 import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
-import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
+import type { Durability, Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
 import type { View } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
@@ -52,6 +52,8 @@ import { TreeSource } from "./tree-source.ts";
 const REQUESTS_FROM = 2 ** 32;
 /** A peer whose ring differs is greeted at most this often. */
 const GREET_AGAIN_MS = 250;
+/** When nothing was buffered for so long it is written down that nothing is. */
+const BUFFER_ENDED_AFTER_MS = 10_000;
 
 export interface NodeOptions {
   readonly id: NodeId;
@@ -154,14 +156,22 @@ export class DynamoNode {
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
       bucketSet: (request, refusal) => this.#effects.push({ kind: "bucket-set", request, refusal }),
     });
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, {
+      begin: () => {
+        this.#timers.clear("buffer-ended");
+        return this.#belonging.beginBuffering();
+      },
+      ended: () => this.#timers.set("buffer-ended", this.#now + BUFFER_ENDED_AFTER_MS),
+    });
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
-      mint: (key, write, place, request) => {
+      mint: (key, write, place, request, durability) => {
         this.#bookkeeping.onServed();
-        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request });
+        const checksum = write.value === null ? 0 : crc32(write.value);
+        this.#replica.mint(key, write, checksum, place, { kind: "put", request }, durability);
       },
-      keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
+      keepHint: (key, target, set, durability) =>
+        this.#replica.keepHint(key, target, set, { kind: "nobody" }, durability),
       answer,
     });
     this.#gets = new GetCoordinator(surroundings, this.#hedging, {
@@ -266,6 +276,11 @@ export class DynamoNode {
     return this.#bookkeeping.snapshot();
   }
 
+  /** What it has acknowledged from memory and not on its disk yet, for those who judge. */
+  buffered(): Iterable<readonly [Key, DvvSet]> {
+    return this.#replica.buffered();
+  }
+
   inspect(): NodeView {
     const { keys, loads, stores } = this.#replica.sizes;
     return {
@@ -366,8 +381,15 @@ export class DynamoNode {
       nextTicket: () => ++this.#tickets,
       epochOf: (peer) => this.#epochOf(peer),
       send: (to, message, lane, asked) => this.#send(to, message, lane, asked),
-      emit: (effect) => this.#effects.push(effect),
-      store: (ticket, writes) => this.#effects.push({ kind: "store", ticket, writes }),
+      emit: (effect) => {
+        // It sees every store that was emitted before it, and must not miss what is in the buffer.
+        if (effect.kind === "scan" || effect.kind === "load-leaves") this.#replica.flush();
+        this.#effects.push(effect);
+      },
+      store: (ticket, writes, durability) => {
+        this.#replica.flush();
+        this.#effects.push({ kind: "store", ticket, writes, durability });
+      },
       complete: (completion) => this.#completions.push(completion),
       note: (note) => this.#note(note),
     };
@@ -416,6 +438,9 @@ export class DynamoNode {
         break;
       case "client-statistics":
         this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
+        break;
+      case "closing":
+        this.#replica.flush();
         break;
       case "client-abandoned":
         for (const [request, caller] of this.#callers)
@@ -511,6 +536,10 @@ export class DynamoNode {
         return this.#start();
       case "persist":
         return this.#belonging.onPersistTimer();
+      case "buffer":
+        return this.#replica.flush();
+      case "buffer-ended":
+        return this.#belonging.endBuffering();
     }
   }
 
@@ -526,6 +555,7 @@ export class DynamoNode {
 
   #onCompletion(completion: Completion): void {
     const { origin } = completion;
+    if (completion.kind === "stored" && completion.durability === "buffered") this.#bookkeeping.count("buffered");
     switch (origin.kind) {
       case "put":
         this.#puts.onCompletion(completion);
@@ -548,6 +578,10 @@ export class DynamoNode {
         break;
       case "fetch":
         this.#treeSource.onCompletion(completion);
+        break;
+      case "buffer":
+        this.#replica.onRetried(completion.key);
+        if (completion.kind === "refused") this.#note({ what: "buffer-lost", key: completion.key });
         break;
       case "nobody":
         break;
@@ -853,6 +887,7 @@ export class DynamoNode {
             ring: digest,
             outcome: "refused",
             owner: false,
+            durability: "relaxed",
             counted: [],
           },
           "background",
@@ -884,7 +919,7 @@ export class DynamoNode {
   }
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
-    const { key, set, hintFor, request, ring } = message;
+    const { key, set, hintFor, request, ring, durability } = message;
     if (message.purpose === "write") this.#bookkeeping.onServed();
     const epoch = this.#epochOf(from);
     const origin = {
@@ -898,26 +933,26 @@ export class DynamoNode {
     } as const;
     const list = this.#listOf(key);
     if (list === undefined) {
-      this.#replyPut(origin, "refused", key);
+      this.#replyPut(origin, "refused", "relaxed", key);
       return;
     }
     if (hintFor !== undefined && hintFor !== this.#id) {
-      this.#replica.keepHint(key, hintFor, set, origin);
+      this.#replica.keepHint(key, hintFor, set, origin, durability);
       return;
     }
     if (!this.#mayStore(key)) {
       // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
       // for one would both let go; a client's write is kept for those whose it is now.
       if (message.purpose !== "write") {
-        this.#replyPut(origin, "refused", key);
+        this.#replyPut(origin, "refused", "relaxed", key);
         return;
       }
       list.owners.forEach((owner, i) =>
-        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }),
+        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }, durability),
       );
       return;
     }
-    this.#replica.merge(key, set, message.purpose, origin);
+    this.#replica.merge(key, set, message.purpose, origin, durability);
     // A writer that does not know of those who are joining would leave them out, and the page that they copied may be older than this write.
     if (message.purpose === "write" && message.ring !== this.#belonging.ring?.digest)
       for (const node of list.joining) if (node !== from && node !== this.#id) this.#pass(node, message);
@@ -957,16 +992,17 @@ export class DynamoNode {
     const ring = this.#belonging.ring?.digest ?? 0;
     this.#send(
       to,
-      { ...message, request: ++this.#requests, ring, purpose: "transfer", hintFor: undefined },
+      { ...message, request: ++this.#requests, ring, purpose: "transfer", hintFor: undefined, durability: "strict" },
       "foreground",
     );
   }
 
   #replyToPeer(origin: Origin & { kind: "peer" }, completion: Completion): void {
     const { key } = completion;
-    if (completion.kind === "stored")
-      this.#replyPut(origin, origin.hinted ? "hinted" : this.#isEarly(key) ? "early" : "stored", key);
-    else if (completion.kind === "refused") this.#replyPut(origin, "refused", key);
+    if (completion.kind === "stored") {
+      const outcome = origin.hinted ? "hinted" : this.#isEarly(key) ? "early" : "stored";
+      this.#replyPut(origin, outcome, completion.durability, key);
+    } else if (completion.kind === "refused") this.#replyPut(origin, "refused", "relaxed", key);
     else if (completion.kind === "read") {
       const { from, epoch, request } = origin;
       const { outcome } = completion;
@@ -997,12 +1033,18 @@ export class DynamoNode {
     return this.#belonging.unopened.has(this.#partitionOf(key));
   }
 
-  #replyPut(origin: Origin & { kind: "peer" }, outcome: ReplicaPutReply["outcome"], key: Key): void {
+  #replyPut(
+    origin: Origin & { kind: "peer" },
+    outcome: ReplicaPutReply["outcome"],
+    durability: Durability,
+    key: Key,
+  ): void {
     const { from, epoch, request } = origin;
     const ring = this.#belonging.ring?.digest ?? 0;
     const owner = this.#ownsAndHolds(key);
     const counted = this.#countedUnknownTo(origin, key);
-    this.#send(from, { kind: "replica-put-reply", request, ring, outcome, owner, counted }, "foreground", epoch);
+    const reply = { kind: "replica-put-reply", request, ring, outcome, owner, durability, counted } as const;
+    this.#send(from, reply, "foreground", epoch);
   }
 
   /** Whether it counts for pw. */

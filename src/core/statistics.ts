@@ -34,6 +34,10 @@ export const COUNTED = [
   "hints-refused",
   "read-repairs",
   "damaged-records",
+  /** Writes that were acknowledged from memory; that waited for the disk because the buffer was full; crashes and failures that may have taken some. */
+  "buffered",
+  "buffer-full",
+  "buffer-lost",
   "late-messages",
   /** Requests and background work of peers that asked for too much; see `peer-limits.ts`. */
   "limited",

@@ -34,7 +34,7 @@ import { DynamoNode, type NodeView } from "../core/node.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
 import { GroupCommit } from "./group-commit.ts";
-import type { Clock, Durability, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
+import type { Clock, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
 
 const META_KEY = "node";
 const NOT_MET = "This node has not met its cluster yet. Nothing was sent. Wait until it is a member (`ready()`).";
@@ -49,7 +49,6 @@ export interface DriverOptions {
   readonly random: (bytes: number) => Uint8Array;
   /** Node ids of seeds, as far as they are known. */
   readonly seeds?: readonly NodeId[];
-  readonly durability?: Durability;
   readonly onNote?: (note: Note, atMs: Millis) => void;
   /** A refusal at the edge: wrong secret, wrong version, malformed bytes from a peer. */
   readonly onRefused?: (error: Error, peer: NodeId | undefined) => void;
@@ -213,6 +212,7 @@ export class Driver {
   /** Stops the node; what was acknowledged stays on the disk. Callers under way are told. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    if (this.#node !== undefined) this.#step({ kind: "closing" });
     this.#closed = true;
     this.#cancelTimer?.();
     for (const pending of [...this.#pending.values(), ...this.#surveys.values()]) {
@@ -368,9 +368,8 @@ export class Driver {
     this.#step({ kind: "loaded", ticket, records });
   }
 
-  async #store({ ticket, writes }: Effect & { kind: "store" }): Promise<void> {
+  async #store({ ticket, writes, durability }: Effect & { kind: "store" }): Promise<void> {
     const leaves = writes.filter((write) => write.store === "leaves");
-    const durability = this.#options.durability ?? "relaxed";
     const commit = this.#storage.commit(writes.flatMap(asStorageWrite), durability, leaves);
     this.#commits.add(commit);
     try {

@@ -34,7 +34,7 @@ export class BucketActs {
   schedule(from: Millis, until: Millis): void {
     const { n, r, w } = this.#parameters;
     const usage: readonly (readonly [string, Partial<BucketProperties>])[] = [
-      ["carts", { r, w }],
+      ["carts", { r, w, buffered: this.#prng.chance(0.5) }],
       ["sessions", { policy: "last-write-wins" }],
       ["catalogue", { r: 1, w: n }],
     ];

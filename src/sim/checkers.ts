@@ -40,6 +40,8 @@ import type { HostState } from "./simulator.ts";
 export interface WatchedDisk {
   readonly commitsWaiting: number;
   get(store: RecordStore, address: string): StoredRecord | undefined;
+  /** What would be left were the power to fail; the same where nobody cuts it. */
+  flushed?(store: RecordStore, address: string): StoredRecord | undefined;
   count(store: RecordStore): number;
   /** Behind `after` and before `before`, in order. */
   addresses(store: RecordStore, after: string, before: string): Iterable<string>;
@@ -56,6 +58,8 @@ export interface Watched {
   configOf(node: NodeId): Config;
   diskOf(node: NodeId): WatchedDisk;
   inspect(node: NodeId): NodeView | undefined;
+  /** What a running node has acknowledged and has in its memory alone. */
+  buffered?(node: NodeId): readonly (readonly [Key, DvvSet])[];
 }
 
 export type Invariant =
@@ -105,16 +109,18 @@ function positionFor(key: Key): Position {
   return position;
 }
 
-/** The record and all hints of a key that are durable on this disk. */
-export function setsOnDisk(disk: WatchedDisk, key: Key): DvvSet[] {
+/** The record and all hints of a key that are durable on this disk; `flushed`: that a power failure would leave there. */
+export function setsOnDisk(disk: WatchedDisk, key: Key, flushed = false): DvvSet[] {
   const position = positionFor(key);
-  const record = disk.get("records", recordAddress(key, position));
+  const read = (store: RecordStore, address: string): StoredRecord | undefined =>
+    flushed && disk.flushed !== undefined ? disk.flushed(store, address) : disk.get(store, address);
+  const record = read("records", recordAddress(key, position));
   const sets = record === undefined ? [] : [record.set];
   if (disk.count("hints") === 0) return sets;
   const lowest = hintAddress(key, position, "" as NodeId);
   for (const address of disk.addresses("hints", lowest, `${lowest}g`)) {
     if (parseHintAddress(address).key !== key) continue;
-    const hint = disk.get("hints", address);
+    const hint = read("hints", address);
     if (hint !== undefined) sets.push(hint.set);
   }
   return sets;
@@ -128,6 +134,8 @@ export class Checkers {
   readonly #lettingGo = new Map<NodeId, Set<string>>();
   /** By which epoch each node last asked each peer to address it. */
   readonly #told = new Map<NodeId, Map<NodeId, Epoch>>();
+  /** Who has lost promised copies with its memory, and must say so when it starts again. */
+  readonly #mustReport = new Set<NodeId>();
   #simulator: Watched | undefined;
   #restSince: Millis | undefined;
   #restDigest: RingDigest | undefined;
@@ -146,6 +154,7 @@ export class Checkers {
     if (event.kind === "started") {
       this.#lettingGo.set(node, new Set());
       this.#told.set(node, new Map());
+      this.#checkReport(node, effects);
     } else if (event.kind === "message-received") this.#checkLateness(node, event, effects);
     for (const effect of effects) {
       switch (effect.kind) {
@@ -255,8 +264,62 @@ export class Checkers {
     return forgiven;
   }
 
-  /** A caller was told that its put succeeded; `owners`: with how many acknowledgements of owners that hold the partition. */
-  onAcknowledged(operation: Operation, needed: number, owners = 0): void {
+  /** A node has ended, and its memory with what was in it alone. Such copies were promised no better; but nobody may keep quiet about them. */
+  onEnded(node: NodeId, buffered: readonly (readonly [Key, DvvSet])[]): void {
+    for (const [key, set] of buffered) {
+      const history = this.#history.keys.get(key);
+      if (history === undefined || history.lastWriteWins) continue;
+      for (const operation of history.operations) {
+        if (!history.shows(set, operation) || this.#shows(history, node, operation)) continue;
+        this.#lostCopy(operation, `${this.#name(node)} had it in its memory alone and ended`);
+        if (operation.acknowledged !== undefined) this.#mustReport.add(node);
+      }
+    }
+  }
+
+  /** The disk of a node has refused what it had acknowledged from memory. */
+  onBufferLost(node: NodeId, key: Key): void {
+    const history = this.#history.keys.get(key);
+    if (history === undefined || history.lastWriteWins) return;
+    for (const operation of history.operations)
+      if (!this.#shows(history, node, operation))
+        this.#lostCopy(operation, `${this.#name(node)} had it in its memory alone, and its disk refused it`);
+  }
+
+  /** The power has failed: of these there is a copy less now. Returns how many acknowledged puts that forgives. */
+  onPowerLost(node: NodeId, operations: readonly Operation[]): number {
+    return operations.filter((operation) =>
+      this.#lostCopy(operation, `the power failed before ${this.#name(node)} had flushed it`),
+    ).length;
+  }
+
+  /** True when it was the last copy of something promised that may be lost so. */
+  #lostCopy(operation: Operation, how: string): boolean {
+    operation.copiesLost++;
+    const { acknowledged, forgiven } = operation;
+    if (acknowledged === undefined || forgiven || this.copies(operation) > 0) return false;
+    if ((acknowledged.flushed ?? 0) > 0)
+      throw new InvariantViolation(
+        "no-lost-write",
+        `${named(operation)} was acknowledged with ${acknowledged.flushed} strict commits, and is gone: ${how}`,
+      );
+    operation.forgiven = true;
+    return true;
+  }
+
+  #checkReport(node: NodeId, effects: readonly Effect[]): void {
+    if (!this.#mustReport.delete(node)) return;
+    if (effects.some((effect) => effect.kind === "note" && effect.note.what === "buffer-lost")) return;
+    throw new InvariantViolation(
+      "no-lost-write",
+      `${this.#name(node)} has lost what it had acknowledged from memory, and does not say so`,
+    );
+  }
+
+  /**
+   * A caller was told that its put succeeded; `owners`: with how many acknowledgements of owners that hold the partition, `strict`: of strict commits.
+   */
+  onAcknowledged(operation: Operation, needed: number, owners = 0, strict = 0): void {
     if (this.#history.of(operation.key).lastWriteWins) return;
     const copies = this.copies(operation);
     if (copies + operation.copiesLost < needed)
@@ -270,17 +333,34 @@ export class Checkers {
         "durable-before-ack",
         `${named(operation)} was acknowledged by ${owners} owners, but is in ${records} records, hints left out`,
       );
+    const flushed = strict === 0 ? 0 : this.#flushed(operation);
+    if (flushed + operation.copiesLost < strict)
+      throw new InvariantViolation(
+        "durable-before-ack",
+        `${named(operation)} was acknowledged with ${strict} strict commits, but a power failure would leave ${flushed}`,
+      );
     // The answer was on its way when what it promised was lost.
     if (operation.copiesLost >= needed) operation.forgiven = true;
   }
 
-  /** On how many disks, lost ones not counted, the operation or something that replaced it is durable. */
+  /** On how many disks it would be left were the power to fail now. */
+  #flushed(operation: Operation): number {
+    const simulator = this.#watched();
+    const history = this.#history.of(operation.key);
+    return simulator.nodes.filter((node) => {
+      if (simulator.stateOf(node) === "wiped") return false;
+      return setsOnDisk(this.#disk(node), operation.key, true).some((set) => history.shows(set, operation));
+    }).length;
+  }
+
+  /** On how many disks, lost ones not counted, the operation or something that replaced it is durable; or in whose memory, if it has been acknowledged so. */
   copies(operation: Operation): number {
     const simulator = this.#watched();
     const history = this.#history.of(operation.key);
     let copies = 0;
     for (const node of simulator.nodes) {
-      if (simulator.stateOf(node) !== "wiped" && this.#shows(history, node, operation)) copies++;
+      if (simulator.stateOf(node) === "wiped") continue;
+      if (this.#shows(history, node, operation) || this.#buffers(history, node, operation)) copies++;
     }
     return copies;
   }
@@ -293,7 +373,9 @@ export class Checkers {
     return simulator.nodes.filter((node) => {
       if (simulator.stateOf(node) === "wiped") return false;
       const record = this.#disk(node).get("records", address);
-      return record !== undefined && history.shows(record.set, operation);
+      return (
+        (record !== undefined && history.shows(record.set, operation)) || this.#buffers(history, node, operation)
+      );
     }).length;
   }
 
@@ -537,6 +619,11 @@ export class Checkers {
 
   #shows(history: KeyHistory, node: NodeId, operation: Operation): boolean {
     return setsOnDisk(this.#disk(node), history.key).some((set) => history.shows(set, operation));
+  }
+
+  #buffers(history: KeyHistory, node: NodeId, operation: Operation): boolean {
+    const buffered = this.#watched().buffered?.(node) ?? [];
+    return buffered.some(([key, set]) => key === history.key && history.shows(set, operation));
   }
 
   #disk(node: NodeId): WatchedDisk {

@@ -930,10 +930,10 @@ export const mutants: readonly Mutant[] = [
     bug: "what is set for buckets lives in the gossip alone, and is gone when all who heard of it have started anew",
     caughtBy: ["no-lost-write"],
     file: "core/belonging.ts",
-    find: "if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, unopened };",
+    find: "if (view === undefined || own === undefined || this.#holding.size === 0)\n      return { incarnation, view, unopened, buffering };",
     replace:
       "if (view === undefined || own === undefined || this.#holding.size === 0)\n" +
-      "      return { incarnation, view: view === undefined ? undefined : { ...view, buckets: [] }, unopened };",
+      "      return { incarnation, view: view === undefined ? undefined : { ...view, buckets: [] }, unopened, buffering };",
   },
   {
     name: "bucket-acknowledged-before-durable",

@@ -10,6 +10,7 @@ import type { NodeEvent } from "../core/event.ts";
 export const sometimesPoints = [
   "actor renewed",
   "bucket heard of",
+  "buffer lost in a crash",
   "call abandoned",
   "clock jumped",
   "core served alone",
@@ -37,7 +38,9 @@ export const sometimesPoints = [
   "peer limited",
   "peer suspected",
   "put failed",
+  "put acknowledged from memory",
   "put forwarded",
+  "put with strict commits",
   "quorum grown",
   "read of one who does not count",
   "read repaired",
@@ -120,6 +123,8 @@ export class Sometimes {
   #onReply(result: (Effect & { kind: "reply" })["result"]): void {
     if (result.outcome === "put" && result.report.hintedFor.length > 0) this.reached("sloppy quorum");
     if (result.outcome === "put" && result.report.counted > 3 && result.report.needed > 3) this.reached("quorum grown");
+    if (result.outcome === "put" && result.report.inMemory > 0) this.reached("put acknowledged from memory");
+    if (result.outcome === "put" && result.report.strictNeeded > 0) this.reached("put with strict commits");
     if (result.outcome !== "got") return;
     this.count(versionsReadPoints[Math.min(result.set.siblings.length, versionsReadPoints.length - 1)]!);
     if (result.set.siblings.length > 1) this.reached("siblings read");

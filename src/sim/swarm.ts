@@ -209,6 +209,8 @@ class SeedRun {
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
             else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
+            else if (effect.note.what === "buffer-lost" && effect.note.key !== undefined)
+              this.#checkers.onBufferLost(node, effect.note.key);
           }
           this.#checkers.onStep(node, event, effects);
           this.#custody.onStep(node, effects);
@@ -219,6 +221,10 @@ class SeedRun {
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
           if (before !== null && after === null) this.#custody.onRemoved(node, store, address, before);
+        },
+        ended: (node, buffered) => {
+          if (buffered.length > 0) this.#sometimes.reached("buffer lost in a crash");
+          this.#checkers.onEnded(node, buffered);
         },
         told: (what) => this.#tell(what),
       },

@@ -82,11 +82,11 @@ function formatReadQuorum({ r, pr }: { readonly r: number | undefined; readonly 
 }
 
 /** `last-write-wins r=1 w=3` */
-export function formatBucket({ r, w, pr, pw, dw, policy }: BucketProperties): string {
+export function formatBucket({ r, w, pr, pw, dw, buffered, policy }: BucketProperties): string {
   const quorums = Object.entries({ r, w, pr, pw, dw }).map(([name, given]) =>
     given === undefined ? "" : ` ${name}=${given}`,
   );
-  return `${policy}${quorums.join("")}`;
+  return `${policy}${quorums.join("")}${buffered === true ? " buffered" : ""}`;
 }
 
 function formatReport(report: RequestReport | undefined, names: Names): string {
@@ -230,6 +230,10 @@ export function formatNote(note: Note, names: Names): string {
     case "partition-opened":
     case "partition-dropped":
       return `${note.what} ${note.partition}`;
+    case "buffer-full":
+      return `buffer-full ${note.key}`;
+    case "buffer-lost":
+      return `buffer-lost ${note.key ?? "by a crash"}`;
     case "storage-failed":
       return `storage-failed ${note.reason}`;
     default:
@@ -272,6 +276,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `scanned #${event.ticket} entries=${event.entries.length}${event.done ? " done" : ""}`;
     case "leaves-loaded":
       return `leaves-loaded #${event.ticket} leaves=${event.leaves.length}`;
+    case "closing":
+      return "closing";
     case "visibility":
       return `visibility ${event.hidden ? "hidden" : "shown"}`;
     default:
@@ -304,7 +310,7 @@ export function formatEffect(effect: Effect, names: Names): string {
               ? `leaf ${write.leaf} ${write.change === "add" ? "changed" : "corrected"}`
               : `${formatAddress(write.store, write.address, names)} ${write.record === null ? "removed" : formatSet(write.record.set, names)}`,
         )
-        .join(", ")}`;
+        .join(", ")}${effect.durability === "strict" ? " strictly" : ""}`;
     case "load-leaves":
       return `load-leaves #${effect.ticket}`;
     case "scan":

@@ -42,6 +42,7 @@ function put(changes: Partial<ReplicaPut> = {}): ReplicaPut {
     key,
     set,
     hintFor: bob,
+    durability: "relaxed",
     ...changes,
   };
 }
@@ -429,13 +430,13 @@ describe("buckets", () => {
     name,
     version: 1,
     setBy: alice,
-    properties: { r: 1, w: 3, pr: undefined, pw: 0, dw: undefined, policy: "siblings", ...changes },
+    properties: { r: 1, w: 3, pr: undefined, pw: 0, dw: undefined, buffered: false, policy: "siblings", ...changes },
   });
   const sent = (...buckets: BucketEntry[]) => encodeMessage(news({ members: [], buckets }), 0);
 
   test("have one spelling", () => {
     const bytes = sent(entry("carts", { policy: "merge:union" }));
-    const spelled = "0563617274730" + "1" + "a".repeat(32) + "0101" + "0103" + "00" + "0100" + "00" + "0205756e696f6e";
+    const spelled = "0563617274730" + "1" + "a".repeat(32) + "0101" + "0103" + "00" + "0100" + "00" + "00" + "0205756e696f6e";
     expect(Buffer.from(bytes).toString("hex")).toContain(spelled);
     expect((decodeMessage(bytes).message as GossipNews).buckets).toStrictEqual([
       entry("carts", { policy: "merge:union" }),

@@ -14,7 +14,14 @@
 import { assert, unreachable } from "../base/assert.ts";
 import { OversizedError, ProtocolVersionError, UnknownMessageError } from "../core/errors.ts";
 import type { DvvSet } from "../core/dvvset.ts";
-import { type Epoch, KEY_BYTES_MAX, MEMBERS_MAX, type NodeId, SIBLINGS_DECODED_MAX } from "../core/identifiers.ts";
+import {
+  type Durability,
+  type Epoch,
+  KEY_BYTES_MAX,
+  MEMBERS_MAX,
+  type NodeId,
+  SIBLINGS_DECODED_MAX,
+} from "../core/identifiers.ts";
 import type {
   ClientResult,
   ClientWrite,
@@ -164,8 +171,19 @@ const KIND = {
   "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
 
-const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
+type PurposeOnWire = PutPurpose | "write-strict" | "write-buffered";
+const PURPOSES: readonly PurposeOnWire[] = ["write", "repair", "hint", "transfer", "write-strict", "write-buffered"];
+/** Whatever is no write is kept strictly. */
+const DURABILITY_OF: Record<PurposeOnWire, readonly [PutPurpose, Durability]> = {
+  write: ["write", "relaxed"],
+  repair: ["repair", "strict"],
+  hint: ["hint", "strict"],
+  transfer: ["transfer", "strict"],
+  "write-strict": ["write", "strict"],
+  "write-buffered": ["write", "buffered"],
+};
 const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "early", "hinted", "refused"];
+const DURABILITIES: readonly Durability[] = ["relaxed", "strict", "buffered"];
 const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed", "moved"];
 const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
 const POLICIES: readonly NonNullable<ClientWrite["policy"]>[] = ["siblings", "last-write-wins"];
@@ -439,12 +457,13 @@ function readGossipNews(decoder: Decoder): GossipNews {
   return { kind: "gossip-news", parameters, members, claims, buckets, wanted, wantsClaims, wantsBuckets };
 }
 
-/** replica-put: request ring ttlMs purpose key set hintFor? */
+/** replica-put: request ring ttlMs purpose (that of a write with how it is kept) key set hintFor? */
 function writeReplicaPut(encoder: Encoder, message: ReplicaPut): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
-  writeChoice(encoder, PURPOSES, message.purpose);
+  const { purpose, durability } = message;
+  writeChoice(encoder, PURPOSES, purpose !== "write" || durability === "relaxed" ? purpose : `write-${durability}`);
   writeKey(encoder, message.key);
   writeDvvSet(encoder, message.set);
   writeOptional(encoder, message.hintFor, writeNodeId);
@@ -453,25 +472,27 @@ function readReplicaPut(decoder: Decoder): ReplicaPut {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
-  const purpose = readChoice(decoder, "the purpose of a put", PURPOSES);
+  const choice = readChoice(decoder, "the purpose of a put", PURPOSES);
   const key = readKey(decoder);
   const set = readDvvSet(decoder);
   const hintFor = readOptional(decoder, "whether it is a hint", readNodeId);
-  return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor };
+  const [purpose, durability] = DURABILITY_OF[choice];
+  return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor, durability };
 }
 
-/** replica-put-reply: request ring outcome owner counted* */
+/** replica-put-reply: request ring outcome (plus 4 where it is strict, 8 where it is in memory) owner counted* */
 function writeReplicaPutReply(encoder: Encoder, message: ReplicaPutReply): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
-  writeChoice(encoder, STORED, message.outcome);
+  writeByte(encoder, STORED.indexOf(message.outcome) + STORED.length * DURABILITIES.indexOf(message.durability));
   writeBoolean(encoder, message.owner);
   writeNodeIds(encoder, message.counted);
 }
 function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
-  const outcome = readChoice(decoder, "the outcome of a put", STORED);
+  const kept = readUint(decoder, "the outcome of a put", 0, STORED.length * DURABILITIES.length - 1);
+  const outcome = STORED[kept % STORED.length]!;
   const owner = readBoolean(decoder, "whether it is an owner");
   return {
     kind: "replica-put-reply",
@@ -479,6 +500,7 @@ function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
     ring,
     outcome,
     owner,
+    durability: DURABILITIES[Math.floor(kept / STORED.length)]!,
     counted: readNodeIds(decoder, "nodes that count"),
   };
 }
@@ -667,7 +689,7 @@ function readKnownReply(decoder: Decoder): KnownReply {
   return { kind: "known-reply", request, known: readBoolean(decoder, "whether something is known") };
 }
 
-/** write: value context operation at w? pw? policy? */
+/** write: value context operation at w? pw? dw? policy? */
 function writeClientWrite(encoder: Encoder, write: ClientWrite): void {
   writeValue(encoder, write.value);
   writeClock(encoder, write.context);
@@ -675,6 +697,7 @@ function writeClientWrite(encoder: Encoder, write: ClientWrite): void {
   writeMillis(encoder, write.at);
   writeOptional(encoder, write.w, writeUint);
   writeOptional(encoder, write.pw, writeUint);
+  writeOptional(encoder, write.dw, writeUint);
   writeOptional(encoder, write.policy, writePolicy);
 }
 function readClientWrite(decoder: Decoder): ClientWrite {
@@ -684,6 +707,7 @@ function readClientWrite(decoder: Decoder): ClientWrite {
   const at = readMillis(decoder, "the time of a write");
   const w = readOptional(decoder, "whether there is a w", readQuorum);
   const pw = readOptional(decoder, "whether there is a pw", readOwnersQuorum);
+  const dw = readOptional(decoder, "whether there is a dw", readStrictQuorum);
   return {
     value,
     context,
@@ -691,6 +715,7 @@ function readClientWrite(decoder: Decoder): ClientWrite {
     at,
     w,
     pw,
+    dw,
     policy: readOptional(decoder, "whether there is a policy", readPolicy),
   };
 }
@@ -752,13 +777,16 @@ function readFailure(decoder: Decoder): RequestFailure {
   return code === "too-many-siblings" ? { code, siblings: readSiblings(decoder) } : { code };
 }
 
-/** report: coordinator needed counted ownersNeeded ownersAnswered answered* silent* hintedFor* elapsedMs */
+/** report: coordinator needed counted ownersNeeded ownersAnswered strictNeeded strictAnswered inMemory answered* silent* hintedFor* elapsedMs */
 function writeReport(encoder: Encoder, report: RequestReport): void {
   writeNodeId(encoder, report.coordinator);
   writeUint(encoder, report.needed);
   writeUint(encoder, report.counted);
   writeUint(encoder, report.ownersNeeded);
   writeUint(encoder, report.ownersAnswered);
+  writeUint(encoder, report.strictNeeded);
+  writeUint(encoder, report.strictAnswered);
+  writeUint(encoder, report.inMemory);
   writeNodeIds(encoder, report.answered);
   writeNodeIds(encoder, report.silent);
   writeNodeIds(encoder, report.hintedFor);
@@ -770,11 +798,27 @@ function readReport(decoder: Decoder): RequestReport {
   const counted = readUint(decoder, "the nodes that count", 0, MEMBERS_MAX);
   const ownersNeeded = readUint(decoder, "the owners needed", 0, MEMBERS_MAX);
   const ownersAnswered = readUint(decoder, "the owners that answered", 0, MEMBERS_MAX);
+  const strictNeeded = readUint(decoder, "the strict commits needed", 0, MEMBERS_MAX);
+  const strictAnswered = readUint(decoder, "the strict commits", 0, MEMBERS_MAX);
+  const inMemory = readUint(decoder, "the answers from memory", 0, MEMBERS_MAX);
   const answered = readNodeIds(decoder, "nodes that answered");
   const silent = readNodeIds(decoder, "silent nodes");
   const hintedFor = readNodeIds(decoder, "nodes hinted for");
   const elapsedMs = readMillis(decoder, "the time elapsed");
-  return { coordinator, needed, counted, ownersNeeded, ownersAnswered, answered, silent, hintedFor, elapsedMs };
+  return {
+    coordinator,
+    needed,
+    counted,
+    ownersNeeded,
+    ownersAnswered,
+    strictNeeded,
+    strictAnswered,
+    inMemory,
+    answered,
+    silent,
+    hintedFor,
+    elapsedMs,
+  };
 }
 
 /** statistics-request: request */
@@ -806,6 +850,9 @@ function readTtl(decoder: Decoder): number {
 }
 function readQuorum(decoder: Decoder): number {
   return readUint(decoder, "a quorum", 1, QUORUM_MAX);
+}
+function readStrictQuorum(decoder: Decoder): number {
+  return readUint(decoder, "a quorum of strict commits", 0, QUORUM_MAX);
 }
 function readOwnersQuorum(decoder: Decoder): number {
   return readUint(decoder, "a quorum of owners", 0, QUORUM_MAX);

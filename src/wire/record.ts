@@ -13,6 +13,7 @@ import {
   type Encoder,
   finishDecoding,
   finishEncoding,
+  readBoolean,
   readByte,
   readOptional,
   readText,
@@ -20,6 +21,7 @@ import {
   readUint32,
   startDecoding,
   startEncoding,
+  writeBoolean,
   writeByte,
   writeOptional,
   writeText,
@@ -38,7 +40,7 @@ import {
 } from "./values.ts";
 
 const FORMAT = 1;
-/** Format 1 had a view without buckets. */
+/** Format 1 had a view without buckets, and nothing of buffering. */
 const META_FORMAT = 2;
 const CHECKSUM_AT = 1;
 const BODY_AT = 5;
@@ -62,7 +64,7 @@ export function encodeMeta(meta: NodeMeta): Uint8Array {
 /** @throws MalformedMessageError with code "damaged", whatever is wrong. */
 export function decodeMeta(bytes: Uint8Array): NodeMeta {
   const format = bytes[0] === 1 ? 1 : META_FORMAT;
-  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format >= 2), format);
+  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format === 1), format);
 }
 
 /** record: set minted? */
@@ -85,16 +87,19 @@ function readMinted(decoder: Decoder): Minted {
   return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
 }
 
-/** meta: incarnation view? unopened-partition* */
+/** meta: incarnation view? unopened-partition* buffering */
 function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writeUint(encoder, meta.incarnation);
   writeOptional(encoder, meta.view, writeView);
   writePartitions(encoder, meta.unopened);
+  writeBoolean(encoder, meta.buffering === true);
 }
-function readMeta(decoder: Decoder, hasBuckets: boolean): NodeMeta {
+function readMeta(decoder: Decoder, isFirst: boolean): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation", 1);
-  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, hasBuckets));
-  return { incarnation, view, unopened: readPartitions(decoder) };
+  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, !isFirst));
+  const unopened = readPartitions(decoder);
+  const buffering = isFirst ? false : readBoolean(decoder, "whether writes are acknowledged from memory");
+  return { incarnation, view, unopened, buffering: buffering ? true : undefined };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */

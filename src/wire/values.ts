@@ -77,7 +77,7 @@ const DOT_BYTES_MIN = ACTOR_BYTES + 1;
 const SIBLING_BYTES_MIN = 1 + DOT_BYTES_MIN + OPERATION_BYTES + 2;
 const MEMBER_BYTES_MIN = NODE_BYTES + 9;
 const CLAIM_BYTES_MIN = 2;
-const BUCKET_BYTES_MIN = 2 + 1 + NODE_BYTES + 6;
+const BUCKET_BYTES_MIN = 2 + 1 + NODE_BYTES + 7;
 /** Dots of one sibling: one for each coordinator that a retry reached. */
 const DOTS_MAX = MEMBERS_MAX;
 const CAPACITY_MAX = 1_000;
@@ -385,9 +385,11 @@ export function readClaims(decoder: Decoder, { partitions, placement }: ClusterP
 const POLICIES: readonly ("siblings" | "last-write-wins" | "merge")[] = ["siblings", "last-write-wins", "merge"];
 const MERGE_NAME_BYTES_MAX = 32;
 
-/** properties: r? w? pr? pw? dw? policy (0 siblings | 1 last-write-wins | 2 the name of a merge) */
-function writeBucketProperties(encoder: Encoder, { r, w, pr, pw, dw, policy }: BucketProperties): void {
+/** properties: r? w? pr? pw? dw? buffered policy (0 siblings | 1 last-write-wins | 2 the name of a merge) */
+function writeBucketProperties(encoder: Encoder, properties: BucketProperties): void {
+  const { r, w, pr, pw, dw, buffered = false, policy } = properties;
   for (const quorum of [r, w, pr, pw, dw]) writeOptional(encoder, quorum, writeByte);
+  writeBoolean(encoder, buffered);
   const merge = mergeNameOf(policy);
   writeChoice(encoder, POLICIES, merge === undefined ? (policy as "siblings" | "last-write-wins") : "merge");
   if (merge !== undefined) writeText(encoder, merge);
@@ -395,10 +397,11 @@ function writeBucketProperties(encoder: Encoder, { r, w, pr, pw, dw, policy }: B
 function readBucketProperties(decoder: Decoder): BucketProperties {
   const quorum = (what: string) => readOptional(decoder, `whether there is a ${what}`, () => readByte(decoder, what));
   const [r, w, pr, pw, dw] = [quorum("r"), quorum("w"), quorum("pr"), quorum("pw"), quorum("dw")];
+  const buffered = readBoolean(decoder, "whether it has a buffer");
   const choice = readChoice(decoder, "a conflict policy", POLICIES);
   const policy: BucketPolicy =
     choice === "merge" ? `merge:${readText(decoder, "the name of a merge", 1, MERGE_NAME_BYTES_MAX)}` : choice;
-  return { r, w, pr, pw, dw, policy };
+  return { r, w, pr, pw, dw, buffered, policy };
 }
 
 /** buckets: (name version setBy properties)*, names ascending; n bounds their quorums */
