@@ -293,7 +293,15 @@ export class Side {
     else if (origin.kind === "handoff" && (kind === "stored" || kind === "refused")) this.done[kind].push(key);
     else if (origin.kind === "peer" && (kind === "stored" || kind === "refused")) {
       const { from, request } = origin;
-      const reply = { kind: "replica-put-reply", owner: false, durability: "strict", request, ring: 0, outcome: kind, counted: [] } as const;
+      const reply = {
+        kind: "replica-put-reply",
+        owner: false,
+        durability: "strict",
+        request,
+        ring: 0,
+        outcome: kind,
+        counted: [],
+      } as const;
       this.surroundings.send(from, reply, "background");
     }
   }

@@ -10,7 +10,17 @@ import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
-import type { Durability, Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, RingDigest } from "./identifiers.ts";
+import type {
+  Durability,
+  Epoch,
+  Key,
+  Millis,
+  NodeId,
+  OperationId,
+  Partition,
+  RequestId,
+  RingDigest,
+} from "./identifiers.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
 
 /** "Are you there?" Also the greeting of a new link: from now on, send to this epoch of mine. */

@@ -28,7 +28,17 @@ import { HandOver } from "./hand-over.ts";
 import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
-import type { Durability, Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
+import type {
+  Durability,
+  Epoch,
+  Key,
+  Millis,
+  NodeId,
+  Partition,
+  RequestId,
+  RingDigest,
+  Ticket,
+} from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
 import type { View } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";

@@ -58,7 +58,12 @@ class Fixture {
 
   /** The coordinator's own copy is durable. */
   stored(): this {
-    this.coordinator.onCompletion({ kind: "stored", origin: { kind: "put", request: REQUEST }, key, durability: "relaxed" });
+    this.coordinator.onCompletion({
+      kind: "stored",
+      origin: { kind: "put", request: REQUEST },
+      key,
+      durability: "relaxed",
+    });
     this.#gather();
     return this;
   }

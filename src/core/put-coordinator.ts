@@ -375,7 +375,17 @@ export class PutCoordinator {
     const durability = this.#durabilityOf(put, owner);
     const sent = this.#in.send(
       node,
-      { kind: "replica-put", request, ring: ring.digest, ttlMs, purpose: "write", key: put.key, set: put.set, hintFor, durability },
+      {
+        kind: "replica-put",
+        request,
+        ring: ring.digest,
+        ttlMs,
+        purpose: "write",
+        key: put.key,
+        set: put.set,
+        hintFor,
+        durability,
+      },
       "foreground",
     );
     if (!sent) return false;

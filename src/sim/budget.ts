@@ -76,7 +76,10 @@ export class Budget {
       const before = this.#shownAt(disk);
       if (disk.losePower(share) > 0) count("commits lost with the power");
       const after = new Set(this.#shownAt(disk).map(({ operation }) => operation));
-      return { node, operations: before.map(({ operation }) => operation).filter((operation) => !after.has(operation)) };
+      return {
+        node,
+        operations: before.map(({ operation }) => operation).filter((operation) => !after.has(operation)),
+      };
     });
     for (const { node, operations } of gone)
       for (let lost = this.#checkers.onPowerLost(node, operations); lost > 0; lost--) count("put lost with the power");

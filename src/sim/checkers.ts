@@ -373,9 +373,7 @@ export class Checkers {
     return simulator.nodes.filter((node) => {
       if (simulator.stateOf(node) === "wiped") return false;
       const record = this.#disk(node).get("records", address);
-      return (
-        (record !== undefined && history.shows(record.set, operation)) || this.#buffers(history, node, operation)
-      );
+      return (record !== undefined && history.shows(record.set, operation)) || this.#buffers(history, node, operation);
     }).length;
   }
 

@@ -191,7 +191,11 @@ const recurring: readonly Recurring[] = [
   { on: "mutes", meanMs: 10_000, draw: (_, durationMs) => ({ kind: "mute", durationMs }) },
   { on: "broken-links", meanMs: 3_000, draw: () => ({ kind: "break-link" }) },
   { on: "crashes", meanMs: 5_000, draw: (_, downMs) => ({ kind: "crash", downMs: downMs - 150 }) },
-  { on: "power-cuts", meanMs: 20_000, draw: (prng, downMs) => ({ kind: "power-cut", downMs, keeps: prng.pick([100, 100, 50, 0])! }) },
+  {
+    on: "power-cuts",
+    meanMs: 20_000,
+    draw: (prng, downMs) => ({ kind: "power-cut", downMs, keeps: prng.pick([100, 100, 50, 0])! }),
+  },
   { on: "closed-tabs", meanMs: 6_000, draw: (_, downMs) => ({ kind: "close", downMs: downMs - 150 }) },
   { on: "long-absences", meanMs: 20_000, draw: () => ({ kind: "absence" }) },
   {

@@ -30,8 +30,8 @@ export const FLUSHED_AFTER_MS: Millis = 5_000;
 
 export interface StorageProfile {
   readonly commitMs: Span;
-  /** Of a strict commit; the same by default. */
-  readonly strictMs?: Span;
+  /** Instead of `commitMs`, where strict commits take longer than relaxed ones. */
+  readonly commitDelay?: (prng: Prng, strict: boolean) => Millis;
   readonly readMs: Span;
   readonly commitFailureProbability: number;
   /** Share of the failed commits that are on disk nevertheless. */
@@ -356,9 +356,9 @@ export class VirtualStorage {
     const commit: Commit = { ticket, writes, strict: durability === "strict" };
     this.#waiting.push(commit);
     const { now } = this.#host;
-    const { commitMs, strictMs } = this.profile;
-    const span = commit.strict && strictMs !== undefined ? strictMs : commitMs;
-    this.#lastCommitAt = Math.max(this.#lastCommitAt, now + draw(this.#prng, span) * this.#slowness);
+    const { commitMs, commitDelay } = this.profile;
+    const takesMs = commitDelay?.(this.#prng, commit.strict) ?? draw(this.#prng, commitMs);
+    this.#lastCommitAt = Math.max(this.#lastCommitAt, now + takesMs * this.#slowness);
     const start = this.#start;
     this.#host.schedule(this.#lastCommitAt - now, () => {
       if (start === this.#start) this.#complete(commit);
