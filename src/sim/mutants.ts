@@ -304,10 +304,10 @@ export const mutants: readonly Mutant[] = [
     bug: "a hint that the coordinator keeps beside its own copy counts as another replica",
     caughtBy: ["durable-before-ack", "answered"],
     file: "core/put-coordinator.ts",
-    find: "    put.hintedFor.set(owner, this.#in.self);\n    this.#do.keepHint(put.key, owner, put.set);",
+    find: "    put.hintedFor.set(owner, this.#in.self);\n    this.#do.keepHint(put.key, owner, put.set, this.#durabilityOf(put, owner));",
     replace:
       "    put.hintedFor.set(owner, this.#in.self);\n    put.answeredBy.add(owner);\n    put.tally.ask(owner);\n    put.tally.answer(owner);\n" +
-      "    this.#do.keepHint(put.key, owner, put.set);",
+      "    this.#do.keepHint(put.key, owner, put.set, this.#durabilityOf(put, owner));",
   },
   {
     name: "put-without-time-bound",
@@ -444,8 +444,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a stand-in merges what it should keep for another into a record of its own, and nobody ever delivers it",
     caughtBy: ["placement", "no-lost-write"],
     file: "core/node.ts",
-    find: "      this.#replica.keepHint(key, hintFor, set, origin);\n",
-    replace: "      this.#replica.merge(key, set, message.purpose, origin);\n",
+    find: "      this.#replica.keepHint(key, hintFor, set, origin, durability);\n",
+    replace: "      this.#replica.merge(key, set, message.purpose, origin, durability);\n",
   },
   {
     name: "stores-while-closing",
@@ -462,8 +462,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a write that reaches a node which owns the key no more is acknowledged and thrown away",
     caughtBy: ["durable-before-ack", "copies-kept"],
     file: "core/node.ts",
-    find: '      list.owners.forEach((owner, i) =>\n        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }),\n      );\n',
-    replace: '      this.#replyPut(origin, "hinted", key);\n',
+    find: '      list.owners.forEach((owner, i) =>\n        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }, durability),\n      );\n',
+    replace: '      this.#replyPut(origin, "hinted", "strict", key);\n',
   },
 
   // ---------------------------------------------------------------------------------------------- links: core/failure-detector.ts
