@@ -984,8 +984,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a node that acknowledges from memory has not written down that it does, so that after a crash it says nothing of what is gone",
     caughtBy: ["no-lost-write"],
     file: "core/belonging.ts",
-    find: 'return this.#buffering === "yes";',
-    replace: 'return this.#buffering !== "no";',
+    find: 'const buffering = this.#buffering === "no" ? undefined : true;',
+    replace: "const buffering = undefined;",
   },
   {
     name: "bucket-acknowledged-before-durable",

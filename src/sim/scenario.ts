@@ -16,12 +16,12 @@
  *   a put carts/ada milk            a shopper at node a; keys in sessions/ are of the bucket where the last write wins
  *     seen, seen=b                  with the context of the last get of the key at a, or at b
  *     own, own=b                    with the context of the last put of the key at a, or at b
- *     w=1   pw=2   op=x   later     op: the same name is the same operation; later: do not wait for the answer
+ *     w=1   pw=2   dw=1   op=x   later     op: the same name is the same operation; later: do not wait for the answer
  *     times=100                     so often, each after the answer to the one before; `#` in the value is its number
  *   a delete carts/ada              a put of a tombstone
  *   a get carts/ada                 also r=1, pr=2, later, times=100
- *   a bucket carts siblings w=1     what the bucket defaults to, from now on; also last-write-wins, merge:NAME, and any of r, w, pr, pw, dw. Puts of
- *                                   a bucket that was set leave the policy to it
+ *   a bucket carts siblings w=1     what the bucket defaults to, from now on; also last-write-wins, merge:NAME, and any of r, w, pr, pw, dw, buffered.
+ *                                   Puts of a bucket that was set leave the policy to it
  *
  *   The network
  *   partition a b | c d             only nodes of one side reach each other
@@ -34,6 +34,7 @@
  *
  *   Nodes, disks, clocks
  *   crash c d                       without a word; what was not durable is gone.  restart c d
+ *   power-cut a b c                 they crash at once, and what their disks have not flushed is gone, too
  *   wipe c d                        c and its disk are gone for good; d is the new node on that computer
  *   freeze c 10s                    a background tab that gets no time
  *   disk c 1000x                    reads and writes at c take so much longer; 1x ends it
@@ -89,6 +90,7 @@ import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import type { ClientResult, Message } from "../core/message.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
+import { Budget } from "./budget.ts";
 import { Checkers, setsOnDisk } from "./checkers.ts";
 import { History, type OperationBits, promisedOf } from "./history.ts";
 import { parseOptions } from "./shrink.ts";
@@ -228,6 +230,14 @@ class Scenario {
         return this.#drop(rest);
       case "slow":
         return this.#world.network.slow(this.#node(rest[0]), factor(rest[1]));
+      case "power-cut": {
+        const nodes = this.#several(rest);
+        for (const node of nodes) this.#world.crash(node);
+        new Budget(this.#world, this.#history, this.#checkers).losePower(nodes, 0, (what) => {
+          if (what === "put lost with the power") this.#lines.push("  an acknowledged put was on no disk that was flushed");
+        });
+        return;
+      }
       case "crash":
         return this.#several(rest).forEach((node) => this.#world.crash(node));
       case "restart":
@@ -291,6 +301,7 @@ class Scenario {
       observer: {
         stepped: (node, event, effects) => this.#onStep(node, event, effects),
         applied: (node, store, address, before, after) => this.#checkers.onApplied(node, store, address, before, after),
+        ended: (node, buffered) => this.#checkers.onEnded(node, buffered),
       },
     });
     this.#checkers.watch(this.#simulator);
@@ -396,10 +407,11 @@ class Scenario {
 
   #setBucket(node: NodeId, name: string, [policy = "", ...rest]: readonly string[]): void {
     const numbers = numbersOf(rest);
+    const buffered = rest.includes("buffered");
     const [r, w, pr, pw, dw] = ["r", "w", "pr", "pw", "dw"].map((quorum) => numbers.get(quorum));
     this.#bucketsSet.add(name);
     this.#await(node, false, (answer) =>
-      this.#world.setBucket(node, name, { r, w, pr, pw, dw, policy: policy as BucketPolicy }, (refusal) => {
+      this.#world.setBucket(node, name, { r, w, pr, pw, dw, buffered, policy: policy as BucketPolicy }, (refusal) => {
         const fault = refusal?.code === "invalid" ? refusal.fault : refusal?.code;
         answer(refusal?.code ?? "ok", fault === undefined ? "bucket set" : `bucket refused: ${fault}`);
       }),
@@ -472,6 +484,7 @@ class Scenario {
       at: this.#world.wallAt(node) + (this.#clocks.get(node) ?? 0),
       w: numbersOf(words).get("w"),
       pw: numbersOf(words).get("pw"),
+      dw: numbersOf(words).get("dw"),
       policy: this.#bucketsSet.has(bucketNameOf(key) ?? "")
         ? undefined
         : history.lastWriteWins
@@ -482,10 +495,10 @@ class Scenario {
       done(result);
       if (result?.outcome !== "put") return;
       const { coordinator } = result.report;
-      this.#checkers.onAcknowledged(put, result.report.needed);
+      this.#checkers.onAcknowledged(put, result.report.needed, 0, result.report.strictAnswered);
       const needed = promisedOf(result.report, this.#world.viewOf(coordinator)?.parameters.n ?? Infinity);
       if (put.acknowledged === undefined || put.acknowledged.needed < needed)
-        put.acknowledged = { needed, at: this.#world.now, coordinator };
+        put.acknowledged = { needed, at: this.#world.now, coordinator, flushed: result.report.strictNeeded };
       const seen = put.past.copy();
       seen.add(put.index);
       this.#put.set(`${node} ${key}`, { context: result.clock, seen, prefer: undefined });

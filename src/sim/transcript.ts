@@ -94,8 +94,10 @@ function formatReport(report: RequestReport | undefined, names: Names): string {
   const list = (nodes: readonly NodeId[]): string =>
     nodes.length === 0 ? "-" : nodes.map((node) => names.node(node)).join(",");
   const owners = report.ownersNeeded === 0 ? "" : ` owners=${report.ownersAnswered}/${report.ownersNeeded}`;
+  const strict = report.strictNeeded === 0 ? "" : ` strict=${report.strictAnswered}/${report.strictNeeded}`;
+  const kept = `${strict}${report.inMemory === 0 ? "" : ` memory=${report.inMemory}`}`;
   return (
-    `by ${names.node(report.coordinator)} needed=${report.needed}/${report.counted}${owners} answered=${list(report.answered)}` +
+    `by ${names.node(report.coordinator)} needed=${report.needed}/${report.counted}${owners}${kept} answered=${list(report.answered)}` +
     ` silent=${list(report.silent)} hinted=${list(report.hintedFor)} in ${report.elapsedMs} ms`
   );
 }
