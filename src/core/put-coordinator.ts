@@ -132,7 +132,7 @@ export class PutCoordinator {
     const needed = quorumOf(w, n, list.counted.length);
     const owners = Math.min(pw, list.owners.length);
     const others = list.counted.filter((node) => node !== self);
-    const last = others.findLast((node) => this.#in.reachable(node)) ?? others.at(-1) ?? self;
+    const last = others.filter((node) => this.#in.reachable(node)).at(-1) ?? others.at(-1) ?? self;
     const put: Put = {
       request,
       key,

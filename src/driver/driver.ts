@@ -467,10 +467,14 @@ function failureOf(
 ): TabringError {
   switch (failure.code) {
     case "quorum":
-      return new QuorumError(operation, report?.needed ?? 1, report?.answered ?? [], report?.silent ?? [], {
-        needed: report?.ownersNeeded ?? 0,
-        answered: report?.ownersAnswered ?? 0,
-      });
+      return new QuorumError(
+        operation,
+        report?.needed ?? 1,
+        report?.answered ?? [],
+        report?.silent ?? [],
+        { needed: report?.ownersNeeded ?? 0, answered: report?.ownersAnswered ?? 0 },
+        { needed: report?.strictNeeded ?? 0, answered: report?.strictAnswered ?? 0 },
+      );
     case "too-many-siblings":
       return new TooManySiblingsError(failure.siblings);
     case "not-ready":

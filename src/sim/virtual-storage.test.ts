@@ -232,7 +232,7 @@ describe("a disk that lies", () => {
 
 describe("a power failure", () => {
   const keep = (text: string): Write => ({ store: "records", address: text[0]!, record: record(text) });
-  const leaf = (digest: number): Write => ({ store: "leaves", leaf: 3 as Leaf, change: "add", digest });
+  const leaf = (digest: number): Write => ({ store: "leaves", leaf: 3, change: "add", digest });
 
   test("takes what is not flushed, the latest first, sums of leaves with it, and a crash alone takes nothing", () => {
     const { storage, run } = disk();
@@ -241,11 +241,11 @@ describe("a power failure", () => {
     storage.commit(3, [keep("b1"), { store: "records", address: "a", record: null }, leaf(1)]);
     run();
     storage.crash();
-    expect([nameOf(storage.get("records", "b")), storage.leaf(3 as Leaf)]).toEqual(["b1", 16]);
+    expect([nameOf(storage.get("records", "b")), storage.leaf(3)]).toEqual(["b1", 16]);
     expect(nameOf(storage.flushed("records", "a"))).toBe("a1");
     expect(storage.flushed("records", "b")).toBeUndefined();
     expect(storage.losePower(0.5)).toBe(1);
-    expect([nameOf(storage.get("records", "a")), storage.get("records", "b"), storage.leaf(3 as Leaf)]).toEqual([
+    expect([nameOf(storage.get("records", "a")), storage.get("records", "b"), storage.leaf(3)]).toEqual([
       "a2",
       undefined,
       15,
