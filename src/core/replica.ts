@@ -131,7 +131,7 @@ export class Replica {
   readonly #retries: { readonly key: Key; readonly set: DvvSet }[] = [];
   /** Stores up to here are flushed. */
   #flushedTo: Ticket = 0;
-  /** The latest store that is not strict. */
+  /** The latest store that is not strict, or failed. */
   #softTo: Ticket = 0;
   /** Least recently used first. */
   readonly #keys = new Map<Key, KeyState>();
@@ -313,6 +313,8 @@ export class Replica {
     }
     this.#stores.delete(ticket);
     this.#start = this.#in.random.hex(8);
+    // A strict one that failed may be there nevertheless, and is not flushed.
+    this.#softTo = Math.max(this.#softTo, ticket);
     const { state, place, counted } = store;
     state.storesUnderWay--;
     if (counted !== undefined) this.#forest.end(counted, "failed");

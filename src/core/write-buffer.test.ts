@@ -140,6 +140,15 @@ class Fixture {
     return true;
   }
 
+  /** A store is applied, and said to have failed. */
+  answerUnsure(): void {
+    const effect = this.pending.shift();
+    if (effect?.kind !== "store") throw new Error("nothing was stored");
+    for (const item of effect.writes)
+      if (item.store === "records") this.log.push({ address: item.address, record: item.record });
+    this.replica.onStorageFailed(effect.ticket);
+  }
+
   /** The kinds of acknowledgement so far, by request. */
   take(): (readonly [number, string])[] {
     return this.completions
@@ -233,6 +242,18 @@ describe("a replica", () => {
     f.merge(keys[0]!, 1, "strict");
     f.answer();
     expect(f.take()).toEqual([]);
+    f.answer();
+    expect(f.take()).toEqual([[1, "strict"]]);
+  });
+
+  test("what a strict store has left there that failed is not flushed", () => {
+    const f = ready();
+    f.merge(keys[0]!, 1, "strict");
+    f.answerUnsure();
+    f.merge(keys[0]!, 1, "strict");
+    f.answer();
+    f.take();
+    expect(f.pending).toMatchObject([{ kind: "store", durability: "strict" }]);
     f.answer();
     expect(f.take()).toEqual([[1, "strict"]]);
   });
