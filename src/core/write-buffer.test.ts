@@ -314,7 +314,7 @@ describe("a replica", () => {
         }),
       },
       { weight: 4, arbitrary: fc.record({ do: fc.constant("answer" as const) }) },
-      { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("flush" as const, "fail" as const, "mark" as const) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("flush" as const, "fail" as const, "unsure" as const, "mark" as const) }) },
     );
     const addresses = new Map(keys.map((key) => [key, recordAddress(key, positionOf(key))]));
     fc.assert(
@@ -341,6 +341,7 @@ describe("a replica", () => {
           if (each.do === "write") f.merge(each.key, each.n + 100 * keys.indexOf(each.key), each.asked);
           else if (each.do === "flush") f.replica.flush();
           else if (each.do === "mark") f.marked = !f.marked;
+          else if (each.do === "unsure" && f.pending[0]?.kind === "store") f.answerUnsure();
           else f.answer(each.do !== "fail");
           judge();
         }

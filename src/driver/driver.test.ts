@@ -227,10 +227,10 @@ describe("driver", () => {
 
   test("writes reach the disk as they are to be kept: one of N strictly, all with dw, from memory when the node closes", async () => {
     const storages = [new MemoryStorage(), new MemoryStorage()];
-    const first = await world.open(1, undefined, storages[0]!);
+    const first = await world.open(1, undefined, storages[0]);
     first.found({ ...defaultParameters, n: 2, r: 1, w: 1, partitions: 16 });
     await world.clock.pass(5_000);
-    const second = await world.open(2, undefined, storages[1]!);
+    const second = await world.open(2, undefined, storages[1]);
     world.transports.get(id(2))!.connect(id(1));
     await world.clock.pass(20_000);
     const strictBy = async (act: () => Promise<unknown>) => {

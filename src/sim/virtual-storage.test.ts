@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
 import type { StoredRecord, Write } from "../core/effect.ts";
-import type { Leaf } from "../core/merkle-forest.ts";
 import { EventQueue } from "./event-queue.ts";
 import {
   FLUSHED_AFTER_MS,
