@@ -983,7 +983,7 @@ export const mutants: readonly Mutant[] = [
     name: "scan-misses-the-buffer",
     trap: "P 6.1",
     bug: "a scan comes before what is in the buffer, though the sums of leaves count it already",
-    caughtBy: ["convergence", "no-lost-write", "placement", "copies-kept"],
+    caughtBy: ["convergence", "no-lost-write", "placement", "copies-kept", "durable-before-ack"],
     file: "core/node.ts",
     find: 'if (effect.kind === "scan" || effect.kind === "load-leaves") this.#replica.flush();',
     replace: 'if (effect.kind === "load-leaves") this.#replica.flush();',
