@@ -547,6 +547,19 @@ describe("a hedged get while those who count change", () => {
     expect(bench.result).toMatchObject({ outcome: "got", report: { needed: 4, counted: 4 } });
   });
 
+  test("a stand-in that turns out to count has not answered yet as one who does", () => {
+    const bench = new Bench(usual, a);
+    bench.down.add(c);
+    bench.get({ n: 3, replicas: 3, owners: 0 });
+    bench.ownRead(version(1));
+    bench.read(d, version(2));
+    expect(bench.result).toBeUndefined();
+    bench.gets.onReply(b, { ...getReply(bench.asked(b)!.request, "missing", true, undefined), counted: [a, b, d] });
+    expect([bench.result, bench.asked(d)?.message]).toMatchObject([undefined, { counts: true }]);
+    bench.gets.onReply(d, getReply(bench.asked(d)!.request, "moved", false, undefined));
+    expect(bench.result).toBeUndefined();
+  });
+
   test("pr waits to hear who owns it now", () => {
     const bench = new Bench(usual, a).get({ n: 3, replicas: 1, owners: 3 });
     bench.ownRead(version(1));
