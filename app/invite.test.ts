@@ -7,6 +7,8 @@ test("a new invite survives being put into a link and pasted with words around i
   expect(parseInvite(fragmentOf(invite))).toEqual(invite);
   const shared = { ...invite, cart: "family" };
   expect(parseInvite(`Join me: http://localhost:8787/${fragmentOf(shared)} !`)).toEqual(shared);
+  const light = { ...shared, light: true } as const;
+  expect(parseInvite(`http://localhost:8787/${fragmentOf(light)}`)).toEqual(light);
   expect(newInvite()).not.toEqual(invite);
 });
 

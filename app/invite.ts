@@ -1,5 +1,5 @@
 /**
- * The invite link: `/#/shop?cluster=<id>&secret=<base64url>`, optionally with `&cart=<id>`. All of it stands in the fragment, which a browser never
+ * The invite link: `/#/shop?cluster=<id>&secret=<base64url>`, optionally with `&cart=<id>`, and with `&light` for a tab that is to be a light client. All of it stands in the fragment, which a browser never
  * sends: the secret reaches nobody but the page. The fragment stays in the address bar, so that a reload opens the same cluster.
  */
 
@@ -10,6 +10,8 @@ export interface Invite {
   readonly secret: string;
   /** A shared cart, if the link is to one. */
   readonly cart?: string;
+  /** This tab shops, but keeps nothing for others. */
+  readonly light?: true;
 }
 
 const CLUSTER = /^[A-Za-z0-9_-]{1,64}$/;
@@ -24,7 +26,7 @@ export function isCartId(text: string): boolean {
 
 export function fragmentOf(invite: Invite): string {
   const cart = invite.cart === undefined ? "" : `&cart=${invite.cart}`;
-  return `#/shop?cluster=${invite.cluster}&secret=${invite.secret}${cart}`;
+  return `#/shop?cluster=${invite.cluster}&secret=${invite.secret}${cart}${invite.light === true ? "&light" : ""}`;
 }
 
 /** The invite in a link, a fragment, or a text around one; undefined when there is none that is whole. */
@@ -37,7 +39,8 @@ export function parseInvite(text: string): Invite | undefined {
   const secret = fields.get("secret") ?? "";
   const cart = fields.get("cart") ?? undefined;
   if (!CLUSTER.test(cluster) || !SECRET.test(secret)) return undefined;
-  return cart !== undefined && isCartId(cart) ? { cluster, secret, cart } : { cluster, secret };
+  const light = fields.has("light") ? ({ light: true } as const) : {};
+  return cart !== undefined && isCartId(cart) ? { cluster, secret, cart, ...light } : { cluster, secret, ...light };
 }
 
 /** A cluster that nobody has yet: both parts drawn at random. */

@@ -1,7 +1,7 @@
 /** What happened, in words for somebody who has never heard of a preference list. */
 
 import { QuorumError, TabringError } from "../src/core/errors.ts";
-import type { Note } from "../src/core/effect.ts";
+import type { AdmissionReason, Note } from "../src/core/effect.ts";
 import type { StoreStatus } from "../src/api.ts";
 import { unreachable } from "../src/base/assert.ts";
 
@@ -43,6 +43,8 @@ export function stateWord(state: StoreStatus["state"]): string {
       return "Waiting";
     case "joining":
       return "Joining";
+    case "leaving":
+      return "Leaving";
     case "online":
       return "Online";
     case "degraded":
@@ -103,6 +105,16 @@ export function errorCode(error: unknown): string {
   return error instanceof TabringError ? error.code : "unexpected";
 }
 
+/** Why background work has the share that it has. */
+export const ADMISSION_WORDS: Readonly<Record<AdmissionReason, string>> = {
+  requests: "their requests take too long",
+  disk: "the disk is slow",
+  queue: "the node comes late to its work",
+  failures: "the disk refuses",
+  steady: "they are served in time",
+  idle: "nobody asks for anything",
+};
+
 /** One line of the trace. */
 export function noteWords(note: Note): string {
   switch (note.what) {
@@ -118,6 +130,12 @@ export function noteWords(note: Note): string {
         : `Was sent ${note.key} again; nothing new in it.`;
     case "read-repair":
       return `Repaired ${note.key} at ${shortNode(note.to)}, which was behind.`;
+    case "membership-changed":
+      return note.change === "leave"
+        ? "Leaves the cluster: gives all that it has to others first."
+        : `Removed ${shortNode(note.node)} from the cluster.`;
+    case "hint-entrusted":
+      return `Passes the hint of ${note.key} for ${shortNode(note.target)} on to ${shortNode(note.to)}, because it leaves.`;
     case "hint-kept":
       return `Keeps ${note.key} as a hint for ${shortNode(note.target)}, which is away.`;
     case "hint-delivered":
@@ -126,6 +144,10 @@ export function noteWords(note: Note): string {
       return `Has no room for another hint (${note.key} for ${shortNode(note.target)}).`;
     case "forwarded":
       return `Handed a request for ${note.key} to ${shortNode(note.to)}.`;
+    case "coordinator-preferred":
+      return `${shortNode(note.node)} answered the read first, so it coordinates the write of ${note.key}.`;
+    case "handed-on":
+      return `Was asked by ${shortNode(note.from)} for ${note.key}, which is not this node’s, and hands the request on.`;
     case "hedged":
       return `${note.key} takes longer than usual: asked ${shortNode(note.to)}, too.`;
     case "owners-unreachable":
@@ -152,6 +174,12 @@ export function noteWords(note: Note): string {
       return `Others hear ${shortNode(note.peer)}, this node does not.`;
     case "peer-down":
       return `Takes ${shortNode(note.peer)} for down.`;
+    case "peer-slow":
+      return `${shortNode(note.peer)} answers pings, but not requests: it is asked on, and not waited for.`;
+    case "peer-prompt":
+      return `${shortNode(note.peer)} answers requests in time again.`;
+    case "admission":
+      return `Background work has ${Math.max(1, Math.round(note.share * 100))}% of its speed while people use this node: ${ADMISSION_WORDS[note.why]}.`;
     case "late-dropped":
       return `Dropped a late message from ${shortNode(note.from)}.`;
     case "peer-limited":
@@ -160,6 +188,14 @@ export function noteWords(note: Note): string {
       return `Was asleep for ${Math.round(note.gapMs / 1_000)} s; greets everybody anew.`;
     case "rings-differ":
       return `Sees the ring differently from ${shortNode(note.peer)}; they compare.`;
+    case "light-client":
+      return `${shortNode(note.peer)} is a light client: it asks, and keeps nothing.`;
+    case "view-stale":
+      return `${shortNode(note.peer)} sees other members than this light client; it asks for news.`;
+    case "view-refreshed":
+      return note.news
+        ? `Learned from ${shortNode(note.peer)} what changed among the members.`
+        : `Heard from ${shortNode(note.peer)} that its view of the members is right.`;
     case "parameters-differ":
       return `${shortNode(note.peer)} belongs to another cluster: ${note.difference}.`;
     case "partition-held":
@@ -168,10 +204,24 @@ export function noteWords(note: Note): string {
       return `Answers for partition ${note.partition} now.`;
     case "partition-dropped":
       return `Gave partition ${note.partition} away.`;
+    case "tombstone-reaped":
+      return `Forgot that ${note.key} was deleted: nothing of it is left anywhere that could come back.`;
+    case "epochs-renewed":
+      return "Believes nothing any more that was sent before now.";
+    case "reap-blocked":
+      return `Keeps its tombstones: ${shortNode(note.by)} ${note.why === "not-quiet" ? "still has something of them under way" : "did not answer"}.`;
     case "damaged":
       return `What the disk has of ${note.key} is damaged; the others still have it.`;
+    case "gather-began":
+      return `Gathers what the cluster knows of partition ${note.partition}${note.attempt > 1 ? `, attempt ${note.attempt}` : ""}.`;
     case "exchanged":
       return `Compared trees with ${shortNode(note.peer)}: ${note.records} ${note.records === 1 ? "record" : "records"} differed and were exchanged.`;
+    case "caught-up":
+      return note.keys === 0
+        ? `Asked ${shortNode(note.peer)} what had changed while one of them was away: nothing.`
+        : `Caught up from the recent writes of ${shortNode(note.peer)}: it named ${count(note.keys, "key")}, and ${count(note.records, "record")} had to be fetched.`;
+    case "log-gap":
+      return `The recent writes of ${shortNode(note.peer)} do not reach back far enough; their trees are compared instead.`;
     case "leaf-corrected":
       return "Read its own records again and found a sum that was not theirs; it is right now.";
     case "storage-failed":

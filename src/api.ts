@@ -5,8 +5,10 @@ import type { ClusterParameters } from "./core/config.ts";
 import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { RequestReport } from "./core/message.ts";
-import type { Note } from "./core/effect.ts";
+import type { AdmissionReason, Note } from "./core/effect.ts";
+import type { ArchivePart } from "./wire/archive.ts";
 import type { Balance, LatencySummary, StatisticsFigures } from "./core/statistics.ts";
+import type { BackgroundWork } from "./core/surroundings.ts";
 
 export type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
 
@@ -82,9 +84,14 @@ export interface NodeInfo {
   readonly self: boolean;
   readonly capacity: number;
   readonly zone: string;
+  /** Its tab is in the background, by its own word: others wait longer before they blame it, and let others coordinate first. */
   readonly hidden: boolean;
   /** This node's own opinion of it. */
   readonly reachability: "up" | "suspect" | "down";
+  /** It goes for good, and counts as long as it holds something. */
+  readonly leaving: boolean;
+  /** It answers this node's pings, but not its requests in time: it is asked, and not waited for. */
+  readonly slow: boolean;
   /** How it is linked, if it is. */
   readonly link: "webrtc" | "websocket" | "relayed" | "memory" | undefined;
   /** Its tokens, and partitions that it holds completely, by the gossiped view. */
@@ -94,26 +101,57 @@ export interface NodeInfo {
   readonly hintsOwed: number;
 }
 
+/** How a light client stands with its view of the members; counts are since it was opened. */
+export interface LightStatus {
+  /** Milliseconds since a member last confirmed or renewed the view; undefined before the first time. */
+  readonly viewAgeMs: number | undefined;
+  /** Views confirmed or renewed. */
+  readonly refreshes: number;
+  /** Of those: something had changed. */
+  readonly changes: number;
+  /** Answers by another view, after which it asked at once. */
+  readonly toldStale: number;
+}
+
 export interface StoreStatus {
+  /** light: opened with `light`. It is no member: it is in nobody's `nodes()`, its own included, and keeps no data. */
+  readonly role: "member" | "light";
+  /** Undefined for a member. */
+  readonly light: LightStatus | undefined;
   /**
    * starting: opening its storage. waiting: has met no member of its cluster yet and does not answer for it. joining: a member, but does not
-   * hold all of its partitions yet. online: all members are reachable. degraded: some are not. alone: none is (not said of a cluster of one). closed.
+   * hold all of its partitions yet. leaving: gives what it has to others before it goes for good. online: all members are reachable. degraded: some are not. alone: none is (not said of a cluster of one). closed.
    */
-  readonly state: "starting" | "waiting" | "joining" | "online" | "degraded" | "alone" | "closed";
+  readonly state: "starting" | "waiting" | "joining" | "leaving" | "online" | "degraded" | "alone" | "closed";
   /** The same in a sentence for people. */
   readonly reason: string;
   readonly node: NodeId;
   readonly cluster: string;
   readonly parameters: ClusterParameters | undefined;
   readonly members: number;
-  /** Members that answer, this one included. */
+  /** Members that answer, this one included if it is a member. */
   readonly reachable: number;
   /** Hints kept for others. */
   readonly hintsOwed: number;
+  /** Keys of which nothing is left but that they were deleted, as far as this node has read its disk; each key is told by one of its nodes. Up to 4,096. */
+  readonly tombstones: number;
+  /** Who kept tombstones from being reaped when it was last tried, and why; empty where they are kept for good. */
+  readonly tombstonesKeptBy: readonly { readonly node: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }[];
   readonly partitionsOwned: number;
   readonly partitionsHeld: number;
   /** Partitions still being copied to this node. */
   readonly partitionsJoining: number;
+  /** How background work (hints, transfers, comparisons, scrub) gives way to callers. */
+  readonly background: {
+    /** Of its full speed while callers are served, 0 to 1; never 0. */
+    readonly share: number;
+    /** What decided the share last; "idle" while there are no callers, and then there is no limit. */
+    readonly why: AdmissionReason;
+    /** What waits for its turn now. */
+    readonly waiting: readonly BackgroundWork[];
+  };
+  /** How many times longer than usual this node waits before it blames others, 1 to 3: more than 1 when it is late or unheard itself. */
+  readonly patience: number;
   readonly seed: "connected" | "connecting" | "none";
   /** True when all members with data are in one zone: several tabs of one browser are one failure domain. */
   readonly oneZone: boolean;
@@ -237,14 +275,149 @@ export interface Canary {
   stop(): void;
 }
 
+/** What an operator may do to who belongs. "join" is for plans alone: a newcomer joins by opening a store. */
+export type OperatorChange =
+  | /** This node goes for good. */ { readonly kind: "leave" }
+  | /** Another one goes for good; it does not answer any more. */ { readonly kind: "remove"; readonly node: string }
+  | /** A newcomer comes, of this capacity (1) and zone (a new one). */ {
+      readonly kind: "join";
+      readonly capacity?: number;
+      readonly zone?: string;
+    };
+
+/** What a membership change will do, by what is known now. Nothing is changed by making one. */
+export interface MembershipPlan {
+  readonly change: OperatorChange;
+  /** Stands for the ring that it was made for; `commit` refuses when that is another by then. */
+  readonly planned: number;
+  /** Copies of partitions that nodes will have to make. A newcomer is called `"f" * 32`. `keys` and `bytes` are undefined where nobody told in time. */
+  readonly moves: readonly {
+    readonly partition: Partition;
+    readonly to: NodeId;
+    readonly keys: number | undefined;
+    readonly bytes: number | undefined;
+  }[];
+  /** By node: tokens before and after. */
+  readonly tokens: readonly { readonly node: NodeId; readonly before: number; readonly after: number }[];
+  /** Of all moves together; keys and bytes of keys and values without those that nobody told of, which are counted in `untold`. */
+  readonly partitions: number;
+  readonly keys: number;
+  readonly bytes: number;
+  readonly untold: number;
+  /** Why `commit` would refuse it, as things are. */
+  readonly refusal: Error | undefined;
+}
+
+export interface ExportOptions {
+  /** Only the keys of this bucket; all by default. */
+  readonly bucket?: string;
+  /** Writes acknowledged by so many nodes must not be missing; the cluster's w by default. 1 asks for every member. */
+  readonly w?: number;
+  /** What to do about a partition of which too few members answer: refuse by name (default), or write what there is and tell it in the manifest. */
+  readonly incomplete?: "refuse" | "tell";
+  /** How long a partition may be tried, 30,000 by default. */
+  readonly partTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: {
+    readonly partitions: number;
+    readonly of: number;
+    readonly records: number;
+    readonly bytes: number;
+  }) => void;
+}
+
+/** Where an archive is read from, twice: once to verify it, once to restore it. */
+export type ArchiveSource = Blob | Uint8Array | (() => AsyncIterable<Uint8Array>);
+
+/** What an archive says of itself. Times are the wall clock of the node that exported. */
+export interface ArchiveManifestInfo {
+  readonly format: number;
+  readonly protocol: number;
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  readonly cluster: string;
+  readonly parameters: ClusterParameters;
+  readonly exporter: NodeId;
+  readonly beganAt: number;
+  readonly endedAt: number;
+  /** Only keys that begin so are in it. */
+  readonly prefix: string;
+  readonly chunks: number;
+  readonly bytes: number;
+  /** Entries; a key may stand in several, which merge. */
+  readonly records: number;
+  readonly parts: readonly ArchivePart[];
+}
+
+export interface RestoreOptions {
+  /** Only the keys of this bucket; all by default. */
+  readonly bucket?: string;
+  /** With `bucket`: the bucket that its keys go to. */
+  readonly into?: string;
+  /**
+   * What to do with a key that has something already. keep (default): leave it. beside: write what it has not seen, as siblings. replace: put the archived
+   * state in its place; what it replaces goes where any replaced version goes. What this archive has restored before counts as nothing.
+   */
+  readonly existing?: "keep" | "beside" | "replace";
+  /** Durable acknowledgements to wait for, for each write. */
+  readonly w?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: RestoreCounts & { readonly of: number }) => void;
+}
+
+export interface RestoreCounts {
+  /** Keys looked at. */
+  readonly keys: number;
+  /** Of those: something was written; all was there already; it had something else and was left as it is. */
+  readonly written: number;
+  readonly unchanged: number;
+  readonly kept: number;
+  /** Versions written. */
+  readonly versions: number;
+}
+export interface RestoreReport extends RestoreCounts {
+  readonly archive: ArchiveManifestInfo;
+}
+
+export interface RewindPreview {
+  /** Keys of the bucket that have, or had, anything. */
+  readonly keys: number;
+  /** Of those: they would get another value; they had none, and would be deleted; they were deleted, and would come back; nothing would change. */
+  readonly changed: number;
+  readonly deleted: number;
+  readonly broughtBack: number;
+  readonly unchanged: number;
+  /** The earliest moment that this bucket can be rewound to, wall clock in milliseconds since 1970; 0: to its beginning. */
+  readonly coveredFrom: number;
+}
+export interface RewindReport extends RewindPreview {
+  /** Keys rewound so far; all that were to change, at the end. */
+  readonly written: number;
+}
+export interface RewindOptions {
+  /** Writes acknowledged by so many nodes must not be missing in the past; the cluster's w by default. */
+  readonly w?: number;
+  /** How long a partition may be tried, 30,000 by default. */
+  readonly partTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly keys: number; readonly written: number }) => void;
+}
+
 export interface StoreEvents {
   status: StoreStatus;
   membership: readonly NodeInfo[];
   /** A get returned more than one sibling. */
   siblings: { readonly key: string; readonly siblings: number };
+  /**
+   * A put that this node coordinated left a key with 25 siblings or more (read it and write with the context of the read: at 100 puts are refused with
+   * `TooManySiblingsError`), or with 64 writers or more in its clock. Repair is never refused.
+   */
+  warning: { readonly kind: "many-siblings" | "long-clock"; readonly key: string; readonly count: number };
   /** A refusal at the edge: wrong secret, wrong protocol version, malformed frames from a peer. */
   refused: { readonly error: Error; readonly peer: NodeId | undefined };
   trace: { readonly atMs: number; readonly note: Note };
+  /** This node has left, or was removed by another; others have all that it had. It is closed and its data is thrown away. */
+  departed: { readonly standing: "left" | "removed"; readonly by: NodeId };
 }
 
 export interface Store extends AsyncDisposable {
@@ -283,9 +456,55 @@ export interface Store extends AsyncDisposable {
   /**
    * Puts and gets a small key of this node's own, in the bucket `$canary`, which callers are refused, every so often, one round at a time: the store as a client sees it
    * (DynamoDB's canaries). 1,000 to 3,600,000 ms, 10,000 by default. The rounds count in this node's statistics like any requests. A second start
-   * gives the canary that is running.
+   * gives the canary that is running. Not at a light client, which has another name at each opening: it would leave a key behind each time.
    */
   startCanary(options?: { intervalMs?: number }): Canary;
+  /**
+   * A preview: what a membership change would move. Waits for the holders to count what they have, 10 seconds at most by default. Rejects with `NotReadyError`
+   * before the cluster is met.
+   */
+  plan(change: OperatorChange, options?: { timeoutMs?: number }): Promise<MembershipPlan>;
+  /**
+   * Makes the change that was planned, if the ring is still the one of the plan. Rejects with `MembershipChangeError`, which says why, and with nothing changed.
+   * `force` removes a node though it answers, or though it holds what too few others do: that is given up, unless the node comes back.
+   */
+  commit(plan: MembershipPlan, options?: { force?: boolean }): Promise<void>;
+  /**
+   * This node goes for good: it gives all that it has to others first, then throws its data away and is closed. Resolves then; the status tells how far it is. While
+   * an owner of its data cannot be reached it waits. Rejects with `MembershipChangeError` when nobody could take over.
+   */
+  leave(options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Removes a member that will not come back, so that others take over its tokens. If it does come back, it gives what it has to the owners and goes; it can join
+   * again as a new node. Rejects with `MembershipChangeError`: unknown node, a node that answers, too few copies elsewhere. `force` as in `commit`.
+   */
+  remove(node: string, options?: { force?: boolean }): Promise<void>;
+  /**
+   * The cluster's data as a stream of bytes, taken while everybody goes on: for each partition every write that was acknowledged before its part began, or
+   * what replaced it. Keeps a few pages in memory; whoever reads slowly holds it up. Throws `IncompleteGatheringError` when too few members answer,
+   * `NotReadyError`, `OverloadedError`; then the stream has no end, and restores nothing.
+   */
+  export(options?: ExportOptions): AsyncIterable<Uint8Array>;
+  /** Reads a whole archive and says what is in it. Throws an `ArchiveError` that says what is wrong with it. */
+  verifyArchive(source: ArchiveSource, options?: { signal?: AbortSignal }): Promise<ArchiveManifestInfo>;
+  /**
+   * Verifies the whole archive and then writes what is in it, as ordinary puts: into this cluster or another, under the same keys or in another bucket. Siblings
+   * come back as siblings, with the times of their writes; deletes are not written where nothing is. Run twice it leaves the same as once. Throws an
+   * `ArchiveError` before anything was written, or what a put throws: then run it again.
+   */
+  restore(source: ArchiveSource, options?: RestoreOptions): Promise<RestoreReport>;
+  /**
+   * What `rewind` would do, and nothing is written. `at`: wall clock, milliseconds since 1970. Throws `MomentNotCoveredError` when the bucket keeps no history,
+   * or not that far back (it says how far), `IncompleteGatheringError` when too few members answer.
+   */
+  previewRewind(bucket: string, at: number, options?: RewindOptions): Promise<RewindPreview>;
+  /**
+   * Puts the values that the bucket's keys had at a moment in place of those that they have, by ordinary puts with the context of a read: so nothing is lost, a
+   * write that comes meanwhile stays as a sibling, and the rewinding can be rewound. Keys that are younger get tombstones. It goes by the clocks of those who
+   * wrote: one that was wrong by a minute is found a minute from its place. Looks at everything first, and then writes. Throws as the preview does, and what a
+   * put throws: then run it again.
+   */
+  rewind(bucket: string, at: number, options?: RewindOptions): Promise<RewindReport>;
   readonly faults: FaultControls;
   on<Name extends keyof StoreEvents>(
     name: Name,
@@ -324,6 +543,23 @@ export interface OpenStoreOptions {
    * each survives the machine. buffered: from its memory first, see `BucketSettings.buffered`; never for a put that asks for `dw`.
    */
   readonly durability?: "relaxed" | "strict" | "buffered";
+  /**
+   * Opens a light client (paper, section 6.4): a tab that is no member, holds no data and has no database. It knows the members, asks one of them every 10
+   * seconds what has changed, and hands each request to an owner of its key. For tabs that come and go, and for readers of a large cluster. It
+   * must know the secret like any other, cannot found a cluster, and knows nothing of an earlier opening; `capacity`, `zone` and
+   * `durability` mean nothing to it. False by default.
+   */
+  readonly light?: boolean;
+  /**
+   * Forget, by proof, that a key was deleted, when nothing else has come of it for so long, in milliseconds. All members must say so, or nobody does. It rests on
+   * disks that never go back in time: every write is strict then, and a profile must not be restored from an older copy. By default tombstones are kept.
+   */
+  readonly reapAfterMs?: number;
+  /**
+   * Buckets that keep what is replaced, and for how many milliseconds, so that `rewind` can bring it back. All nodes of a cluster must be given the same. None by
+   * default.
+   */
+  readonly history?: Readonly<Record<string, { readonly keepMs: number }>>;
   /** Merges by name, for buckets whose policy is `merge:NAME`; `mergeOf` makes one from a codec and a reconciler. */
   readonly merges?: Readonly<Record<string, Merge>>;
   /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */

@@ -2,6 +2,7 @@
 
 export type * from "./api.ts";
 export { InvalidClusterOptionsError, newCluster, openStore, parseSecret } from "./store.ts";
+export { DepartedError, MembershipChangeError } from "./operator.ts";
 export { json, mergeOf } from "./bucket.ts";
 export type { BucketProperties } from "./core/buckets.ts";
 export { type ClusterParameters, defaultParameters } from "./core/config.ts";
@@ -15,13 +16,21 @@ export type {
   StatisticsFigures,
 } from "./core/statistics.ts";
 export type { RequestReport } from "./core/message.ts";
+export type { ArchivePart } from "./wire/archive.ts";
 export {
+  ArchiveError,
+  ChangedArchiveError,
+  DamagedArchiveError,
+  IncompleteGatheringError,
   InvalidBucketError,
   InvalidContextError,
   InvalidKeyError,
   InvalidOperationError,
   InvalidQuorumError,
   MalformedMessageError,
+  NewerArchiveError,
+  NotAnArchiveError,
+  MomentNotCoveredError,
   NotReadyError,
   OverloadedError,
   OversizedError,
@@ -31,6 +40,7 @@ export {
   StorageError,
   TabringError,
   TooManySiblingsError,
+  TruncatedArchiveError,
   UnknownMergeError,
   UnknownMessageError,
   ValueTooLargeError,

@@ -3,12 +3,12 @@
 import { afterEach, expect, test } from "vitest";
 import { Prng } from "./base/prng.ts";
 import { defaultParameters } from "./core/config.ts";
-import { InvalidKeyError, NotReadyError } from "./core/errors.ts";
+import { InvalidKeyError, NotReadyError, TooManySiblingsError, WrongSecretError } from "./core/errors.ts";
 import type { NodeId } from "./core/identifiers.ts";
 import { MemoryDisk, MemoryStorage } from "./driver/memory-storage.ts";
 import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
 import type { Clock } from "./driver/ports.ts";
-import { InvalidClusterOptionsError, type StoreTransport, TabringStore } from "./store.ts";
+import { InvalidClusterOptionsError, newCluster, openStore, type StoreTransport, TabringStore } from "./store.ts";
 
 /** A clock that runs as fast as the test lets it: the next alarm rings when nothing else is left to do. */
 class TestClock implements Clock {
@@ -55,10 +55,10 @@ class World {
   readonly hub = new MemoryHub();
   readonly stores: TabringStore[] = [];
 
-  async open(n: number): Promise<TabringStore> {
+  async open(n: number, light = false, secret = new Uint8Array(32)): Promise<TabringStore> {
     const prng = Prng.fromNumber(n);
     const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
-    const options = { self: id(n), cluster: "test", secret: new Uint8Array(32), clock: this.clock, random };
+    const options = { self: id(n), cluster: "test", secret, clock: this.clock, random };
     const memory = new MemoryTransport(this.hub, options);
     const transport: StoreTransport = Object.assign(memory, { setCut: () => undefined, seedState: "none" as const });
     const store = new TabringStore({
@@ -69,6 +69,7 @@ class World {
       clock: this.clock,
       random,
       zone: `zone-${n}`,
+      light,
     });
     stores.push(store);
     await store.open(n === 1 ? { ...defaultParameters, partitions: 16 } : undefined);
@@ -174,4 +175,111 @@ test("a closed store's canary is still", async () => {
   await world.clock.pass(10_000);
   expect(canary.report.rounds).toBe(rounds);
   expect(() => a!.startCanary()).toThrow(NotReadyError);
+});
+
+test("a key with 25 siblings is warned of, at 100 a put is refused, and one that has read them is not", async () => {
+  const world = new World();
+  const store = await world.open(1);
+  const warnings: [string, string, number][] = [];
+  store.on("warning", ({ kind, key, count }) => warnings.push([kind, key, count]));
+  const put = () => world.clock.during(store.put("carts/ada", bytes(1)));
+  for (let i = 1; i <= 24; i++) await put();
+  expect(warnings).toEqual([]);
+  await put();
+  expect(warnings).toEqual([["many-siblings", "carts/ada", 25]]);
+  for (let i = 26; i <= 100; i++) await put();
+  await expect(put()).rejects.toBeInstanceOf(TooManySiblingsError);
+  const { context, values } = await world.clock.during(store.get("carts/ada"));
+  expect(values).toHaveLength(100);
+  await expect(world.clock.during(store.put("carts/ada", bytes(2), { context }))).resolves.toMatchObject({
+    siblings: 1,
+  });
+});
+
+test("a store says how background work gives way, who is slow and who is hidden", async () => {
+  const world = new World();
+  const [first, second] = [await world.open(1), await world.open(2)];
+  await world.clock.pass(10_000);
+  expect(first.status).toMatchObject({ background: { share: 1, why: "idle", waiting: [] }, patience: 1 });
+  second.setHidden(true);
+  await world.clock.pass(3_000);
+  expect(first.nodes().map(({ hidden, slow }) => [hidden, slow])).toEqual([
+    [false, false],
+    [true, false],
+  ]);
+  await world.clock.during(first.get("carts/ada"));
+  expect(first.status.background.why).toBe("steady");
+});
+
+test("a light client reads and writes beside the members, is none of them, and says what it is", async () => {
+  const world = new World();
+  const [a, b, c] = await world.cluster(3);
+  const light = await world.open(9, true);
+  await world.clock.during(light.ready());
+  expect(light.status).toMatchObject({
+    role: "light",
+    state: "online",
+    members: 3,
+    reachable: 3,
+    partitionsOwned: 0,
+    partitionsHeld: 0,
+    hintsOwed: 0,
+  });
+  expect(a!.status).toMatchObject({ role: "member", light: undefined });
+
+  const { context, report } = await world.clock.during(light.put("carts/ada", bytes(1)));
+  expect(report.coordinator).not.toBe(id(9));
+  expect((await world.clock.during(c!.get("carts/ada"))).values).toEqual([bytes(1)]);
+  await world.clock.during(b!.put("carts/ada", bytes(2), { context }));
+  expect((await world.clock.during(light.get("carts/ada"))).values).toEqual([bytes(2)]);
+
+  for (const store of [a!, b!, c!, light]) {
+    expect(store.nodes().map(({ node }) => node)).toEqual([id(1), id(2), id(3)]);
+    expect(store.preferenceList("carts/ada").map(({ node }) => node)).not.toContain(id(9));
+  }
+  // Its view grows older until the next turn.
+  await world.clock.pass(30_000);
+  expect(light.status.light!.refreshes).toBeGreaterThanOrEqual(3);
+  expect(light.status.light!.viewAgeMs).toBeLessThanOrEqual(12_500);
+  expect(() => light.startCanary()).toThrow(InvalidClusterOptionsError);
+});
+
+test("a light client goes on without a member that is gone, says when nobody answers, and finds one that is back", async () => {
+  const world = new World();
+  const [a, b, c] = await world.cluster(3);
+  const light = await world.open(9, true);
+  await world.clock.during(light.ready());
+  await b!.close();
+  for (let n = 0; n < 10; n++) await world.clock.during(light.put(`carts/${n}`, bytes(n)));
+  for (let n = 0; n < 10; n++) expect((await world.clock.during(light.get(`carts/${n}`))).values).toEqual([bytes(n)]);
+  await world.clock.pass(10_000);
+  expect(light.status).toMatchObject({ state: "degraded", members: 3, reachable: 2 });
+
+  world.hub.cut(id(9), id(1));
+  world.hub.cut(id(9), id(3));
+  await world.clock.pass(30_000);
+  expect(light.status).toMatchObject({ state: "alone", reachable: 0 });
+  expect(light.status.reason).toMatch(/None of 3 nodes/);
+  await expect(world.clock.during(light.get("carts/1"))).rejects.toThrow(/in time/);
+  world.hub.heal();
+  await world.clock.pass(60_000);
+  expect((await world.clock.during(light.get("carts/1"))).values).toEqual([bytes(1)]);
+  expect([a!.status.members, c!.status.members]).toEqual([3, 3]);
+});
+
+test("a light client without the cluster's secret is let in by nobody", async () => {
+  const world = new World();
+  await world.cluster(2);
+  const stranger = await world.open(9, true, new Uint8Array(32).fill(7));
+  await expect(world.clock.during(stranger.ready())).rejects.toThrow(WrongSecretError);
+  expect(stranger.status).toMatchObject({ role: "light", state: "waiting", members: 0 });
+  expect(stranger.nodes()).toEqual([]);
+  await expect(stranger.get("carts/ada")).rejects.toThrow(NotReadyError);
+});
+
+test("a light client cannot found a cluster or keep a canary, and says so before anything is opened", async () => {
+  const options = { ...newCluster(), seeds: [], light: true };
+  await expect(openStore({ ...options, found: true })).rejects.toThrow(/cannot found a cluster/);
+  await expect(openStore({ ...options, canaryMs: 5_000 })).rejects.toThrow(/no canary/);
+  await expect(openStore({ ...options, cluster: "a b" })).rejects.toThrow(/cannot be a cluster's id/);
 });

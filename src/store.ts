@@ -5,21 +5,32 @@
  * States: open -> closed. A closed store says why; the next `openStore` takes the same node up again, with its data.
  */
 
+import { type RestoringStore, exportArchive, restoreArchive, verifyArchive } from "./archive.ts";
 import type {
+  ArchiveManifestInfo,
+  ArchiveSource,
   Bucket,
   BucketOptions,
   BucketSettings,
   Canary,
   ClusterStatistics,
+  ExportOptions,
   FaultControls,
   GetOptions,
   GetResult,
   Merge,
+  MembershipPlan,
   NodeInfo,
   OpenStoreOptions,
+  OperatorChange,
   PreferenceEntry,
   PutOptions,
   PutResult,
+  RestoreOptions,
+  RestoreReport,
+  RewindOptions,
+  RewindPreview,
+  RewindReport,
   Store,
   StoreEvents,
   StoreStatus,
@@ -28,6 +39,7 @@ import { partitionOf, positionOf } from "./core/address.ts";
 import { type BucketEntry, bucketNamed } from "./core/buckets.ts";
 import {
   type ClusterParameters,
+  type Config,
   configFault,
   defaultConfig,
   defaultParameters,
@@ -43,7 +55,9 @@ import {
   WrongSecretError,
 } from "./core/errors.ts";
 import type { Durability, Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
-import { holds, memberOf } from "./core/membership.ts";
+import { holds, isGone, memberOf, stays } from "./core/membership.ts";
+import { type MembershipChange, changeRefusal } from "./core/membership-change.ts";
+import { NEWCOMER, type PlannedChange, planOf } from "./core/membership-plan.ts";
 import type { NodeView } from "./core/node.ts";
 import { Ring, tokenCounts } from "./core/ring.ts";
 import { NO_STATISTICS, type StatisticsFigures, balanceOf, figuresOf, mergeStatistics } from "./core/statistics.ts";
@@ -55,13 +69,17 @@ import {
   CANARY_INTERVAL_MS_MIN,
   RunningCanary,
 } from "./canary.ts";
+import { DepartedError, MembershipChangeError, membershipPlan } from "./operator.ts";
 import { toHex } from "./base/bytes.ts";
+import { type RewindingStore, previewRewind, rewind } from "./rewind.ts";
+import { Prng } from "./base/prng.ts";
 import { Driver } from "./driver/driver.ts";
+import { MemoryStorage } from "./driver/memory-storage.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
 import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
 import { decodeContext, encodeContext } from "./wire/context.ts";
 import { IndexedDbStorage } from "./browser/indexeddb-storage.ts";
-import { claimIdentity, profileZone } from "./browser/identity.ts";
+import { claimIdentity, demandCluster, discardIdentity, profileZone } from "./browser/identity.ts";
 import { watchPage } from "./browser/page-lifecycle.ts";
 import { WebRtcTransport } from "./browser/webrtc-transport.ts";
 
@@ -92,7 +110,15 @@ export interface StoreParts {
   /** See `Config`. */
   readonly expects?: Partial<ClusterParameters> | undefined;
   readonly durability?: Durability | undefined;
+  /** A light client: asks nothing of the storage. */
+  readonly light?: boolean | undefined;
+  /** See `Config`. */
+  readonly reapAfterMs?: number | undefined;
+  /** See `Config`. */
+  readonly history?: Config["history"] | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
+  /** Throws the node's data and identity away: it has departed. After the storage is closed, before `onClosed`. */
+  readonly discard?: () => Promise<void>;
   /** Runs once when the store is closed, last. */
   readonly onClosed?: () => void | Promise<void>;
 }
@@ -103,6 +129,9 @@ const STATUS_MS = 30;
 /** How long `ready` hopes for a first link to another member, or for one who does not refuse. */
 const READY_PATIENCE_MS = 4_000;
 
+/** Links of a light client to members; requests for keys of others are handed on by those. */
+const LIGHT_LINKS_MAX = 16;
+
 /** Notes after which the status may read otherwise. */
 const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "phase",
@@ -111,17 +140,27 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "peer-suspect",
   "peer-gray",
   "peer-down",
+  "peer-slow",
+  "peer-prompt",
+  "admission",
   "hint-kept",
   "hint-delivered",
+  "membership-changed",
+  "tombstone-reaped",
+  "reap-blocked",
   "partition-held",
   "partition-dropped",
   "storage-failed",
+  "view-stale",
+  "view-refreshed",
 ]);
 
 export class TabringStore implements Store {
   readonly faults: FaultControls;
   readonly #parts: StoreParts;
   readonly #driver: Driver;
+  /** Of plans for newcomers. */
+  readonly #random: Prng;
   readonly #listeners = new Map<keyof StoreEvents, Set<(event: never) => void>>();
   #closing: Promise<void> | undefined;
   #closedWhy = "";
@@ -130,6 +169,7 @@ export class TabringStore implements Store {
   #ring: Ring | undefined;
   #cut: "all" | "none" | readonly NodeId[] = "none";
   #canary: Canary | undefined;
+  #departure: StoreEvents["departed"] | undefined;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
@@ -139,7 +179,11 @@ export class TabringStore implements Store {
       capacity: parts.capacity ?? defaultConfig.capacity,
       expects: parts.expects ?? defaultConfig.expects,
       durability: parts.durability ?? defaultConfig.durability,
+      linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
+      reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
+      history: parts.history ?? defaultConfig.history,
     };
+    // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
     this.#driver = new Driver({
       id: parts.node,
       config,
@@ -147,8 +191,13 @@ export class TabringStore implements Store {
       transport: parts.transport,
       clock: parts.clock,
       random: parts.random,
+      light: parts.light === true,
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
+        if (note.what === "many-siblings")
+          this.#emit("warning", { kind: note.what, key: note.key, count: note.siblings });
+        else if (note.what === "long-clock")
+          this.#emit("warning", { kind: note.what, key: note.key, count: note.entries });
         if (STATUS_NOTES.has(note.what)) this.#queueStatus();
       },
       onRefused: (error, peer) => {
@@ -157,7 +206,15 @@ export class TabringStore implements Store {
         this.#queueStatus();
       },
       onLinks: () => this.#queueStatus(),
+      onDeparted: (standing, by) => {
+        this.#departure = { standing, by };
+        this.#emit("departed", { standing, by });
+        void this.closeBecause(
+          standing === "left" ? "it has left the cluster" : `it was removed from the cluster by ${by.slice(0, 6)}`,
+        );
+      },
     });
+    this.#random = Prng.fromNumber(new DataView(Uint8Array.from(parts.random(4)).buffer).getUint32(0));
     const setCut = (cut: "all" | "none" | readonly NodeId[]) => {
       this.#cut = cut;
       parts.transport.setCut(cut);
@@ -284,9 +341,149 @@ export class TabringStore implements Store {
     };
   }
 
+  async plan(change: OperatorChange, options: { timeoutMs?: number } = {}): Promise<MembershipPlan> {
+    this.#demandOpen();
+    const { view } = this.#driver;
+    if (view === undefined) throw new MembershipChangeError({ code: "not-ready" });
+    const plan = planOf(view, plannedChange(change, this.#parts.node), this.#random);
+    const partitions = [...new Set(plan.moves.map((move) => move.partition))];
+    const sizes = await this.#driver.sizes(partitions, options.timeoutMs ?? PLAN_TIMEOUT_MS);
+    const ring = this.#ringOf(this.#driver.view);
+    const up = new Set(this.#view()?.peers.flatMap((peer) => (peer.reachability === "up" ? [peer.node] : [])));
+    const refusal =
+      change.kind === "join" || ring === undefined
+        ? undefined
+        : changeRefusal(ring, this.#parts.node, asked(change, plan.planned, false), (node) => up.has(node));
+    return membershipPlan(change, plan, sizes, refusal);
+  }
+
+  async commit({ change, planned }: MembershipPlan, options: { force?: boolean } = {}): Promise<void> {
+    this.#demandOpen();
+    if (change.kind === "join") throw new MembershipChangeError({ code: "unknown-node", node: NEWCOMER });
+    await this.#change(asked(change, planned, options.force === true));
+    if (change.kind === "leave") await this.#gone(undefined);
+  }
+
+  async leave(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#demandOpen();
+    options.signal?.throwIfAborted();
+    await this.#change({ kind: "leave", planned: undefined });
+    await this.#gone(options.signal);
+  }
+
+  async remove(node: string, options: { force?: boolean } = {}): Promise<void> {
+    this.#demandOpen();
+    await this.#change(asked({ kind: "remove", node }, undefined, options.force === true));
+  }
+
+  async #change(change: MembershipChange): Promise<void> {
+    const refusal = await this.#driver.changeMembership(change);
+    if (refusal !== undefined) throw new MembershipChangeError(refusal);
+    this.#queueStatus();
+  }
+
+  /** When all that was here is with others, and this store is closed. */
+  #gone(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const ended = new AbortController();
+      const end = () => {
+        if (this.#closing === undefined) return;
+        ended.abort();
+        this.#closing.then(
+          () =>
+            this.#departure === undefined
+              ? reject(
+                  new NotReadyError(
+                    `This node was closed before it had left: ${this.#closedWhy}. It goes on leaving when the store is opened again.`,
+                  ),
+                )
+              : resolve(),
+          reject,
+        );
+      };
+      this.on("status", end, { signal: ended.signal });
+      signal?.addEventListener(
+        "abort",
+        () => {
+          ended.abort();
+          reject(
+            signal.reason instanceof Error
+              ? signal.reason
+              : new NotReadyError("The wait was given up. The node goes on leaving."),
+          );
+        },
+        { once: true },
+      );
+      end();
+    });
+  }
+
+  export(options: ExportOptions = {}): AsyncIterable<Uint8Array> {
+    const w = checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    const view = () => this.#driver.view;
+    return exportArchive(
+      {
+        node: this.#parts.node,
+        cluster: this.#parts.cluster,
+        get view() {
+          return view();
+        },
+        wall: () => this.#parts.clock.wall(),
+        random: this.#parts.random,
+        gather: (wanted) => this.#driver.gather(wanted),
+      },
+      w === undefined ? options : { ...options, w },
+    );
+  }
+
+  verifyArchive(source: ArchiveSource, options: { signal?: AbortSignal } = {}): Promise<ArchiveManifestInfo> {
+    return verifyArchive(source, options.signal);
+  }
+
+  async restore(source: ArchiveSource, options: RestoreOptions = {}): Promise<RestoreReport> {
+    const w = checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    return restoreArchive(this.#writing(w), source, options);
+  }
+
+  previewRewind(bucket: string, at: number, options: RewindOptions = {}): Promise<RewindPreview> {
+    return previewRewind(this.#rewinding(options), bucket, at, options);
+  }
+
+  rewind(bucket: string, at: number, options: RewindOptions = {}): Promise<RewindReport> {
+    return rewind(this.#rewinding(options), bucket, at, options);
+  }
+
+  #rewinding(options: RewindOptions): RewindingStore {
+    checkQuorum("w", options.w, this.#n());
+    this.#demandOpen();
+    return {
+      ...this.#writing(undefined),
+      view: this.#driver.view,
+      keeps: (bucket) => this.#parts.history?.[bucket] !== undefined,
+      wall: () => this.#parts.clock.wall(),
+      operation: () => toHex(this.#parts.random(16)) as OperationId,
+      gather: (wanted) => this.#driver.gather(wanted),
+    };
+  }
+
+  /** Reads and writes of what is brought back. */
+  #writing(w: number | undefined): RestoringStore {
+    return {
+      cluster: this.#parts.cluster,
+      parseKey: callersKey,
+      get: (key, signal) => this.#driver.get(key, undefined, undefined, signal),
+      put: async (key, write, prefer, signal) => {
+        this.#demandOpen();
+        await this.#driver.put(key, { ...write, w }, prefer, undefined, signal);
+      },
+    };
+  }
+
   startCanary(options: { intervalMs?: number } = {}): Canary {
     const { intervalMs = CANARY_INTERVAL_MS } = options;
-    const fault = canaryFault(intervalMs);
+    const fault = this.#parts.light === true ? LIGHT_CANARY : canaryFault(intervalMs);
     if (fault !== undefined) throw new InvalidClusterOptionsError(`${fault}. No canary was started.`);
     this.#demandOpen();
     if (this.#canary !== undefined) return this.#canary;
@@ -333,7 +530,8 @@ export class TabringStore implements Store {
     return new Promise((resolve, reject) => {
       let patient = true;
       const settled = (): boolean => {
-        const { state, members, reachable } = this.status;
+        const { state, role, members, reachable } = this.status;
+        const others = role === "light" ? reachable : reachable - 1;
         if (state === "closed") reject(new NotReadyError(`This node is closed: ${this.#closedWhy}.`));
         else if (signal?.aborted === true)
           reject(signal.reason instanceof Error ? signal.reason : new NotReadyError("The wait was given up."));
@@ -341,7 +539,7 @@ export class TabringStore implements Store {
           // One stranger in the room must not turn a newcomer away whom others would take in.
           if (patient || this.#refusal === undefined) return false;
           reject(this.#refusal);
-        } else if (patient && members > 1 && reachable <= 1) return false;
+        } else if (patient && (members > 1 || role === "light") && others < 1) return false;
         else resolve();
         return true;
       };
@@ -371,6 +569,7 @@ export class TabringStore implements Store {
       this.#closedWhy = why;
       this.#canary?.stop();
       await this.#driver.close();
+      if (this.#departure !== undefined) await this.#parts.discard?.();
       await this.#parts.onClosed?.();
       this.#queueStatus();
     })();
@@ -428,6 +627,7 @@ export class TabringStore implements Store {
   }
 
   #demandOpen(): void {
+    if (this.#departure !== undefined) throw new DepartedError(this.#closedWhy);
     if (this.#closing !== undefined)
       throw new NotReadyError(`This node is closed: ${this.#closedWhy}. Nothing was sent. Open the store again.`);
   }
@@ -457,6 +657,30 @@ export class TabringStore implements Store {
   }
 }
 
+const PLAN_TIMEOUT_MS: Millis = 10_000;
+
+function plannedChange(change: OperatorChange, self: NodeId): PlannedChange {
+  if (change.kind === "join") {
+    const { capacity = 1, zone = "a new zone" } = change;
+    const fault = configFault({ capacity, zone });
+    if (fault !== undefined)
+      throw new InvalidClusterOptionsError(`The plan cannot be made: ${fault}. Nothing was changed.`);
+    return { kind: "join", capacity, zone };
+  }
+  return change.kind === "leave" ? { kind: "leave", node: self } : { kind: "remove", node: change.node as NodeId };
+}
+
+/** Ids that nobody has are refused by the node itself. */
+function asked(
+  change: Exclude<OperatorChange, { kind: "join" }>,
+  planned: number | undefined,
+  force: boolean,
+): MembershipChange {
+  return change.kind === "leave"
+    ? { kind: "leave", planned }
+    : { kind: "remove", node: change.node as NodeId, force, planned };
+}
+
 /** A key that callers may use; throws {@link InvalidKeyError}. */
 function callersKey(key: unknown): Key {
   const parsed = parseKey(key);
@@ -466,6 +690,8 @@ function callersKey(key: unknown): Key {
     );
   return parsed;
 }
+
+const LIGHT_CANARY = "A light client has another name at each opening and would leave a key behind each time";
 
 /** What is wrong with a canary's interval, in words; undefined when nothing is. */
 function canaryFault(intervalMs: number): string | undefined {
@@ -478,20 +704,24 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
   const { view } = node;
   if (view === undefined) return [];
   const tokens = tokenCounts(view);
-  const peers = new Map(node.peers.map((peer) => [peer.node, peer.reachability]));
+  const peers = new Map(node.peers.map((peer) => [peer.node, peer]));
   const hints = new Map(node.hints.map((hint) => [hint.target, hint.count]));
-  return view.members.map((member) => ({
-    node: member.node,
-    self: member.node === node.id,
-    capacity: member.capacity,
-    zone: member.zone,
-    hidden: member.hidden,
-    reachability: member.node === node.id ? "up" : (peers.get(member.node) ?? "down"),
-    link: linkOf(member.node),
-    tokens: tokens.get(member.node) ?? 0,
-    partitionsHeld: view.claims.reduce((sum, _, p) => sum + (holds(member, p) ? 1 : 0), 0),
-    hintsOwed: hints.get(member.node) ?? 0,
-  }));
+  return view.members
+    .filter((member) => !isGone(member))
+    .map((member) => ({
+      node: member.node,
+      self: member.node === node.id,
+      capacity: member.capacity,
+      zone: member.zone,
+      hidden: member.hidden,
+      leaving: !stays(member),
+      reachability: member.node === node.id ? "up" : (peers.get(member.node)?.reachability ?? "down"),
+      slow: peers.get(member.node)?.slow ?? false,
+      link: linkOf(member.node),
+      tokens: tokens.get(member.node) ?? 0,
+      partitionsHeld: view.claims.reduce((sum, _, p) => sum + (holds(member, p) ? 1 : 0), 0),
+      hintsOwed: hints.get(member.node) ?? 0,
+    }));
 }
 
 function statusOf(
@@ -506,24 +736,36 @@ function statusOf(
   const reachable = keepers.filter((info) => info.reachability === "up").length;
   const self = nodes.find((info) => info.self);
   const owed = node?.owed ?? 0;
+  const isLight = parts.light === true;
+  const others = isLight ? reachable : reachable - 1;
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
   let state: StoreStatus["state"];
   let reason: string;
-  if (closedWhy !== undefined) [state, reason] = ["closed", `This node is stopped: ${closedWhy}. Its data is kept.`];
+  if (closedWhy !== undefined)
+    [state, reason] = ["closed", `This node is stopped: ${closedWhy}.${isLight ? "" : " Its data is kept."}`];
   else if (node === undefined || node.phase === "starting")
     [state, reason] = ["starting", "Opening this node's storage."];
-  else if (self === undefined && refusal !== undefined) [state, reason] = ["waiting", refusal.message];
-  else if (self === undefined)
+  else if ((isLight ? view : self) === undefined && refusal !== undefined)
+    [state, reason] = ["waiting", refusal.message];
+  else if ((isLight ? view : self) === undefined)
     [state, reason] = ["waiting", "Has met no member of its cluster yet, and does not answer for it until it has."];
+  else if (node.departure !== undefined) [state, reason] = ["leaving", departureWords(node.departure, count)];
   else if (owed > 0) [state, reason] = ["joining", `Copying ${count(owed, "partition")} to this node.`];
-  else if (keepers.length > 1 && reachable <= 1)
-    [state, reason] = ["alone", `None of the ${keepers.length - 1} other nodes answers.`];
+  else if ((isLight || keepers.length > 1) && others < 1)
+    [state, reason] = [
+      "alone",
+      isLight
+        ? `None of ${count(keepers.length, "node")} answers this light client.`
+        : `None of the ${keepers.length - 1} other nodes answers.`,
+    ];
   else if (reachable < keepers.length)
     [state, reason] = ["degraded", `${reachable} of ${count(keepers.length, "node")} answer.`];
   else [state, reason] = ["online", keepers.length === 1 ? "A cluster of one." : `All ${keepers.length} nodes answer.`];
 
   return {
+    role: isLight ? "light" : "member",
+    light: node?.light,
     state,
     reason,
     node: parts.node,
@@ -532,13 +774,32 @@ function statusOf(
     members: keepers.length,
     reachable,
     hintsOwed: node?.hintsOwed ?? 0,
+    tombstones: node?.reaping.tombstones ?? 0,
+    tombstonesKeptBy: node?.reaping.blockedBy ?? [],
     partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
+    background: {
+      share: node?.background.share ?? 1,
+      why: node?.background.why ?? "idle",
+      waiting: node?.background.waiting ?? [],
+    },
+    patience: node?.patience ?? 1,
     seed: parts.transport.seedState,
     oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
     zonesOfKeys: view === undefined ? 0 : listsOf(view, parts.node).zones,
   };
+}
+
+function departureWords(
+  { partitions, hints }: NonNullable<NodeView["departure"]>,
+  count: (n: number, what: string) => string,
+): string {
+  if (partitions + hints === 0) return "Leaving: others have all that it had, and hear of it now.";
+  const what = [partitions > 0 ? count(partitions, "partition") : "", hints > 0 ? count(hints, "hint") : ""].filter(
+    (text) => text !== "",
+  );
+  return `Leaving: gives ${what.join(" and ")} to others. It waits for owners that do not answer.`;
 }
 
 interface Lists {
@@ -603,10 +864,17 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     parametersFault(parameters) ?? configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" });
   if (fault !== undefined)
     throw new InvalidClusterOptionsError(`The options cannot be used: ${fault}. Nothing was opened.`);
+  if (options.light === true && (options.found === true || options.canaryMs !== undefined))
+    throw new InvalidClusterOptionsError(
+      options.found === true
+        ? "A light client keeps nothing and cannot found a cluster. Nothing was opened. Leave out `light` or `found`."
+        : `${LIGHT_CANARY}: no canary there. Nothing was opened. Leave out \`light\` or \`canaryMs\`.`,
+    );
   const canaryWrong = options.canaryMs === undefined ? undefined : canaryFault(options.canaryMs);
   if (canaryWrong !== undefined) throw new InvalidClusterOptionsError(`${canaryWrong}. Nothing was opened.`);
 
   const random = (bytes: number) => crypto.getRandomValues(new Uint8Array(bytes));
+  if (options.light === true) return openLightStore(options, secret, random);
   const identity = await claimIdentity({ cluster: options.cluster });
   const stopping = new AbortController();
   try {
@@ -637,7 +905,10 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       capacity: options.capacity,
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
+      reapAfterMs: options.reapAfterMs,
+      history: options.history,
       merges: options.merges,
+      discard: () => discardIdentity(identity),
       onClosed: async () => {
         stopping.abort();
         await identity.release();
@@ -659,4 +930,46 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     await identity.release();
     throw error;
   }
+}
+
+/** A node id of its own for each opening, links, and nothing else: no database, no lock, no zone. */
+async function openLightStore(
+  options: OpenStoreOptions,
+  secret: Uint8Array,
+  random: (bytes: number) => Uint8Array<ArrayBuffer>,
+): Promise<TabringStore> {
+  demandCluster(options.cluster);
+  const node = toHex(random(16)) as NodeId;
+  const { cluster } = options;
+  const transport = new WebRtcTransport({
+    self: node,
+    cluster,
+    secret,
+    seeds: [...options.seeds],
+    random,
+    clock: pageClock,
+  });
+  const stopping = new AbortController();
+  const store = new TabringStore({
+    node,
+    cluster,
+    storage: new MemoryStorage(),
+    transport,
+    clock: pageClock,
+    random,
+    zone: "light",
+    expects: options.quorum,
+    light: true,
+    onClosed: () => stopping.abort(),
+  });
+  await store.open(undefined);
+  const unwatch = watchPage({
+    onHidden: () => undefined,
+    onLeaving: () => void store.closeBecause("its page was left"),
+    onResumed: (from) => {
+      if (from === "restored") location.reload();
+    },
+  });
+  stopping.signal.addEventListener("abort", unwatch);
+  return store;
 }

@@ -16,7 +16,7 @@ export type OpenStore = (options: OpenStoreOptions) => Promise<Store>;
 
 const REFRESH_MS = 1_000;
 const TRACE_MAX = 60;
-const MEMBER_STATES: ReadonlySet<StoreStatus["state"]> = new Set(["joining", "online", "degraded", "alone"]);
+const MEMBER_STATES: ReadonlySet<StoreStatus["state"]> = new Set(["joining", "leaving", "online", "degraded", "alone"]);
 /** Seeds listen for signaling at this path of the server that serves the page. */
 const SIGNAL_PATH = "/signal";
 
@@ -71,11 +71,11 @@ export class ClusterState {
     this.ready = false;
     // One that failed still holds this tab's identity.
     await this.store?.close();
-    const { cluster, secret } = this.invite;
-    const found = tabFact(cluster, "founding") !== undefined;
+    const { cluster, secret, light = false } = this.invite;
+    const found = !light && tabFact(cluster, "founding") !== undefined;
     let store: Store | undefined;
     try {
-      store = await this.#openStore({ cluster, secret, seeds: [seedAddress()], found });
+      store = await this.#openStore({ cluster, secret, seeds: [seedAddress()], found, light });
       if (stop.signal.aborted) return void (await store.close());
       this.store = store;
       window.tabring = { store };

@@ -80,10 +80,15 @@ export function slotDatabaseName(cluster: string, slot: number): string {
   return `${PREFIX}${cluster}/${slot}`;
 }
 
+/** Throws {@link InvalidClusterError} when this cannot be a cluster's id. */
+export function demandCluster(cluster: string): void {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(cluster)) throw new InvalidClusterError(cluster);
+}
+
 /** Claims a slot of `cluster` for this tab. Rejects with {@link InsecureContextError}, {@link InvalidClusterError} or a `StorageError`. */
 export async function claimIdentity(options: { readonly cluster: string } & IdentityHost): Promise<Identity> {
   const { cluster } = options;
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(cluster)) throw new InvalidClusterError(cluster);
+  demandCluster(cluster);
   const host = usable(options);
 
   const remembered = rememberedSlot(host, cluster);
@@ -116,6 +121,17 @@ export async function claimIdentity(options: { readonly cluster: string } & Iden
       `All ${SLOTS_MAX} slots of the cluster ${cluster} on this site are held by other tabs. Nothing was stored. Close some of them.`,
     )
   );
+}
+
+/** The node has departed: its database goes, and its identity with it. Close the storage first; the slot is still held. Rejects with a `StorageError`. */
+export async function discardIdentity({ databaseName }: Pick<Identity, "databaseName">): Promise<void> {
+  try {
+    await deleteDB(databaseName);
+  } catch (error) {
+    throw new StorageError(
+      `The database ${databaseName} of a node that has departed could not be deleted (${error instanceof Error ? error.message : String(error)}). Nothing is lost: others have all of it. Delete it in the browser's settings.`,
+    );
+  }
 }
 
 /** The failure domain of this browser: 32 random hexadecimal digits, drawn once for each profile and origin. */

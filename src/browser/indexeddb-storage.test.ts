@@ -197,7 +197,7 @@ describe("IndexedDbStorage, other tabs", () => {
     const old = new IndexedDbStorage({ databaseName, onClosed: (reason) => reasons.push(reason) });
     await old.open();
     const last = old.commit(put("a", 1), "relaxed");
-    const upgraded = new IndexedDbStorage({ databaseName, version: 3 });
+    const upgraded = new IndexedDbStorage({ databaseName, version: 4 });
     await upgraded.open();
     await last;
     expect(reasons).toEqual(["upgraded"]);
@@ -231,7 +231,7 @@ describe("IndexedDbStorage, other tabs", () => {
     const { database } = await openNodeDatabase(databaseName);
     database.close();
     const stubborn = await whole(indexedDB.open(databaseName));
-    const storage = new IndexedDbStorage({ databaseName, version: 3 });
+    const storage = new IndexedDbStorage({ databaseName, version: 4 });
     await expect(storage.open()).rejects.toThrow(/Close or reload the other tabs/);
     stubborn.close();
     // The refused open did go through in the end, and let go: it blocks nobody.

@@ -20,7 +20,7 @@ import { StorageError } from "../core/errors.ts";
 import type { ScanPage, ScanRange } from "../driver/memory-storage.ts";
 import type { Durability, Storage, StorageWrite, StoreName } from "../driver/ports.ts";
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 const OPEN_TIMEOUT_MS = 10_000;
 const TRANSACTION_TIMEOUT_MS = 30_000;
 const CALLS_MAX = 1_024;
@@ -34,18 +34,20 @@ export interface StoredIdentity {
   readonly privateKey: CryptoKey;
 }
 
-/** The object stores of a node's database, for everybody who opens one. Values of the first four are bytes under out-of-line keys. */
+/** The object stores of a node's database, for everybody who opens one. Values of the first five are bytes under out-of-line keys. */
 export interface NodeSchema extends DBSchema {
   records: { key: string; value: Uint8Array };
   hints: { key: string; value: Uint8Array };
   meta: { key: string; value: Uint8Array };
   leaves: { key: string; value: Uint8Array };
+  /** From schema 3 on. */
+  history: { key: string; value: Uint8Array };
   /** Not reachable through the Storage port: `storeId`, a random id drawn when the database is made, and `node`, the key pair. */
   identity: { key: "storeId" | "node"; value: string | StoredIdentity };
 }
 export type NodeDatabase = IDBPDatabase<NodeSchema>;
 
-const DATA_STORES: readonly StoreName[] = ["records", "hints", "meta", "leaves"];
+const DATA_STORES: readonly StoreName[] = ["records", "hints", "meta", "leaves", "history"];
 
 export interface OpenNodeDatabaseOptions {
   /** Another connection wants to change or delete the database (`deleted` tells which): close at once, or it blocks that tab. */

@@ -5,7 +5,7 @@
 
 import { md5Of } from "../base/md5.ts";
 import { toHex, utf8Encode } from "../base/bytes.ts";
-import type { Key, NodeId, Partition, Position } from "./identifiers.ts";
+import type { Key, Millis, NodeId, Partition, Position } from "./identifiers.ts";
 
 const POSITION_DIGITS = 8;
 const NODE_DIGITS = 32;
@@ -56,4 +56,19 @@ export function partitionRange(partition: Partition, partitions: number): { afte
           .toString(16)
           .padStart(POSITION_DIGITS, "0");
   return { after: bound(partition), before: bound(partition + 1) };
+}
+
+const UNTIL_DIGITS = 12;
+const DIGEST_DIGITS = 13;
+
+/** Where a record that was replaced is kept: behind the key, until when it was the state (wall clock), and its digest, so that no two share a place. */
+export function historyAddress(key: Key, position: Position, until: Millis, digest: number): string {
+  const hex = (number: number, digits: number) => number.toString(16).padStart(digits, "0").slice(-digits);
+  return position.slice(0, POSITION_DIGITS) + key + hex(until, UNTIL_DIGITS) + hex(digest, DIGEST_DIGITS);
+}
+
+export function parseHistoryAddress(address: string): { key: Key; until: Millis } {
+  const end = address.length - DIGEST_DIGITS - UNTIL_DIGITS;
+  const until = Number.parseInt(address.slice(end, end + UNTIL_DIGITS), 16);
+  return { key: address.slice(POSITION_DIGITS, end) as Key, until };
 }

@@ -6,6 +6,12 @@
  *   unknown    no view: the cluster was neither met nor founded. An empty newcomer that took itself for the whole ring would turn absence into
  *              "not found"
  *   member     has an entry of its own and, if it has capacity, tokens: claimed in placement 3, drawn by chance and for good in 1 and 2
+ *   leaving    its entry says so; its tokens are dealt to others, and it counts for what it holds until they have that (`departure.ts`)
+ *   gone       it has left, or an operator has removed it: for good. It answers for nothing, says nothing of itself any more, and gives what it still has to
+ *              the owners
+ *
+ * An operator's changes are checked before they are made (`membership-change.ts`), against the view that is here. Tokens of those who are gone or going are
+ * dealt by who made the change, and by anybody who finds some later: all deal alike.
  *
  * Rules of order. That a partition is held is written down first and told afterwards: others let go of what they take to be here. That one is held
  * no more is told first, and what is here may go when that is written down. What others say wrongly of this node is refuted by a higher incarnation.
@@ -17,6 +23,7 @@
  * have set a bucket wait.
  */
 
+import { unreachable } from "../base/assert.ts";
 import {
   BUCKETS_MAX,
   BUCKET_VERSION_MAX,
@@ -28,12 +35,14 @@ import {
 } from "./buckets.ts";
 import { type ClusterParameters, parametersFault } from "./config.ts";
 import type { BucketRefusal, NodeMeta } from "./effect.ts";
-import type { NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import type { Millis, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import {
   type Claim,
   type Member,
   type View,
   allHolders,
+  goneEntry,
+  isGone,
   memberOf,
   mergeView,
   newer,
@@ -44,7 +53,8 @@ import {
 import { drawTokens } from "./placement.ts";
 import { Ring } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
+import { type MembershipChange, type ChangeRefusal, changeRefusal } from "./membership-change.ts";
+import { claimsAfterDepartures, claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
 
 /** The protocol versions that this build reads. */
 export const PROTOCOL = { min: 1, max: 1 } as const;
@@ -58,6 +68,8 @@ export interface BelongingActions {
   changed(): void;
   /** It is durable that this node does not hold these. */
   countedOut(partitions: readonly Partition[]): void;
+  /** What of the logs of others goes with the rest; see `recent-writes.ts`. */
+  caughtUp(): NodeMeta["caughtUp"];
   /** Answers whoever has set a bucket: it is durable here, or refused. */
   bucketSet(request: RequestId, refusal: BucketRefusal | undefined): void;
 }
@@ -105,10 +117,17 @@ export class Belonging {
     const view = meta?.view;
     const before = view === undefined ? undefined : memberOf(view, surroundings.self);
     this.#mayHaveLost = meta?.buffering === true;
-    this.#incarnation = Math.max(meta?.incarnation ?? 0, before?.incarnation ?? 0) + 1;
+    const known = before === undefined || isGone(before) ? 0 : before.incarnation;
+    this.#incarnation = Math.max(meta?.incarnation ?? 0, known) + 1;
     if (view === undefined) return;
     this.#durableView = view;
-    const entry = before === undefined ? [] : [{ ...this.#newEntry(view), holders: before.holders }];
+    if (before !== undefined && isGone(before)) {
+      this.#ring = new Ring(view);
+      return;
+    }
+    const departure = before?.departure;
+    const kept = { holders: before?.holders ?? noHolders(view.parameters.partitions), ...(departure && { departure }) };
+    const entry = before === undefined ? [] : [{ ...this.#newEntry(view), ...kept }];
     this.#ring = new Ring(mergeView(view, entry, undefined));
     for (const partition of meta?.unopened ?? []) this.#unopened.set(partition, this.self?.version ?? Infinity);
   }
@@ -121,9 +140,15 @@ export class Belonging {
     return this.#ring;
   }
 
-  /** This node's entry; undefined until it is a member. */
+  /** This node's entry; undefined until it is a member, and when it is one no more. */
   get self(): Member | undefined {
-    return this.#ring === undefined ? undefined : memberOf(this.#ring.view, this.#in.self);
+    const own = this.#ring === undefined ? undefined : memberOf(this.#ring.view, this.#in.self);
+    return own === undefined || isGone(own) ? undefined : own;
+  }
+
+  /** True when this node's meta write with this view's entries is on the disk. */
+  get durable(): boolean {
+    return !this.#changed && this.#stores.size === 0 && this.#durableView === this.#ring?.view;
   }
 
   /** Partitions that this node holds and does not answer for yet, with the version of its entry that first told of each. */
@@ -241,14 +266,56 @@ export class Belonging {
     }
     const own = this.self;
     const rumour = members.find((member) => member.node === this.#in.self);
-    const others = members.filter((member) => member !== rumour);
+    const others = members.filter((member) => member !== rumour || isGone(member));
     this.#setView(mergeView(view, others, claims, buckets));
+    if (rumour !== undefined && isGone(rumour)) {
+      this.#unopened.clear();
+      return;
+    }
     if (rumour === undefined || own === undefined || !newer(rumour, own)) return;
     // Somebody has a later word on us than ours: only an earlier start of ours could have said it. Refute it.
     this.#incarnation = rumour.incarnation + 1;
     this.#updateSelf({ incarnation: this.#incarnation, version: 0 });
     const version = this.self?.version ?? Infinity;
     for (const [partition, told] of this.#unopened) if (told < Infinity) this.#unopened.set(partition, version);
+  }
+
+  /** An operator's act. What speaks against it; undefined when it is done. `at`: by the wall clock. */
+  change(change: MembershipChange, at: Millis): ChangeRefusal | undefined {
+    const ring = this.#ring;
+    const own = this.self;
+    if (ring === undefined || own === undefined) return { code: "not-ready" };
+    const refusal = changeRefusal(ring, this.#in.self, change, (node) => this.#in.reachable(node));
+    if (refusal !== undefined) return refusal;
+    const { self } = this.#in;
+    switch (change.kind) {
+      case "leave":
+        this.#updateSelf({ departure: { standing: "leaving", by: self, at } });
+        break;
+      case "remove": {
+        const member = memberOf(ring.view, change.node);
+        if (member !== undefined)
+          this.#setView(mergeView(ring.view, [goneEntry(member, "removed", self, at)], undefined));
+        break;
+      }
+      default:
+        unreachable(change);
+    }
+    this.#dealOrphans();
+    return undefined;
+  }
+
+  /** All that was here is with others: this node is a member no more. */
+  left(): void {
+    const own = this.self;
+    const { ring } = this;
+    if (ring === undefined || own?.departure === undefined) return;
+    this.#setView(mergeView(ring.view, [goneEntry(own, "left", this.#in.self, own.departure.at)], undefined));
+  }
+
+  /** This node's tab is in the background. */
+  get hidden(): boolean {
+    return this.#hidden;
   }
 
   setHidden(hidden: boolean): void {
@@ -285,6 +352,7 @@ export class Belonging {
 
   /** The view has settled: give away what is too much. */
   onRebalanceTimer(): void {
+    this.#dealOrphans();
     const view = this.#ring?.view;
     if (view === undefined || this.self === undefined || view.parameters.placement !== 3) return;
     const claims = claimsAfterGiving(view, this.#in.self);
@@ -292,6 +360,11 @@ export class Belonging {
   }
 
   onPersistTimer(): void {
+    this.#changed = true;
+  }
+
+  /** What goes with the rest has changed. */
+  onCaughtUp(): void {
     this.#changed = true;
   }
 
@@ -374,11 +447,23 @@ export class Belonging {
 
   #join(view: View): void {
     const before = memberOf(view, this.#in.self);
+    if (before !== undefined && isGone(before)) {
+      this.#setView(view);
+      return;
+    }
     if (before !== undefined && before.incarnation >= this.#incarnation) this.#incarnation = before.incarnation + 1;
     const joined = mergeView(view, [this.#newEntry(view)], undefined);
     this.#setView(
       view.parameters.placement === 3 ? { ...joined, claims: claimsAfterJoin(joined, this.#in.self) } : joined,
     );
+  }
+
+  /** Tokens of those who are gone or going get other owners. */
+  #dealOrphans(): void {
+    const view = this.#ring?.view;
+    if (view === undefined || this.self === undefined || view.parameters.placement !== 3) return;
+    const claims = claimsAfterDepartures(view);
+    if (claims !== view.claims) this.#setView({ ...view, claims });
   }
 
   #updateSelf(change: Partial<Member>): void {
@@ -406,8 +491,14 @@ export class Belonging {
     this.#do.changed();
   }
 
-  /** What the next start must know: as it is told, and what is about to be. */
+  /** What the next start must know. */
   #meta(): NodeMeta {
+    const caughtUp = this.#do.caughtUp();
+    return caughtUp === undefined ? this.#membership() : { ...this.#membership(), caughtUp };
+  }
+
+  /** As it is told, and what is about to be. */
+  #membership(): NodeMeta {
     const view = this.#ring?.view;
     const own = this.self;
     const incarnation = this.#incarnation;

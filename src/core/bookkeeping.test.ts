@@ -40,6 +40,8 @@ function kept() {
     },
     ring: undefined,
     reachable: () => false,
+    slow: () => false,
+    mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,
     listOf: () => undefined,

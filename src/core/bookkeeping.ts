@@ -142,6 +142,8 @@ export class Bookkeeping {
         return this.count("buffer-lost");
       case "late-dropped":
         return this.count("late-messages");
+      case "tombstone-reaped":
+        return this.count("tombstones-reaped");
       case "peer-limited":
         return this.count("limited");
       default:

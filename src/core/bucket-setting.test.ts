@@ -41,6 +41,8 @@ class Fixture {
       now: 0,
       ring: undefined,
       reachable: () => true,
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => undefined,
@@ -56,6 +58,7 @@ class Fixture {
     this.belonging = new Belonging(surroundings, meta, {
       changed: () => {},
       countedOut: () => {},
+      caughtUp: () => undefined,
       bucketSet: (request, refusal) => this.answers.set(request, refusal),
     });
   }

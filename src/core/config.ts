@@ -74,6 +74,12 @@ export function tokensOf({ tokensPerNode }: ClusterParameters, capacity: number)
   return Math.min(TOKENS_MAX, tokensPerNode * capacity);
 }
 
+/** How a bucket keeps what was replaced. */
+export interface HistoryPolicy {
+  /** How far back one can look, wall clock. */
+  readonly keepMs: Millis;
+}
+
 /** Times and bounds of one node. */
 export interface Config {
   /** Share of the tokens relative to others (paper: heterogeneity); 0 for a seed without data. */
@@ -129,8 +135,33 @@ export interface Config {
   readonly rebalanceAfterMs: Millis;
   /** Merkle trees are compared with one other holder this often, each in turn (paper, section 4.7). */
   readonly antiEntropyMs: Millis;
+  /** Keys that changed last, kept to catch up those who were away for a short while, and bytes of them; 0 keys: none, trees alone. See `write-log.ts`. */
+  readonly recentWritesMax: number;
+  readonly recentWriteBytesMax: number;
   /** A page of this node's own records is read this often, to see whether they are sound and counted right. */
   readonly scrubMs: Millis;
+  /**
+   * Background work gives way to callers (`admission.ts`; paper, section 6.5): requests, reads of the disk and late timers are each held against this at
+   * the 99th percentile. Infinity: it never gives way.
+   */
+  readonly foregroundTargetMs: Millis;
+  /** Slices of background work a second while callers are served, at the full share; and those that it is never kept from. A slice is about a page. */
+  readonly backgroundPerSecond: number;
+  readonly backgroundPerSecondMin: number;
+  /**
+   * A record that this node has seen to be nothing but tombstones for so long is reaped once there is proof that nothing older of the key is left; see
+   * `reaping.ts`, which says what that rests on. Infinity, the default: tombstones are kept. All members must have it on, or nothing is reaped.
+   */
+  readonly reapAfterMs: Millis;
+  /**
+   * Buckets whose replaced records are kept, and how long, so that they can be looked back at and rewound. Every node of a cluster must be given the same.
+   * See `history-ledger.ts`.
+   */
+  readonly history: Readonly<Record<string, HistoryPolicy>>;
+  /** Bytes of the past that are kept; beyond it the oldest goes, and how far back one can look with it. */
+  readonly historyBytesMax: number;
+  /** A page of the past is looked through this often. */
+  readonly historyWalkMs: Millis;
   /** Links kept by wish of the node. */
   readonly linksMax: number;
   /** Requests that one node coordinates or forwards at a time; beyond it `OverloadedError`. */
@@ -141,6 +172,15 @@ export interface Config {
   /** The same for its background work: repaired, handed-over and hinted records, pages. See `peer-limits.ts`. */
   readonly peerBackgroundPerSecond: number;
   readonly peerBackgroundBurst: number;
+  /** A light client asks a random member for news of the membership this often, give or take a quarter (paper, section 6.4: 10 s). */
+  readonly viewRefreshMs: Millis;
+  /** Light clients that a member is linked to at a time; the next one is turned away after a second. */
+  readonly lightPeersMax: number;
+  /** Questions of one light client about the membership that are answered, a second; and of all light clients together. Beyond: "busy". */
+  readonly peerViewsPerSecond: number;
+  readonly peerViewsBurst: number;
+  readonly viewsPerSecond: number;
+  readonly viewsBurst: number;
   /** Records kept in memory in front of the disk. */
   readonly cachedRecordsMax: number;
   /** Bytes of values kept in memory in front of the disk. */
@@ -180,13 +220,33 @@ export const defaultConfig: Config = {
   transfersInFlightMax: 8,
   rebalanceAfterMs: 1_000,
   antiEntropyMs: 10_000,
+  recentWritesMax: 65_536,
+  recentWriteBytesMax: 4 * 1_048_576,
   scrubMs: 10_000,
+  foregroundTargetMs: 50,
+  backgroundPerSecond: 1_000,
+  backgroundPerSecondMin: 20,
+  reapAfterMs: Number.POSITIVE_INFINITY,
+  history: {},
+  historyBytesMax: 64 * 1_048_576,
+  historyWalkMs: 10_000,
   linksMax: 64,
   requestsMax: 10_000,
   peerRequestsPerSecond: 10_000,
   peerRequestsBurst: 50_000,
   peerBackgroundPerSecond: 5_000,
   peerBackgroundBurst: 50_000,
+  viewRefreshMs: 10_000,
+  lightPeersMax: 48,
+  peerViewsPerSecond: 2,
+  peerViewsBurst: 10,
+  viewsPerSecond: 50,
+  viewsBurst: 100,
   cachedRecordsMax: 65_536,
   cachedBytesMax: 64 * 1_048_576,
 };
+
+/** How writes are kept here. Reaping rests on disks that never go back in time. */
+export function durabilityOf({ durability, reapAfterMs }: Config): Durability {
+  return reapAfterMs < Number.POSITIVE_INFINITY ? "strict" : durability;
+}

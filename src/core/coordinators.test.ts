@@ -91,6 +91,8 @@ class Bench {
         buckets: [],
       }),
       reachable: (node) => !this.down.has(node),
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => this.list,
@@ -580,7 +582,7 @@ describe("a get that was handed on", () => {
   const get = { kind: "get", key: KEY, r: 2, pr: 1 } as const;
   const start = (gets = 200) => {
     const bench = new Bench(usual, e).usedTo(40, gets);
-    bench.forwarding.start(REQUEST, get, undefined, [], 5_000);
+    bench.forwarding.start(REQUEST, get, { hops: 1 }, 5_000);
     return bench;
   };
   const answered = (bench: Bench, node: NodeId) =>
@@ -623,7 +625,7 @@ describe("a get that was handed on", () => {
     poor.pass(1);
     expect(poor.asked(b)).toBeDefined();
     const put = new Bench(usual, e).usedTo(40);
-    put.forwarding.start(REQUEST, { kind: "put", key: KEY, write }, undefined, [], 5_000);
+    put.forwarding.start(REQUEST, { kind: "put", key: KEY, write }, { hops: 1 }, 5_000);
     put.pass(1_199);
     expect(put.sent).toHaveLength(1);
   });

@@ -115,6 +115,11 @@ export function values(set: DvvSet): Uint8Array[] {
   return set.siblings.flatMap((sibling) => (sibling.value === null ? [] : [sibling.value]));
 }
 
+/** True when nothing is left of the key but deletes. */
+export function isDeleted(set: DvvSet): boolean {
+  return set.siblings.length > 0 && set.siblings.every((sibling) => sibling.value === null);
+}
+
 function hasDot(sibling: Sibling, dot: Dot): boolean {
   return sibling.dots.some((own) => own.actor === dot.actor && own.counter === dot.counter);
 }

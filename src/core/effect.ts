@@ -1,11 +1,14 @@
 /** What leaves a node. The host performs effects in their order; each storage effect is answered by one event with its ticket. */
 
-import type { DvvSet } from "./dvvset.ts";
+import type { Clock, DvvSet } from "./dvvset.ts";
+import type { Gathered } from "./gathering.ts";
 import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import type { ChangeRefusal } from "./membership-change.ts";
 import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
-import type { ClientResult, Message, PutPurpose } from "./message.ts";
+import type { ClientResult, Message, PartitionSize, PutPurpose } from "./message.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
+import type { LogPosition } from "./write-log.ts";
 
 /** Foreground: somebody waits for it. Background: repair, hints, transfers; may be held back. */
 export type Lane = "foreground" | "background";
@@ -23,7 +26,8 @@ export interface StoredRecord {
  */
 export type ReadRecord = StoredRecord | "failed" | "damaged";
 
-export type RecordStore = "records" | "hints";
+/** "history": records that were replaced, where a bucket keeps them; see `history-ledger.ts`. */
+export type RecordStore = "records" | "hints" | "history";
 
 export interface RecordRead {
   readonly store: RecordStore;
@@ -50,6 +54,16 @@ export interface NodeMeta {
   readonly unopened: readonly Partition[];
   /** True while there may be writes that were acknowledged from memory: what starts from this may have lost some. */
   readonly buffering?: boolean | undefined;
+  /** How far it has caught up with the logs of others; see `recent-writes.ts`. Ascending by peer, never empty. */
+  readonly caughtUp?: readonly CaughtUp[];
+}
+
+/** Of these partitions this node has durably what was durable at the peer when its log was here. */
+export interface CaughtUp {
+  readonly peer: NodeId;
+  readonly log: string;
+  /** Ascending, no two alike, and the partitions to which each applies, ascending; no partition twice. */
+  readonly since: readonly { readonly position: LogPosition; readonly partitions: readonly Partition[] }[];
 }
 
 export type Effect =
@@ -91,6 +105,26 @@ export type Effect =
       readonly request: RequestId;
       readonly result: ClientResult;
     }
+  | /** Answers `client-sizes`: what was told in time. */ {
+      readonly kind: "report-sizes";
+      readonly request: RequestId;
+      readonly sizes: readonly PartitionSize[];
+    }
+  | /** Answers `change-membership`: what speaks against it; undefined when it is made here, and about to be told. */ {
+      readonly kind: "report-change";
+      readonly request: RequestId;
+      readonly refusal: ChangeRefusal | undefined;
+    }
+  | /** This node belongs to the cluster no more, and everything that it had is with others: what is on its disk may be thrown away. */ {
+      readonly kind: "departed";
+      readonly standing: "left" | "removed";
+      readonly by: NodeId;
+    }
+  | /** Answers `client-gather` and each `client-gather-more`, unless abandoned; the last one is "done" or "failed". */ {
+      readonly kind: "gathered";
+      readonly request: RequestId;
+      readonly what: Gathered;
+    }
   | /** Answers `set-bucket`: with what speaks against it, or when it is durable here. Unless the node ends before, exactly one for each. */ {
       readonly kind: "bucket-set";
       readonly request: RequestId;
@@ -115,6 +149,12 @@ export type BucketRefusal =
 export type Note =
   | { readonly what: "phase"; readonly phase: NodePhase }
   | { readonly what: "view"; readonly members: number }
+  | /** An operator's change was made here. */ {
+      readonly what: "membership-changed";
+      readonly change: "leave" | "remove";
+      readonly node: NodeId;
+    }
+  | { readonly what: "hint-entrusted"; readonly key: Key; readonly target: NodeId; readonly to: NodeId }
   | {
       readonly what: "minted";
       readonly key: Key;
@@ -134,6 +174,16 @@ export type Note =
   | { readonly what: "hint-delivered"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "hint-refused"; readonly key: Key; readonly target: NodeId }
   | { readonly what: "forwarded"; readonly key: Key; readonly to: NodeId }
+  | /** The node that answered the preceding read first coordinates the write (paper, section 5), where another one would have. */ {
+      readonly what: "coordinator-preferred";
+      readonly key: Key;
+      readonly node: NodeId;
+    }
+  | /** Asked by a peer for a key that is not this node's, or not any more: it goes on to one who owns it. */ {
+      readonly what: "handed-on";
+      readonly key: Key;
+      readonly from: NodeId;
+    }
   | /** Asked beside one who is slower than usual. */ {
       readonly what: "hedged";
       readonly key: Key;
@@ -160,30 +210,76 @@ export type Note =
     }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
   | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }
+  /** How much of the full speed background work has while callers are served, 0 to 1, and why it changed. */
+  | { readonly what: "admission"; readonly share: number; readonly why: AdmissionReason }
   | { readonly what: "peer-up"; readonly peer: NodeId }
   | { readonly what: "peer-suspect"; readonly peer: NodeId }
   | { readonly what: "peer-gray"; readonly peer: NodeId }
   | { readonly what: "peer-down"; readonly peer: NodeId }
+  /** Answers pings, and leaves requests unanswered; or answers them again. */
+  | { readonly what: "peer-slow"; readonly peer: NodeId }
+  | { readonly what: "peer-prompt"; readonly peer: NodeId }
   | { readonly what: "late-dropped"; readonly from: NodeId; readonly message: Message["kind"] }
   | { readonly what: "peer-limited"; readonly peer: NodeId; readonly message: Message["kind"] }
   | { readonly what: "clock-jump"; readonly gapMs: number }
   | { readonly what: "rings-differ"; readonly peer: NodeId }
-  /** A member of a cluster with other parameters. Nothing of it was taken in. */
+  | /** The peer has said that it is a light client. */ { readonly what: "light-client"; readonly peer: NodeId }
+  | /** A light client only: a member answered by another view. */ {
+      readonly what: "view-stale";
+      readonly peer: NodeId;
+    }
+  | /** A light client only: a member has confirmed its view, or brought news of it. */ {
+      readonly what: "view-refreshed";
+      readonly peer: NodeId;
+      readonly news: boolean;
+    }
+    /** A member of a cluster with other parameters. Nothing of it was taken in. */
   | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-opened"; readonly partition: number }
   | { readonly what: "partition-dropped"; readonly partition: number }
+  /** New epochs are asked for on all links; the present ones are over when the peers use them. */
+  | { readonly what: "epochs-renewed" }
+  /** A record that was nothing but tombstones goes, because nothing older of the key is left anywhere. */
+  | { readonly what: "tombstone-reaped"; readonly key: Key; readonly clock: Clock }
+  /** A round of reaping came to nothing, because of this member. */
+  | { readonly what: "reap-blocked"; readonly by: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }
   | { readonly what: "storage-failed"; readonly reason: string }
   | { readonly what: "damaged"; readonly key: Key }
+  | /** An attempt at gathering what the cluster knows of a partition begins. */ {
+      readonly what: "gather-began";
+      readonly partition: number;
+      readonly attempt: number;
+    }
   | /** Merkle trees differed, and these many records were not the same. */ {
       readonly what: "exchanged";
       readonly peer: NodeId;
       readonly records: number;
+    }
+  | /** The peer's log of recent writes told so many keys, of which so many records were fetched; no tree was walked for them. */ {
+      readonly what: "caught-up";
+      readonly peer: NodeId;
+      readonly keys: number;
+      readonly records: number;
+    }
+  | /** The peer's log did not reach back far enough for so many partitions: their trees are compared. */ {
+      readonly what: "log-gap";
+      readonly peer: NodeId;
+      readonly partitions: number;
     }
   | /** The sum of a leaf was not that of its records on disk. */ {
       readonly what: "leaf-corrected";
       readonly leaf: Leaf;
     };
 
-/** starting: looks through its hints. waiting: has met no member yet. member: answers. */
-export type NodePhase = "starting" | "waiting" | "joining" | "member";
+/**
+ * What decided the share of background work last. requests, disk, queue: 99 of 100 took longer than the target; queue: timers came late, so that whatever
+ * comes to this node waits. failures: the disk failed. steady: none of these. idle: no callers, so that there is nobody to give way to.
+ */
+export type AdmissionReason = "requests" | "disk" | "queue" | "failures" | "steady" | "idle";
+
+/**
+ * starting: looks through its hints. waiting: has met no member yet. member: answers. leaving: gives what it has to others. gone: belongs to the cluster no
+ * more. light: a light client that knows the members.
+ */
+export type NodePhase = "starting" | "waiting" | "joining" | "member" | "leaving" | "gone" | "light";

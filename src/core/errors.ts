@@ -229,3 +229,91 @@ export class WrongSecretError extends TabringError {
     super("wrong-secret", message);
   }
 }
+
+/** Something about an archive is wrong. Nothing of it was restored. */
+export class ArchiveError extends TabringError {
+  override readonly name: string = "ArchiveError";
+}
+
+/** These bytes are no archive of Tabring. */
+export class NotAnArchiveError extends ArchiveError {
+  override readonly name: string = "NotAnArchiveError";
+  constructor() {
+    super(
+      "not-an-archive",
+      "These bytes are no archive of Tabring: they do not begin like one. Nothing was restored. Choose the file that an export gave.",
+    );
+  }
+}
+
+/** The archive was written by a newer build. */
+export class NewerArchiveError extends ArchiveError {
+  override readonly name: string = "NewerArchiveError";
+  constructor(theirs: number, ours: number) {
+    super(
+      "newer-archive",
+      `The archive has format ${theirs}, and this build reads up to ${ours}. Nothing was restored, and the archive is as good as it was. Reload the page to get a newer build.`,
+    );
+  }
+}
+
+/** Bits were changed, or chunks are missing, repeated or out of order. */
+export class DamagedArchiveError extends ArchiveError {
+  override readonly name: string = "DamagedArchiveError";
+  constructor(what: string) {
+    super(
+      "damaged-archive",
+      `The archive is damaged: ${what}. Nothing was restored from it, and what the cluster has is safe. Take another copy of it.`,
+    );
+  }
+}
+
+/** The archive has no end: its export was broken off, or the file was cut. */
+export class TruncatedArchiveError extends ArchiveError {
+  override readonly name: string = "TruncatedArchiveError";
+  constructor(chunks: number) {
+    super(
+      "truncated-archive",
+      `The archive ends after ${chunks} chunks, without its manifest: its export was broken off, or the file was cut. Nothing was restored from it, and what the cluster has is safe. Take another copy of it.`,
+    );
+  }
+}
+
+/** The source gave other bytes the second time than when it was verified. */
+export class ChangedArchiveError extends ArchiveError {
+  override readonly name: string = "ChangedArchiveError";
+  constructor(keys: number) {
+    super(
+      "changed-archive",
+      `The archive is not the one any more that was verified. ${keys} keys had been restored from it by then, as ordinary writes; nothing was overwritten that was not asked for. Give the same bytes twice, and restore again: what is restored already is left as it is.`,
+    );
+  }
+}
+
+/** Too few members could be read to be sure that no acknowledged write is missed. An export has no end then and restores nothing; nothing is rewound. */
+export class IncompleteGatheringError extends TabringError {
+  override readonly name: string = "IncompleteGatheringError";
+  readonly partition: number;
+  readonly unread: readonly string[];
+  constructor(partition: number, w: number, unread: readonly string[]) {
+    super(
+      "incomplete-gathering",
+      `Partition ${partition} could not be read in full: ${unread.map((id) => id.slice(0, 6)).join(", ")} did not answer in full in time, so that writes acknowledged by ${w} nodes may be missing. All data is safe: what was exported has no end and restores nothing, and nothing was rewound. Bring the nodes back and try again, or export with incomplete: "tell", and the manifest will say what may be missing.`,
+    );
+    this.partition = partition;
+    this.unread = unread;
+  }
+}
+
+/** The moment that a bucket was to be rewound to lies before what is kept of its past, or in the future. Nothing was changed. */
+export class MomentNotCoveredError extends TabringError {
+  override readonly name: string = "MomentNotCoveredError";
+  readonly at: number;
+  /** The earliest moment that can be looked back at, wall clock; undefined when no past is kept. */
+  readonly coveredFrom: number | undefined;
+  constructor(bucket: string, at: number, coveredFrom: number | undefined, why: string) {
+    super("moment-not-covered", `The bucket ${bucket} cannot be rewound to ${at}: ${why}. Nothing was changed.`);
+    this.at = at;
+    this.coveredFrom = coveredFrom;
+  }
+}

@@ -3,13 +3,16 @@
 import type { BucketProperties } from "./buckets.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { ReadRecord } from "./effect.ts";
-import type { Epoch, Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import type { Gathering } from "./gathering.ts";
+import type { Epoch, Key, Millis, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import type { MembershipChange } from "./membership-change.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientWrite, Message } from "./message.ts";
 
 export type NodeEvent = { readonly at: Millis } & (
-  | /** The first event. The node looks through its hints before it answers anybody. */ {
+  | /** The first event. The node looks through its hints before it answers anybody. `wall`: the wall clock now; only history needs it. */ {
       readonly kind: "started";
+      readonly wall?: Millis;
     } /** The one explicit act that makes a cluster: this node alone, holding everything. Ignored by a node that has a view. */
   | { readonly kind: "found-cluster"; readonly parameters: ClusterParameters }
   | {
@@ -28,6 +31,24 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly prefer: NodeId | undefined;
       readonly timeoutMs: Millis | undefined;
     }
+  | /** The sizes of these partitions are wanted, for a preview; ascending. */ {
+      readonly kind: "client-sizes";
+      readonly request: RequestId;
+      readonly partitions: readonly Partition[];
+      readonly timeoutMs: Millis;
+    }
+  | /** An operator's act at this node. `wallMs`: milliseconds since 1970. */ {
+      readonly kind: "change-membership";
+      readonly request: RequestId;
+      readonly change: MembershipChange;
+      readonly wallMs: Millis;
+    }
+  | /** What the cluster knows of a partition is wanted, page by page; see `archive-gather.ts`. */ {
+      readonly kind: "client-gather";
+      readonly request: RequestId;
+      readonly wanted: Gathering;
+    }
+  | /** The next page of it. */ { readonly kind: "client-gather-more"; readonly request: RequestId }
   | /** The explicit act that sets what a bucket's requests default to; answered by the effect `bucket-set`. */ {
       readonly kind: "set-bucket";
       readonly request: RequestId;

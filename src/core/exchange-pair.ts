@@ -9,7 +9,7 @@ import type { Prng } from "../base/prng.ts";
 import { keyOfRecord, positionOf, recordAddress } from "./address.ts";
 import type { Config } from "./config.ts";
 import type { DvvSet } from "./dvvset.ts";
-import type { Effect, ReadRecord, StoredRecord, Write } from "./effect.ts";
+import type { CaughtUp, Effect, ReadRecord, StoredRecord, Write } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
 import type { Key, Millis, NodeId, Partition, Ticket } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
@@ -23,12 +23,14 @@ import {
   recordDigest,
 } from "./merkle-forest.ts";
 import type { Message, PutPurpose } from "./message.ts";
+import { type CatchUpOutcome, RecentWrites } from "./recent-writes.ts";
 import { Replica } from "./replica.ts";
 import { Ring } from "./ring.ts";
 import { StubSurroundings, nodeNamed, viewOf } from "./stub-surroundings.ts";
 import type { Completion, Origin } from "./surroundings.ts";
 import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
 import { TreeSource } from "./tree-source.ts";
+import { WriteLog } from "./write-log.ts";
 
 type Scan = Extract<Effect, { kind: "scan" }>;
 type Load = Extract<Effect, { kind: "load" }>;
@@ -137,7 +139,13 @@ export class Side {
   readonly replica: Replica;
   readonly exchange: TreeExchange;
   readonly source: TreeSource;
-  /** Exchanges that this side asked for. */
+  readonly log: WriteLog;
+  readonly recent: RecentWrites;
+  /** How catching up from the other side's log ended. */
+  readonly caughtUp: CatchUpOutcome[] = [];
+  /** How often it was to be written down how far this side has caught up. */
+  advanced = 0;
+  /** Exchanges of trees that this side asked for. */
   readonly ended: ExchangeEnd[] = [];
   /** What becomes of the next store. */
   fateOf: (store: Store) => StoreFate = () => "stored";
@@ -147,10 +155,20 @@ export class Side {
   readonly done = { stored: [] as Key[], refused: [] as Key[] };
   readonly #corrections = new Map<Ticket, Leaf>();
 
-  constructor(self: NodeId, disk: PairDisk, partitions: number, config: Partial<Config>) {
+  constructor(
+    self: NodeId,
+    disk: PairDisk,
+    partitions: number,
+    config: Partial<Config>,
+    start = 1,
+    caughtUp: readonly CaughtUp[] = [],
+  ) {
     this.disk = disk;
     this.surroundings = new StubSurroundings(self, viewOf({ ...CLUSTER, partitions }), config);
-    this.replica = new Replica(this.surroundings, new HintIndex(), this.forest);
+    const { recentWritesMax, recentWriteBytesMax } = this.surroundings.config;
+    const logId = self.slice(-8) + start.toString(16).padStart(8, "0");
+    this.log = new WriteLog(logId, recentWritesMax, recentWriteBytesMax);
+    this.replica = new Replica(this.surroundings, new HintIndex(), this.forest, this.log);
     const ofLeaves: LeafActions = {
       corrected: (leaf, digest) => {
         const ticket = this.surroundings.nextTicket();
@@ -164,7 +182,14 @@ export class Side {
       readRecord: (key, session) => this.replica.readRecord(key, { kind: "exchange", session, key }),
       merge: (key, set, purpose, session) => this.replica.merge(key, set, purpose, { kind: "exchange", session, key }),
       ...ofLeaves,
-      ended: (end) => this.ended.push(end),
+      ended: (end) => this.#onEnded(end),
+    });
+    this.recent = new RecentWrites(this.surroundings, this.forest, this.log, caughtUp, {
+      readRecord: (key) => this.replica.readRecord(key, { kind: "recent", key }),
+      exchange: (peer, keys) => this.exchange.startWith(peer, keys, { kind: "recent-writes" }),
+      advanced: () => this.advanced++,
+      served: () => undefined,
+      ended: (_, outcome) => this.caughtUp.push(outcome),
     });
     this.source = new TreeSource(this.surroundings, this.forest, {
       readRecord: (key, ticket) => this.replica.readRecord(key, { kind: "fetch", ticket, key }),
@@ -206,6 +231,16 @@ export class Side {
     return partitionOfLeaf(this.leafOfKey(key));
   }
 
+  #onEnded(end: ExchangeEnd): void {
+    const { peer, purpose, partitions, outcome } = end;
+    if (purpose.kind === "recent-writes") {
+      this.recent.onExchanged(peer, outcome === "settled");
+      return;
+    }
+    if (purpose.kind === "anti-entropy") this.recent.onCompared(peer, partitions, outcome === "settled");
+    this.ended.push(end);
+  }
+
   /** A write of somebody else's; `done` says what became of it. */
   merge(key: Key, set: DvvSet, purpose: PutPurpose = "write"): void {
     this.replica.merge(key, set, purpose, { kind: "handoff", target: this.id, key });
@@ -231,6 +266,10 @@ export class Side {
         return this.exchange.onLeafReply(from, message);
       case "fetch-reply":
         return this.exchange.onFetchReply(from, message);
+      case "recent-request":
+        return this.recent.onRequest(from, message);
+      case "recent-reply":
+        return this.recent.onReply(from, message);
       case "replica-put": {
         const { request, key, set, purpose, ring } = message;
         const origin: Origin = { kind: "peer", from, epoch: 1, request, until: Infinity, ring, hinted: false };
@@ -290,6 +329,7 @@ export class Side {
     const { origin, kind, key } = completion;
     if (origin.kind === "exchange") this.exchange.onCompletion(completion);
     else if (origin.kind === "fetch") this.source.onCompletion(completion);
+    else if (origin.kind === "recent") this.recent.onCompletion(completion);
     else if (origin.kind === "handoff" && (kind === "stored" || kind === "refused")) this.done[kind].push(key);
     else if (origin.kind === "peer" && (kind === "stored" || kind === "refused")) {
       const { from, request } = origin;
@@ -328,16 +368,19 @@ type Queue = (typeof QUEUES)[number];
 
 /** `here` asks for exchanges, `there` answers. */
 export class ExchangePair {
-  readonly here: Side;
-  readonly there: Side;
+  here: Side;
+  there: Side;
   /** What does not go on for now. */
   readonly held = new Set<Queue>();
   readonly #queues = new Map<Queue, Waiting[]>(QUEUES.map((name) => [name, []]));
   readonly #prng: Prng | undefined;
   readonly #passes: (from: Side, message: Message) => boolean;
+  readonly #options: { readonly partitions: number; readonly config: Partial<Config> };
   #order = 0;
+  #starts = 1;
 
   constructor({ partitions, here, there, prng, config = {}, passes = () => true }: PairOptions) {
+    this.#options = { partitions, config };
     this.here = new Side(nodeNamed(1), here, partitions, config);
     this.there = new Side(nodeNamed(2), there, partitions, config);
     this.#prng = prng;
@@ -361,10 +404,21 @@ export class ExchangePair {
     while (this.step());
   }
 
+  /** The side ends without a word, and starts again on its disk: what is under way is lost, and the log is another. */
+  restart(which: "here" | "there", caughtUp: readonly CaughtUp[] = []): void {
+    for (const queue of this.#queues.values()) queue.length = 0;
+    const { partitions, config } = this.#options;
+    const { id, disk } = this[which];
+    this[which] = new Side(id, disk, partitions, config, ++this.#starts, caughtUp);
+  }
+
   /** Time passes on both sides, and the exchanges look at their clocks. */
   pass(spanMs: Millis): void {
-    for (const side of [this.here, this.there])
-      if (side.surroundings.pass(spanMs).includes("exchange")) side.exchange.onTimer();
+    for (const side of [this.here, this.there]) {
+      const due = side.surroundings.pass(spanMs);
+      if (due.includes("exchange")) side.exchange.onTimer();
+      if (due.includes("catch-up")) side.recent.onTimer();
+    }
   }
 
   #queue(name: Queue): Waiting[] {

@@ -7,6 +7,8 @@ import type { Effect, Note } from "./effect.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import type { NodeId } from "./identifiers.ts";
 import type { Message } from "./message.ts";
+import { Ring } from "./ring.ts";
+import { viewOf } from "./stub-surroundings.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
 
@@ -19,11 +21,13 @@ class Fixture {
   readonly notes: Note["what"][] = [];
   readonly events: string[] = [];
   wanted: NodeId[] = [];
+  ring: Ring | undefined;
   readonly timers = new TimerTable();
   readonly detector: FailureDetector;
 
   constructor() {
     const now = () => this.now;
+    const ring = () => this.ring;
     const surroundings: Surroundings = {
       self,
       config: defaultConfig,
@@ -32,8 +36,12 @@ class Fixture {
       get now() {
         return now();
       },
-      ring: undefined,
+      get ring() {
+        return ring();
+      },
       reachable: (node) => this.detector.reachable(node),
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => undefined,
@@ -54,6 +62,7 @@ class Fixture {
     this.detector = new FailureDetector(surroundings, 3, {
       up: (node) => this.events.push(`up ${Number.parseInt(node, 16)}`),
       down: (node) => this.events.push(`down ${Number.parseInt(node, 16)}`),
+      renewed: () => this.events.push("renewed"),
       wanted: () => this.wanted,
     });
     this.detector.onTimer();
@@ -65,9 +74,17 @@ class Fixture {
       this.now = Math.min(until, this.timers.earliest() ?? until);
       while (this.timers.expire(this.now) !== undefined) this.detector.onTimer();
       for (const [to, message] of this.sent("ping"))
-        if (answering.includes(to)) this.detector.onPong(to, { kind: "pong", sequence: message.sequence, epoch: 77 });
+        if (answering.includes(to))
+          this.detector.onPong(to, 0, { kind: "pong", sequence: message.sequence, epoch: 77 });
+      if (this.probed === undefined) continue;
+      for (const [to, { sequence, target }] of this.sent("probe"))
+        if (answering.includes(to))
+          this.detector.onProbeReply({ kind: "probe-reply", sequence, target, alive: this.probed === "alive" });
     }
   }
+
+  /** What those say that are asked about another; nothing when undefined. */
+  probed: "alive" | "silent" | undefined;
 
   sent<Kind extends Message["kind"]>(kind: Kind): [NodeId, Extract<Message, { kind: Kind }>][] {
     const found: [NodeId, Extract<Message, { kind: Kind }>][] = [];
@@ -82,7 +99,7 @@ class Fixture {
 
   up(node: NodeId, epoch = 77): void {
     this.detector.onConnected(node);
-    this.detector.onPing(node, { kind: "ping", sequence: 1, epoch });
+    this.detector.onPing(node, 0, { kind: "ping", sequence: 1, epoch });
   }
 
   epochSentTo(node: NodeId): number {
@@ -100,7 +117,7 @@ describe("opinions", () => {
   test("a link alone is not up; a greeting makes it so", () => {
     f.detector.onConnected(peer);
     expect(f.detector.reachable(peer)).toBe(false);
-    f.detector.onPing(peer, { kind: "ping", sequence: 1, epoch: 5 });
+    f.detector.onPing(peer, 0, { kind: "ping", sequence: 1, epoch: 5 });
     expect(f.detector.reachable(peer)).toBe(true);
     expect(f.detector.epochOf(peer)).toBe(5);
     expect(f.events).toEqual(["up 2"]);
@@ -109,7 +126,7 @@ describe("opinions", () => {
   test("silence makes a suspect, others are asked, and then the link is given up", () => {
     f.up(peer);
     f.up(friend);
-    f.pass(3_000, [friend]);
+    f.pass(3_500, [friend]);
     expect(f.detector.reachable(peer)).toBe(false);
     expect(f.events).toContain("down 2");
     expect(f.sent("probe")).toEqual([[friend, expect.objectContaining({ target: peer })]]);
@@ -132,11 +149,47 @@ describe("opinions", () => {
     f.wanted = [peer];
     f.up(peer);
     f.up(friend);
+    f.probed = "alive";
     f.pass(3_000, [friend]);
-    f.detector.onProbeReply({ kind: "probe-reply", sequence: 1, target: peer, alive: true });
     expect(f.notes).toContain("peer-gray");
     f.pass(2_500, [friend]);
     expect(f.effects.map((effect) => effect.kind).slice(-2)).toEqual(["disconnect", "connect"]);
+  });
+
+  test("nobody is suspected before those asked have answered, or had their time", () => {
+    f.up(peer);
+    f.up(friend);
+    const other = id(4);
+    f.up(other);
+    f.pass(2_600, [friend]);
+    expect(f.sent("probe").filter(([to]) => to === friend)).toHaveLength(2);
+    f.detector.onProbeReply({ kind: "probe-reply", sequence: 1, target: peer, alive: false });
+    f.detector.onProbeReply({ kind: "probe-reply", sequence: 1, target: peer, alive: false });
+    f.pass(500, [friend]);
+    expect([f.detector.reachable(peer), f.detector.reachable(other)]).toEqual([false, true]);
+    f.pass(500, [friend]);
+    expect(f.detector.reachable(other)).toBe(false);
+    expect(f.notes).not.toContain("peer-gray");
+  });
+
+  test("who is there only later is asked then, before anybody is suspected", () => {
+    f.up(peer);
+    f.pass(2_700);
+    f.up(friend);
+    f.pass(400, [friend]);
+    expect(f.notes).not.toContain("peer-suspect");
+    expect(f.sent("probe")).toEqual([[friend, expect.objectContaining({ target: peer })]]);
+  });
+
+  test("one that is heard, though it does not hear, is not suspected; the deaf end gives up the link", () => {
+    f.up(peer);
+    for (let i = 0; i < 20; i++) {
+      f.pass(500);
+      f.detector.heard(peer);
+    }
+    expect(f.detector.reachable(peer)).toBe(true);
+    f.detector.onLost(peer);
+    expect(f.detector.reachable(peer)).toBe(false);
   });
 
   test("asked about another, it says what it has heard itself", () => {
@@ -163,9 +216,35 @@ describe("epochs", () => {
     expect(f.detector.accepts(peer, second)).toBe(true);
   });
 
+  test("epochs are renewed gently: the one before is over when the peer uses the new one, and then it is told", () => {
+    f.up(peer);
+    const before = f.epochSentTo(peer);
+    f.events.length = 0;
+    f.detector.renewEpochs();
+    const renewed = f.epochSentTo(peer);
+    expect(renewed).toBeGreaterThan(before);
+    expect(f.detector.accepts(peer, before)).toBe(true);
+    expect(f.events).toEqual([]);
+    f.detector.onPong(peer, renewed, { kind: "pong", sequence: 9, epoch: 77 });
+    expect(f.events).toEqual(["renewed"]);
+    expect(f.detector.accepts(peer, before)).toBe(false);
+    expect(f.detector.accepts(peer, renewed)).toBe(true);
+  });
+
+  test("a link that is lost is no hindrance to a renewal, nor is there one without links", () => {
+    f.detector.renewEpochs();
+    expect(f.events).toEqual(["renewed"]);
+    f.up(peer);
+    f.events.length = 0;
+    f.detector.renewEpochs();
+    expect(f.events).toEqual([]);
+    f.detector.onLost(peer);
+    expect(f.events).toContain("renewed");
+  });
+
   test("a late ping does not take back a newer greeting", () => {
     f.up(peer, 80);
-    f.detector.onPing(peer, { kind: "ping", sequence: 1, epoch: 79 });
+    f.detector.onPing(peer, 0, { kind: "ping", sequence: 1, epoch: 79 });
     expect(f.detector.epochOf(peer)).toBe(80);
   });
 
@@ -178,6 +257,46 @@ describe("epochs", () => {
     expect(f.detector.accepts(peer, before)).toBe(false);
     expect(f.detector.reachable(peer)).toBe(true);
     expect(f.events).toEqual(["up 2"]);
+  });
+});
+
+test("a node that hears others is not the sick one, however many it loses", () => {
+  for (let n = 2; n <= 6; n++) f.up(id(n));
+  f.pass(30_000, [friend]);
+  expect(f.notes.filter((what) => what === "peer-suspect")).toHaveLength(4);
+  expect(f.detector.patience).toBe(1);
+});
+
+describe("hidden tabs", () => {
+  test("are given twice the time", () => {
+    f.ring = new Ring({
+      ...viewOf({ nodes: 3, n: 3, r: 2, w: 2 }),
+      members: viewOf({ nodes: 3, n: 3, r: 2, w: 2 }).members.map((member) => ({
+        ...member,
+        hidden: member.node === peer,
+      })),
+    });
+    f.probed = "silent";
+    for (const node of [peer, friend, id(4)]) f.up(node);
+    f.pass(4_000, [friend]);
+    expect(f.detector.reachable(id(4))).toBe(false);
+    expect(f.detector.reachable(peer)).toBe(true);
+    expect(f.detector.patienceWith(peer)).toBe(2);
+    f.pass(2_000, [friend]);
+    expect(f.detector.reachable(peer)).toBe(false);
+  });
+
+  test("a node that wakes once a minute blames nobody at first, and still finds out who is gone", () => {
+    f.up(peer);
+    f.up(friend);
+    for (let minute = 0; minute < 10; minute++) {
+      f.now += 60_000;
+      f.detector.onClockJump();
+      f.detector.heard(friend);
+      if (minute < 3) expect(f.detector.reachable(peer)).toBe(true);
+    }
+    expect(f.detector.reachable(peer)).toBe(false);
+    expect(f.detector.reachable(friend)).toBe(true);
   });
 });
 
@@ -210,4 +329,67 @@ test("beyond eight links only some are pinged each round", () => {
   f.now += 1_500;
   f.detector.onTimer();
   expect(f.sent("ping").length).toBeLessThanOrEqual(8);
+});
+
+describe("light clients", () => {
+  /** Linked, greeted, and known for what it is. */
+  function light(fixture: Fixture, node: NodeId): void {
+    fixture.detector.onConnected(node);
+    fixture.detector.onPong(node, 0, { kind: "pong", sequence: 1, epoch: 77 });
+    fixture.detector.onLightHello(node);
+  }
+
+  test("are reached, but are nobody to gossip with or to ask about others, and are pinged only after a long silence", () => {
+    const fixture = new Fixture();
+    light(fixture, peer);
+    expect(fixture.detector.reachable(peer)).toBe(true);
+    expect(fixture.detector.isLight(peer)).toBe(true);
+    expect(fixture.detector.up()).toEqual([]);
+    fixture.sent("ping");
+    fixture.pass(14_000);
+    expect(fixture.detector.reachable(peer)).toBe(true);
+    let pings = 0;
+    for (let i = 0; i < 10 && pings === 0; i++) {
+      fixture.now += 500;
+      fixture.detector.onTimer();
+      pings += fixture.sent("ping").length;
+    }
+    expect(pings).toBe(1);
+  });
+
+  test("are forgotten with their link: they come back under another name", () => {
+    const fixture = new Fixture();
+    for (let n = 10; n < 40; n++) {
+      light(fixture, id(n));
+      fixture.detector.onLost(id(n));
+    }
+    expect(fixture.detector.size).toBe(0);
+    light(fixture, peer);
+    fixture.detector.turnAway(peer);
+    expect(fixture.effects).toContainEqual({ kind: "disconnect", peer });
+    expect(fixture.detector.size).toBe(0);
+  });
+
+  test("are so many and no more: the next one is turned away, after a second in which it may ask", () => {
+    const fixture = new Fixture();
+    const nodes = Array.from({ length: defaultConfig.lightPeersMax + 1 }, (_, i) => id(100 + i));
+    for (const node of nodes) light(fixture, node);
+    const last = nodes.at(-1)!;
+    expect(fixture.detector.reachable(last)).toBe(true);
+    fixture.pass(2_000, nodes);
+    expect(fixture.detector.reachable(last)).toBe(false);
+    expect(fixture.detector.lights).toBe(defaultConfig.lightPeersMax);
+    expect(nodes.slice(0, -1).every((node) => fixture.detector.reachable(node))).toBe(true);
+  });
+
+  test("do not use up the links that a node wants to members", () => {
+    const fixture = new Fixture();
+    for (let n = 100; n < 100 + defaultConfig.lightPeersMax; n++) light(fixture, id(n));
+    fixture.wanted = Array.from({ length: defaultConfig.linksMax }, (_, i) => id(1_000 + i));
+    fixture.pass(1_000);
+    const dialled = fixture.effects.filter((effect) => effect.kind === "connect");
+    expect(new Set(dialled.map((effect) => effect.kind === "connect" && effect.peer)).size).toBe(
+      defaultConfig.linksMax,
+    );
+  });
 });

@@ -9,7 +9,8 @@
  *
  * Stand-ins alone cannot say that a key does not exist: "missing" is an answer only when somebody who counts is among those who gave it.
  *
- * A counted node that is down is replaced at once by the next on the walk, one that is slow after `slowReplyMs`; a stand-in answers from its hints
+ * A counted node that is down is replaced at once by the next on the walk, one that does not answer after `slowReplyMs`; beside one that is known to be
+ * slow the next is asked at once, in reserve. A stand-in answers from its hints
  * too. An owner that does not hold the partition yet is asked when nobody else is left: it has at least the writes since it joined. A disk that did not answer is no reply: it is never taken for "missing". Repair merges at the receiver; it never overwrites.
  *
  * What a reserve knows is merged in as it comes, but it counts only when somebody for whom it stands in is given up: down, failed, or silent for
@@ -86,6 +87,11 @@ export class GetCoordinator {
     return this.#gets.size;
   }
 
+  /** True when a get of the key is under way. */
+  concerns(key: Key): boolean {
+    return [...this.#gets.values()].some((get) => get.key === key);
+  }
+
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
     return [...this.#gets.values()].map((get) => ({ ...get, tally: get.tally.memory, owners: get.owners.memory }));
@@ -123,8 +129,12 @@ export class GetCoordinator {
     this.#in.timers.set(`get-slow:${request}`, now + patienceMs);
     this.#hedging.earn();
     for (const node of list.counted) {
-      if (!this.#ask(get, node)) this.#askFallback(get, list);
-      else if (list.owners.includes(node)) get.owners.ask(node);
+      if (!this.#ask(get, node)) {
+        this.#askFallback(get, list);
+        continue;
+      }
+      if (list.owners.includes(node)) get.owners.ask(node);
+      if (this.#in.slow(node)) this.#askReserve(get, list);
     }
     // A stand-in that none of the walk led to still knows what its hints say.
     if (!list.owners.includes(self) && !get.asked.has(self) && get.tally.outcome() === "unreachable")
@@ -270,6 +280,12 @@ export class GetCoordinator {
       get.tally.answer(node);
     }
     return true;
+  }
+
+  /** Asks one more, for when a slow one stays silent. */
+  #askReserve(get: Get, list: PreferenceList): void {
+    const node = standInsOf(list).find((each) => !get.counted.has(each) && this.#askQuietly(get, each));
+    if (node !== undefined) get.reserve.set(node, false);
   }
 
   /** Asks as many stand-ins as answers are missing, as far as the budget goes. */

@@ -71,6 +71,8 @@ class Talk {
         return own === undefined ? undefined : new Ring(own);
       },
       reachable: () => true,
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => undefined,

@@ -38,6 +38,7 @@ function handOver(start: View) {
   const world = {
     view: start,
     out: [] as number[],
+    unopened: new Set<number>(),
     effects: [] as Effect[],
     exchanges: [] as { owner: NodeId; partitions: readonly number[]; round: number }[],
   };
@@ -51,6 +52,8 @@ function handOver(start: View) {
       return new Ring(world.view);
     },
     reachable: () => true,
+    slow: () => false,
+    mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,
     listOf: () => undefined,
@@ -70,6 +73,7 @@ function handOver(start: View) {
     note: () => {},
   };
   const mechanism = new HandOver(surroundings, {
+    isOpen: (partition) => !world.unopened.has(partition),
     countOut: (partitions) => world.out.push(...partitions),
     exchange: (owner, partitions, round) => {
       world.exchanges.push({ owner, partitions, round });
@@ -133,7 +137,7 @@ test("answers that come after the claims have changed do not count", () => {
   expect(world.out).toEqual([]);
 });
 
-test("an owner says yes only to what it owns and holds, and only by the same claims", () => {
+test("an owner says yes only to what it owns, holds and answers for, and only by the same claims", () => {
   const { world, mechanism } = handOver(other);
   const reply = (claims: number) => {
     mechanism.onRequest(id(3), { kind: "release-request", request: 9, claims, partitions: [0, 1] });
@@ -141,6 +145,8 @@ test("an owner says yes only to what it owns and holds, and only by the same cla
     return last?.kind === "send" && last.message.kind === "release-reply" ? last.message.partitions : undefined;
   };
   expect(reply(claimsDigest(other.claims))).toEqual([0, 1]);
+  world.unopened.add(0);
+  expect(reply(claimsDigest(other.claims))).toEqual([1]);
   expect(reply(claimsDigest(former.claims))).toEqual([]);
   world.view = former;
   expect(reply(claimsDigest(former.claims))).toEqual([]);

@@ -2,8 +2,9 @@
  * Hand-over: how a former owner lets go of a partition (DESIGN section 3: only after every owner holds it and a last exchange with them). States of
  * each partition, in order:
  *
- *   asking        this node owns it no more, and by the view all owners hold it: they are asked whether that is so. An answer counts only while both
- *                 sides see the same tokens, or two former owners could let go in favour of each other
+ *   asking        this node owns it no more, and by the view all owners hold it: they are asked whether that is so, and whether they answer for it: until
+ *                 then they may need this node to compare with. An answer counts only while both sides see the same tokens, or two former owners
+ *                 could let go in favour of each other
  *   closing       it still counts for others, but answers as one who does not: so nothing is acknowledged here any more that the owners do not have
  *                 after the last exchange. Trees are compared with every owner, and what one lacks is sent
  *   counted out   its entry says, durably, that it does not hold it, so that nobody counts on it, not even itself after a crash
@@ -12,6 +13,8 @@
  *   dropped       page by page its records are removed
  *
  * If an owner falls silent, or if the ring changes, closing ends and the node answers again: it has missed writes meanwhile, as one that was away.
+ * A node that was removed holds nothing by any view: it begins with clearing, for all that it may have.
+ *
  * A write that still reaches this node becomes a hint for the owners (`node.ts`). If the node comes to own the partition again, it stops.
  *
  * Limits: one round of questions at a time; one round of exchanges, with each owner once; one page of `RECORDS_PER_PAGE` at a time. Travels in the
@@ -22,7 +25,7 @@ import { keyOfRecord, partitionRange } from "./address.ts";
 import type { DvvSet } from "./dvvset.ts";
 import type { ReadRecord } from "./effect.ts";
 import type { Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
-import { holds, memberOf } from "./membership.ts";
+import { holds, isGone, memberOf } from "./membership.ts";
 import type { ReleaseReply, ReleaseRequest } from "./message.ts";
 import { type Ring, placementDigest } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -36,6 +39,8 @@ const ASK_AFTER_MS = 300;
 const ROUND_MAX = 64;
 
 export interface HandOverActions {
+  /** Whether this node answers for the partition, of which it says that it holds it. */
+  isOpen(partition: Partition): boolean;
   /** This node is not to be counted for these partitions any more. */
   countOut(partitions: readonly Partition[]): void;
   /** Sends an owner what it lacks. False when it cannot begin now. */
@@ -77,6 +82,8 @@ export class HandOver {
   #round: Round | undefined;
   #rounds = 0;
   #beginning = false;
+  /** This node was removed: seen, and acted upon. */
+  #gone = false;
   #page: { readonly partition: Partition; readonly ticket: Ticket } | undefined;
   /** The first record of the last page: one that is there again could not be removed. */
   #lastFirst = "";
@@ -91,6 +98,15 @@ export class HandOver {
     return this.#closing.size + [...this.#toClear].filter((partition) => this.#isReady(partition)).length;
   }
 
+  /** Partitions that this node holds, or of which something may be left here. */
+  get remaining(): number {
+    const { ring, self } = this.#in;
+    const own = ring === undefined ? undefined : memberOf(ring.view, self);
+    let held = 0;
+    for (let p = 0; own !== undefined && p < (ring?.view.claims.length ?? 0); p++) if (holds(own, p)) held++;
+    return held + this.#toClear.size;
+  }
+
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
     return {
@@ -103,6 +119,7 @@ export class HandOver {
       round: this.#round,
       rounds: this.#rounds,
       lastFirst: this.#lastFirst,
+      gone: this.#gone,
       page: this.#page,
     };
   }
@@ -117,6 +134,7 @@ export class HandOver {
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
     if (ring === undefined || own === undefined) return;
     const owned = new Set<Partition>();
+    if (isGone(own) && !this.#gone) this.onStarted();
     for (let p = 0; p < ring.view.claims.length; p++) {
       if (ring.owns(self, p)) owned.add(p);
       else if (this.#owned.has(p) && !holds(own, p)) this.#toClear.add(p);
@@ -134,7 +152,9 @@ export class HandOver {
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
     const same = ring !== undefined && own !== undefined && placementDigest(ring.view) === message.claims;
     const partitions = same
-      ? message.partitions.filter((p) => p < ring.view.claims.length && holds(own, p) && ring.owns(self, p))
+      ? message.partitions.filter(
+          (p) => p < ring.view.claims.length && holds(own, p) && ring.owns(self, p) && this.#do.isOpen(p),
+        )
       : [];
     this.#in.send(from, { kind: "release-reply", request: message.request, partitions }, "background");
   }
@@ -198,6 +218,7 @@ export class HandOver {
     const { ring, self } = this.#in;
     const own = ring === undefined ? undefined : memberOf(ring.view, self);
     if (ring === undefined || own === undefined) return;
+    this.#gone = isGone(own);
     for (let p = 0; p < ring.view.claims.length; p++) if (!holds(own, p) && !ring.owns(self, p)) this.#toClear.add(p);
     this.#arm();
   }
@@ -207,6 +228,11 @@ export class HandOver {
     this.#nextRound();
     this.#nextPage();
     this.#arm();
+  }
+
+  /** A slice of background work is there for a page. */
+  onSlice(): void {
+    this.#nextPage();
   }
 
   onScanned(
@@ -354,6 +380,7 @@ export class HandOver {
     const { ring } = this.#in;
     if (this.#page !== undefined || ring === undefined) return;
     for (const partition of this.#clear.keys()) {
+      if (!this.#in.mayWork("hand-over")) return;
       const ticket = this.#in.nextTicket();
       this.#page = { partition, ticket };
       const { after, before } = partitionRange(partition, ring.view.claims.length);

@@ -5,11 +5,14 @@
  *   reading     its target answers again: the hint is read
  *   delivering  a `replica-put` is on its way
  *   passing on  only when its target owns the key no more: hints for those owners who did not get it are on their way to the disk
+ *   entrusting  only when this node is about to go for good and the target does not answer: another one who has no copy of the key takes the hint over
  *   let go      acknowledged as durable, and unchanged since it was sent: removed; else it stays kept
  *
  * Looked through when a peer comes up and every `hintScanMs`. A target that is no owner of the key any more gets nothing: the hint goes to all
  * present owners, and is let go only when W of them hold it durably (one acknowledgement and one lost disk would lose the write) and the others have a
  * hint here instead: a put may have been promised more copies than W.
+ *
+ * Each delivery takes a slice of background work and waits for it where it is (kept).
  *
  * Limits: `hintsInFlightMax` under way for each target; `hintsMax` kept; a delivery without an answer ends after `transferTimeoutMs` and is
  * tried again with the next scan. Deliveries travel in the background lane.
@@ -19,6 +22,7 @@ import type { DvvSet } from "./dvvset.ts";
 import type { HintIndex } from "./hint-index.ts";
 import { parseHintAddress } from "./address.ts";
 import type { Key, Millis, NodeId, RequestId, Ticket } from "./identifiers.ts";
+import { memberOf } from "./membership.ts";
 import { Tally } from "./quorum.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 
@@ -43,10 +47,20 @@ interface Delivery {
   readonly sent: Map<RequestId, NodeId>;
 }
 
+/** Who should have a hint. */
+interface Recipients {
+  readonly nodes: readonly NodeId[];
+  readonly needed: number;
+  /** They are to keep it as a hint. */
+  readonly entrusted: boolean;
+}
+
 /** Hints looked at in one read of the disk at the start. */
 const HINTS_PER_SCAN = 512;
 const HINT_BYTES_PER_SCAN = 1_048_576;
 const SCAN_AGAIN_MS = 1_000;
+/** One record, not a page of them. */
+const SLICES_PER_HINT = 0.25;
 
 export class HintedHandoff {
   readonly #in: Surroundings;
@@ -65,6 +79,11 @@ export class HintedHandoff {
 
   get size(): number {
     return this.#bySent.size;
+  }
+
+  /** True when a hint of the key is under way. */
+  concerns(key: Key): boolean {
+    return [...this.#underWay.values()].some((deliveries) => deliveries.has(key));
   }
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
@@ -126,6 +145,11 @@ export class HintedHandoff {
     }
   }
 
+  /** A slice of background work is there for a delivery. */
+  onSlice(): void {
+    for (const target of this.#index.targets()) this.#scan(target);
+  }
+
   onScanTimer(): void {
     const { now, config } = this.#in;
     for (const deliveries of this.#underWay.values())
@@ -168,12 +192,18 @@ export class HintedHandoff {
   }
 
   /** Those who should have the hint: its target, or, when it owns the key no more, all who do. */
-  #recipients(key: Key, target: NodeId): { nodes: readonly NodeId[]; needed: number } {
-    const { ring } = this.#in;
+  #recipients(key: Key, target: NodeId): Recipients {
+    const { ring, self } = this.#in;
     const list = this.#in.listOf(key);
-    if (ring === undefined || list === undefined || list.owners.includes(target) || list.counted.includes(target))
-      return { nodes: [target], needed: 1 };
-    return { nodes: list.owners, needed: Math.min(ring.view.parameters.w, list.owners.length) };
+    if (ring === undefined || list === undefined) return { nodes: [target], needed: 1, entrusted: false };
+    if (!list.owners.includes(target) && !list.counted.includes(target))
+      return { nodes: list.owners, needed: Math.min(ring.view.parameters.w, list.owners.length), entrusted: false };
+    const going = memberOf(ring.view, self)?.departure !== undefined;
+    if (!going || this.#in.reachable(target)) return { nodes: [target], needed: 1, entrusted: false };
+    // Those who count have a copy already, and one node is one copy. Who has a hint of this key refuses: then it is the next one's turn.
+    const others = list.fallbacks.filter((node) => node !== self && node !== target && this.#in.reachable(node));
+    const keeper = this.#in.random.pick(others);
+    return { nodes: keeper === undefined ? [target] : [keeper], needed: 1, entrusted: keeper !== undefined };
   }
 
   #scan(target: NodeId): void {
@@ -183,6 +213,7 @@ export class HintedHandoff {
       if (underWay?.has(key) === true) continue;
       const { nodes, needed } = this.#recipients(key, target);
       if (nodes.filter((node) => this.#in.reachable(node)).length < needed) continue;
+      if (!this.#in.mayWork("hints", SLICES_PER_HINT)) return;
       const delivery: Delivery = {
         key,
         target,
@@ -202,7 +233,7 @@ export class HintedHandoff {
     if (delivery.set !== undefined) return;
     const { ring, config } = this.#in;
     const { key, target } = delivery;
-    const { nodes, needed } = this.#recipients(key, target);
+    const { nodes, needed, entrusted } = this.#recipients(key, target);
     delivery.set = set;
     delivery.recipients = nodes;
     delivery.tally = new Tally(needed);
@@ -223,10 +254,11 @@ export class HintedHandoff {
         purpose: "hint",
         key,
         set,
-        hintFor: undefined,
+        hintFor: entrusted ? target : undefined,
         durability: "strict",
       } as const;
       if (!this.#in.send(node, message, "background")) continue;
+      if (entrusted) this.#in.note({ what: "hint-entrusted", key, target, to: node });
       delivery.tally.ask(node);
       delivery.sent.set(request, node);
       this.#bySent.set(request, delivery);

@@ -39,6 +39,8 @@ export const CLOCK_ENTRIES_WARN = 64;
 export const CLOCK_ENTRIES_MAX = 65_536;
 /** Largest cluster that the membership and its decoders take. */
 export const MEMBERS_MAX = 1_024;
+/** Of these, so many may be gone: the latest to go. */
+export const DEPARTED_MAX = 512;
 export const PARTITIONS_MAX = 4_096;
 /** Tokens of one node in placements 1 and 2. */
 export const TOKENS_MAX = 1_024;

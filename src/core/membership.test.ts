@@ -4,13 +4,15 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { BucketEntry } from "./buckets.ts";
 import { parametersFrom } from "./config.ts";
-import type { NodeId } from "./identifiers.ts";
+import { DEPARTED_MAX, type NodeId } from "./identifiers.ts";
 import {
   type Claim,
   type Member,
   type View,
   allHolders,
+  goneEntry,
   holds,
+  isGone,
   memberOf,
   mergeView,
   noHolders,
@@ -32,12 +34,13 @@ const entry = (n: number, incarnation: number, version: number): Member => ({
   protocolMax: 1,
   hidden: version % 2 === 0,
 });
-const members = fc.array(
-  fc
-    .record({ n: fc.nat(4), i: fc.integer({ min: 1, max: 3 }), v: fc.integer({ min: 1, max: 3 }) })
-    .map(({ n, i, v }) => entry(n, i, v)),
-  { maxLength: 8 },
-);
+const entries = fc
+  .record({ n: fc.nat(4), i: fc.integer({ min: 1, max: 3 }), v: fc.integer({ min: 1, max: 3 }), gone: fc.nat(6) })
+  // Two who remove at the same millisecond say the same but for their names, which are for people alone.
+  .map(({ n, i, v, gone }) =>
+    gone > 1 ? entry(n, i, v) : goneEntry(entry(n, 1, 1), gone === 0 ? "left" : "removed", node(v), v),
+  );
+const members = fc.array(entries, { maxLength: 8 });
 const claims = fc.array(fc.record({ owner: fc.nat(4).map(node), version: fc.integer({ min: 1, max: 4 }) }), {
   minLength: 8,
   maxLength: 8,
@@ -98,6 +101,43 @@ test("members are found by id, and by nothing else", () => {
       expect(memberOf(view, node(n))).toBe(view.members.find((member) => member.node === node(n)));
     }),
   );
+});
+
+test("who is gone stays gone, whatever it or others say of it; who was removed was not merely leaving", () => {
+  fc.assert(
+    fc.property(views, fc.array(entries, { maxLength: 6 }), (view, said) => {
+      const rank = (n: number, seen: View) => {
+        const { departure } = memberOf(seen, node(n)) ?? {};
+        return departure === undefined ? 0 : departure.standing === "left" ? 1 : 2;
+      };
+      const after = mergeView(view, said, undefined);
+      for (let n = 0; n < 5; n++) expect(rank(n, after)).toBeGreaterThanOrEqual(rank(n, view));
+      for (const member of after.members.filter(isGone)) {
+        expect([...Array(8).keys()].some((p) => holds(member, p))).toBe(false);
+        expect(member.tokens).toEqual([]);
+      }
+    }),
+  );
+});
+
+test("only the latest departures are remembered, by whatever way they came", () => {
+  const gone = Array.from({ length: DEPARTED_MAX + 40 }, (_, i) =>
+    goneEntry(entry(i + 10, 1, 1), i % 2 === 0 ? "left" : "removed", node(1), 1_000 + i),
+  );
+  const empty: View = {
+    parameters: parametersFrom({ partitions: 8 }),
+    members: [entry(1, 1, 1)],
+    claims: [],
+    buckets: [],
+  };
+  const all = mergeView(empty, gone, undefined);
+  expect(all.members.filter(isGone)).toHaveLength(DEPARTED_MAX);
+  expect(memberOf(all, gone[39]!.node)).toBeUndefined();
+  expect(memberOf(all, gone[40]!.node)).toBeDefined();
+  expect(memberOf(all, node(1))).toBeDefined();
+  const half = mergeView(empty, gone.slice(0, 300), undefined);
+  expect(mergeView(mergeView(empty, gone.slice(250), undefined), half.members, undefined)).toEqual(all);
+  expect(mergeView(all, gone, undefined)).toEqual(all);
 });
 
 test("holder bits", () => {

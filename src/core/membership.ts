@@ -2,13 +2,28 @@
  * Who belongs to the cluster and who claims which token: the gossiped view. A join-semilattice: merging views is commutative, associative and
  * idempotent, so that any order of gossip ends in the same view (paper, section 4.8; TRAPS T19 to T21).
  *
- * A member's entry is written by that member alone; the higher (incarnation, version) wins. A token's claim is a versioned entry of its own; the
- * higher (version, node id) wins; so it is with a bucket's entry (`buckets.ts`). Unreachable is not departed: nothing here changes because somebody does not answer (section 4.8.1).
+ * A member's entry is written by that member alone; the higher (incarnation, version) wins. One thing others may write of it: that it was removed. That
+ * is final, like its own word that it has left; such entries stay in the view, the last DEPARTED_MAX of them, as the history of the cluster. A token's claim
+ * is a versioned entry of its own; the higher (version, node id) wins; so it is with a bucket's entry (`buckets.ts`). Unreachable is not departed: nothing
+ * here changes because somebody does not answer (section 4.8.1).
  */
 
+import { hash52 } from "../base/hash52.ts";
 import { type BucketEntry, mergeBuckets } from "./buckets.ts";
 import type { ClusterParameters } from "./config.ts";
-import type { NodeId, Partition } from "./identifiers.ts";
+import { DEPARTED_MAX, type Millis, type NodeId, type Partition } from "./identifiers.ts";
+
+/**
+ * A member that goes, or is gone. "leaving": it owns nothing any more and counts for what it still holds, until others have that. "left" and "removed" are
+ * for good: whoever had this id comes back only as a new node, without its data.
+ */
+export interface Departure {
+  readonly standing: "leaving" | "left" | "removed";
+  /** Who decided it: the node itself, or the one at which an operator removed it. */
+  readonly by: NodeId;
+  /** Milliseconds since 1970 by the decider's wall clock: for people alone. */
+  readonly at: Millis;
+}
 
 export interface Member {
   readonly node: NodeId;
@@ -29,7 +44,13 @@ export interface Member {
   readonly protocolMax: number;
   /** The node's tab is in the background and may be slow. */
   readonly hidden: boolean;
+  /** Not there while the node means to stay. */
+  readonly departure?: Departure;
 }
+
+/** Incarnations of entries that say that a node is gone: above all that a node ever reaches, so that nothing brings it back. Removed beats left. */
+const LEFT_INCARNATION = 2 ** 50;
+const REMOVED_INCARNATION = 2 ** 51;
 
 /** Placement 3: who owns the token at the start of a partition, and how often that was decided. */
 export interface Claim {
@@ -74,6 +95,42 @@ export function memberOf(view: View, node: NodeId): Member | undefined {
     else high = middle - 1;
   }
   return undefined;
+}
+
+/** Belongs to the cluster, and means to. */
+export function stays(member: Member): boolean {
+  return member.departure === undefined;
+}
+
+/** Has left or was removed. */
+export function isGone({ departure }: Member): boolean {
+  return departure !== undefined && departure.standing !== "leaving";
+}
+
+/** The entry of one who is gone. Whatever was said of it, this is newer; of two removals the later. */
+export function goneEntry(member: Member, standing: "left" | "removed", by: NodeId, at: Millis): Member {
+  return {
+    ...member,
+    incarnation: standing === "left" ? LEFT_INCARNATION : REMOVED_INCARNATION,
+    version: Math.max(1, at),
+    holders: new Uint8Array(member.holders.length),
+    tokens: [],
+    departure: { standing, by, at },
+  };
+}
+
+/** Those who belong, going or not. */
+export function belonging({ members }: View): readonly Member[] {
+  return members.filter((member) => !isGone(member));
+}
+
+/** Equal for views in which the same nodes belong, and, but for chance (2^-52), only for them. */
+export function membersDigest(view: View): number {
+  return hash52(
+    belonging(view)
+      .map((member) => member.node)
+      .join(),
+  );
 }
 
 export function holds(member: Member, partition: Partition): boolean {
@@ -126,8 +183,17 @@ export function mergeView(
   if (!changed && mergedBuckets === view.buckets) return view;
   return {
     parameters: view.parameters,
-    members: [...merged.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
+    members: withoutLongGone([...merged.values()]).sort((a, b) => (a.node < b.node ? -1 : 1)),
     claims: mergedClaims,
     buckets: mergedBuckets,
   };
+}
+
+/** Only the latest departures are remembered: the same ones by whatever way they came. */
+function withoutLongGone(members: Member[]): Member[] {
+  const gone = members.filter(isGone);
+  if (gone.length <= DEPARTED_MAX) return members;
+  gone.sort((a, b) => b.version - a.version || (a.node < b.node ? -1 : 1));
+  const forgotten = new Set(gone.slice(DEPARTED_MAX));
+  return members.filter((member) => !forgotten.has(member));
 }

@@ -22,6 +22,7 @@ import type {
   RingDigest,
 } from "./identifiers.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
+import type { LogPosition, LoggedChange } from "./write-log.ts";
 
 /** "Are you there?" Also the greeting of a new link: from now on, send to this epoch of mine. */
 export interface Ping {
@@ -74,6 +75,30 @@ export interface GossipNews {
   readonly wanted: readonly NodeId[];
   readonly wantsClaims: boolean;
   readonly wantsBuckets: boolean;
+}
+
+/** "I am a light client of your cluster: no member, not to be told of changes." Said when a link comes up, and again to whoever gossips. */
+export interface LightHello {
+  readonly kind: "light-hello";
+}
+/** A light client asks a member for its view: "is yours another than mine?", and if it was: "what have you that I have not?" */
+export interface ViewRequest {
+  readonly kind: "view-request";
+  readonly request: RequestId;
+  /** Of the view that the asker has; undefined when it has none. */
+  readonly digest: RingDigest | undefined;
+  /** The versions that it has; undefined while it asks only whether there is a difference. */
+  readonly known: Omit<GossipVersions, "kind"> | undefined;
+}
+export interface ViewReply {
+  readonly kind: "view-reply";
+  readonly request: RequestId;
+  /** Of the sender's view; 0 when it has none. */
+  readonly digest: RingDigest;
+  /** "differs": ask with your versions. "busy": ask somebody else. "unknown": the sender has met no member itself. */
+  readonly outcome: "same" | "differs" | "news" | "busy" | "unknown";
+  /** With "news": what is newer at the sender. */
+  readonly news: Pick<GossipNews, "parameters" | "members" | "claims" | "buckets"> | undefined;
 }
 
 /** Why a record travels. Changes nothing in how it is merged; the trace and the statistics want it. */
@@ -137,6 +162,8 @@ export interface CoordinateGet {
   readonly ttlMs: Millis;
   readonly key: Key;
   readonly r: number | undefined;
+  /** How many nodes have handed it on: 0 from a light client, 1 from the caller's own node; see `forwarding.ts`. */
+  readonly hops: number;
   readonly pr?: number | undefined;
 }
 export interface CoordinatePut {
@@ -146,6 +173,7 @@ export interface CoordinatePut {
   readonly ttlMs: Millis;
   readonly key: Key;
   readonly write: ClientWrite;
+  readonly hops: number;
 }
 export interface CoordinateReply {
   readonly kind: "coordinate-reply";
@@ -205,6 +233,8 @@ export interface KnownReply {
   readonly kind: "known-reply";
   readonly request: RequestId;
   readonly known: boolean;
+  /** Partitions that the sender holds and does not answer for yet; ascending. */
+  readonly unopened: readonly Partition[];
 }
 
 /** "My trees have these digests; where do yours differ, and what do you have under it?" All nodes on one level; see `merkle-forest.ts`. */
@@ -262,6 +292,127 @@ export interface FetchReply {
   readonly answered: number;
 }
 
+/** "How much is in these partitions?" For the preview of a membership change; nothing rests on the answer. */
+export interface SizesRequest {
+  readonly kind: "sizes-request";
+  readonly request: RequestId;
+  /** Ascending. */
+  readonly partitions: readonly Partition[];
+}
+export interface SizesReply {
+  readonly kind: "sizes-reply";
+  readonly request: RequestId;
+  /** Ascending; those that could not be read are left out. */
+  readonly sizes: readonly PartitionSize[];
+}
+export interface PartitionSize {
+  readonly partition: Partition;
+  /** Records, tombstones included. */
+  readonly keys: number;
+  /** Of keys and values, without what the record adds to them. */
+  readonly bytes: number;
+}
+
+/** "What has changed on your disk since then?" Without `log` it asks for the head alone. See `recent-writes.ts`. */
+export interface RecentRequest {
+  readonly kind: "recent-request";
+  readonly request: RequestId;
+  readonly log: string | undefined;
+  /** Positions in the log, ascending, no two alike, and the partitions to which each applies, ascending; no partition twice. Empty without `log`. */
+  readonly since: readonly { readonly position: LogPosition; readonly partitions: readonly Partition[] }[];
+}
+export interface RecentReply {
+  readonly kind: "recent-reply";
+  readonly request: RequestId;
+  /** The sender's. */
+  readonly log: string;
+  /** Partitions asked of that the log does not cover since the position given, or that the sender does not hold; ascending. */
+  readonly uncovered: readonly Partition[];
+  /** Keys of the others whose records changed, with the digests that they had then. */
+  readonly changes: readonly LoggedChange[];
+  /** These are all up to here; with `more`, others are behind. */
+  readonly upTo: LogPosition;
+  readonly more: boolean;
+}
+
+/** A key whose record was nothing but tombstones when it was asked about. */
+export interface ReapedRecord {
+  readonly key: Key;
+  /** `recordDigest` of that record: its dots, operations and clock. */
+  readonly digest: Digest;
+}
+/** "Watch these keys from now on. Have you this record of each, or none, and nothing else of it, and nothing under way?" See `reaping.ts`. */
+export interface ReapWatchRequest {
+  readonly kind: "reap-watch-request";
+  readonly request: RequestId;
+  /** `membersDigest` of the sender's view: all of them are asked, and no others may be known. */
+  readonly members: number;
+  readonly records: readonly ReapedRecord[];
+}
+export interface ReapWatchReply {
+  readonly kind: "reap-watch-reply";
+  readonly request: RequestId;
+  /** Names this watch of this start of the node; empty when it watches nothing. 0 to 16 hexadecimal digits. */
+  readonly watch: string;
+  /** Which of the records it said yes to, by their places; ascending. */
+  readonly quiet: readonly number[];
+}
+/** "All members watch. Believe nothing any more that was sent before now; and which of the keys has nothing touched since you began?" */
+export interface ReapProofRequest {
+  readonly kind: "reap-proof-request";
+  readonly request: RequestId;
+  readonly watch: string;
+}
+export interface ReapProofReply {
+  readonly kind: "reap-proof-reply";
+  readonly request: RequestId;
+  readonly quiet: readonly number[];
+}
+/** "It is proved: drop these records, if they still are what they were." Not answered. */
+export interface ReapDrop {
+  readonly kind: "reap-drop";
+  readonly watch: string;
+  readonly records: readonly ReapedRecord[];
+}
+
+/** What a node keeps of a partition: hints for others, its records, records that were replaced. */
+export type ArchiveStore = "hints" | "records" | "history";
+
+/** "What do you have of this partition?" For an archive, or a look back; see `archive-gather.ts`. */
+export interface ArchiveRequest {
+  readonly kind: "archive-request";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  readonly partition: Partition;
+  readonly store: ArchiveStore;
+  /** Only keys that begin so. */
+  readonly prefix: string;
+  /** Of the history: only what may have been the state at this wall-clock time. */
+  readonly moment: Millis;
+  /** The storage address after which to go on; empty at the start. */
+  readonly after: string;
+  /** The last address that is wanted; undefined: to the end of the partition. */
+  readonly through: string | undefined;
+  readonly bytesMax: number;
+  /** What the asker has already: records with these digests need not be sent. */
+  readonly known: readonly { readonly key: Key; readonly digest: Digest }[];
+}
+export interface ArchivePage {
+  readonly kind: "archive-page";
+  readonly request: RequestId;
+  readonly ring: RingDigest;
+  /** "refused": the sender does not answer for the partition, or could not read it. */
+  readonly outcome: "page" | "refused";
+  /** Who counts for the partition, where the sender sees another ring than the request; else empty. */
+  readonly counted: readonly NodeId[];
+  readonly records: readonly { readonly key: Key; readonly set: DvvSet }[];
+  /** Records in the range of this page that are damaged there. */
+  readonly damaged: number;
+  readonly next: string | undefined;
+  /** Of the history: the earliest wall-clock time from which on nothing is missing in it. */
+  readonly coveredFrom: Millis;
+}
+
 /** "What have you counted since you started?" Nothing rests on the answer. */
 export interface StatisticsRequest {
   readonly kind: "statistics-request";
@@ -281,6 +432,9 @@ export type Message =
   | GossipDigest
   | GossipVersions
   | GossipNews
+  | LightHello
+  | ViewRequest
+  | ViewReply
   | ReplicaPut
   | ReplicaPutReply
   | ReplicaGet
@@ -300,6 +454,17 @@ export type Message =
   | LeafReply
   | FetchRequest
   | FetchReply
+  | SizesRequest
+  | SizesReply
+  | RecentRequest
+  | RecentReply
+  | ReapWatchRequest
+  | ReapWatchReply
+  | ReapProofRequest
+  | ReapProofReply
+  | ReapDrop
+  | ArchiveRequest
+  | ArchivePage
   | StatisticsRequest
   | StatisticsReply;
 

@@ -23,7 +23,12 @@ class Bench {
   readonly nodes = new Map<NodeId, DynamoNode>();
   readonly disks = new Map<
     NodeId,
-    { records: Map<string, StoredRecord>; hints: Map<string, StoredRecord>; meta: NodeMeta | undefined }
+    {
+      records: Map<string, StoredRecord>;
+      hints: Map<string, StoredRecord>;
+      history: Map<string, StoredRecord>;
+      meta: NodeMeta | undefined;
+    }
   >();
   readonly results = new Map<RequestId, ClientResult>();
   readonly surveys = new Map<RequestId, Extract<Effect, { kind: "report-statistics" }>>();
@@ -34,7 +39,7 @@ class Bench {
   #seed = 1;
 
   start(node: NodeId, capacity = 1, limits: Partial<Config> = {}): void {
-    const disk = this.disks.get(node) ?? { records: new Map(), hints: new Map(), meta: undefined };
+    const disk = this.disks.get(node) ?? { records: new Map(), hints: new Map(), history: new Map(), meta: undefined };
     this.disks.set(node, disk);
     const config = { ...defaultConfig, capacity, ...limits };
     this.nodes.set(
@@ -206,6 +211,9 @@ class Bench {
         this.notes.push({ node, note: effect.note });
         break;
       case "bucket-set":
+      case "report-change":
+      case "report-sizes":
+      case "departed":
         break;
     }
   }

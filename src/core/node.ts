@@ -13,18 +13,24 @@ import { crc32 } from "../base/crc32.ts";
 import { Prng, type Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import { partitionOf, positionOf } from "./address.ts";
+import { Admission, type AdmissionStatus } from "./admission.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { ArchiveGather } from "./archive-gather.ts";
+import { ArchiveSource } from "./archive-source.ts";
 import { Belonging } from "./belonging.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
-import type { Config } from "./config.ts";
+import { type Config, durabilityOf } from "./config.ts";
+import { Departure, type DepartureProgress } from "./departure.ts";
 import { type DvvSet, EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability } from "./failure-detector.ts";
-import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
+import { type ForwardedRequest, Forwarding, HOPS_MAX } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
 import { HandOver } from "./hand-over.ts";
+import { HistoryKeeper } from "./history-keeper.ts";
+import { HistoryLedger } from "./history-ledger.ts";
 import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
@@ -40,24 +46,41 @@ import type {
   Ticket,
 } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
-import type { View } from "./membership.ts";
-import { type Digest, type Leaf, MerkleForest } from "./merkle-forest.ts";
-import type { ClientResult, Message, ReplicaGet, ReplicaPut, ReplicaPutReply } from "./message.ts";
+import type { MembershipChange } from "./membership-change.ts";
+import { type View, isGone, memberOf } from "./membership.ts";
+import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
+import type {
+  ArchivePage,
+  ClientResult,
+  CoordinateGet,
+  CoordinatePut,
+  Message,
+  ReplicaGet,
+  ReplicaPut,
+  ReplicaPutReply,
+} from "./message.ts";
 import { Opening } from "./opening.ts";
+import { PartitionSizes } from "./partition-sizes.ts";
 import { PeerLimits } from "./peer-limits.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
+import { ReapWatch } from "./reap-watch.ts";
+import { Reaping, type ReapingView } from "./reaping.ts";
+import { RecentWrites } from "./recent-writes.ts";
 import { Replica } from "./replica.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { PreferenceList } from "./ring.ts";
 import { Scrub } from "./scrub.ts";
+import { SlowPeers } from "./slow-peers.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
-import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import type { BackgroundWork, Completion, Origin, Surroundings } from "./surroundings.ts";
 import { Survey } from "./survey.ts";
 import { TimerTable } from "./timers.ts";
 import { Transfer } from "./transfer.ts";
 import { TransferSource } from "./transfer-source.ts";
 import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
 import { TreeSource } from "./tree-source.ts";
+import { viewReplyTo } from "./view-news.ts";
+import { WriteLog } from "./write-log.ts";
 
 const REQUESTS_FROM = 2 ** 32;
 /** A peer whose ring differs is greeted at most this often. */
@@ -82,7 +105,15 @@ export interface NodeView {
   readonly phase: NodePhase;
   readonly view: View | undefined;
   readonly ringDigest: RingDigest | undefined;
-  readonly peers: readonly { readonly node: NodeId; readonly reachability: Reachability; readonly linked: boolean }[];
+  readonly peers: readonly {
+    readonly node: NodeId;
+    readonly reachability: Reachability;
+    readonly linked: boolean;
+    /** Answers pings, but not requests. */
+    readonly slow: boolean;
+  }[];
+  /** How many times longer than configured this node waits before it blames others: 1 to 3. */
+  readonly patience: number;
   readonly hints: readonly { readonly target: NodeId; readonly count: number }[];
   readonly hintsOwed: number;
   /** Partitions that are being copied here. */
@@ -91,10 +122,30 @@ export interface NodeView {
   readonly owed: number;
   /** Partitions held and not answered for yet. */
   readonly unopened: number;
+  /** How far this node is with going; undefined while it means to stay. */
+  readonly departure: DepartureProgress | undefined;
+  /** Tombstones, and what keeps them from being reaped. */
+  readonly reaping: ReapingView;
   /** Requests under way here. */
   readonly requests: number;
+  /** How background work gives way to callers. */
+  readonly background: AdmissionStatus;
+  /** How a light client stands; undefined at a member. */
+  readonly light: LightState | undefined;
   /** Sizes of every queue, map and table, for the bounds test. */
   readonly sizes: Readonly<Record<string, number>>;
+}
+
+/** How a light client stands with its view of the members. Counts are since it was opened. */
+export interface LightState {
+  /** Since a member last confirmed or renewed the view; undefined while there is none. */
+  readonly viewAgeMs: Millis | undefined;
+  /** Views confirmed or renewed by a member. */
+  readonly refreshes: number;
+  /** Of those: something had changed. */
+  readonly changes: number;
+  /** Answers by another view, after which the light client asks at once. */
+  readonly toldStale: number;
 }
 
 /** For whom a request is coordinated here. */
@@ -107,7 +158,13 @@ type Caller =
       readonly deadline: Millis;
       retried: boolean;
     }
-  | { readonly kind: "peer"; readonly from: NodeId; readonly epoch: Epoch; readonly request: RequestId };
+  | {
+      readonly kind: "peer";
+      readonly from: NodeId;
+      readonly epoch: Epoch;
+      readonly request: RequestId;
+      readonly startedAt: Millis;
+    };
 
 export class DynamoNode {
   readonly #id: NodeId;
@@ -117,6 +174,9 @@ export class DynamoNode {
   readonly #timers = new TimerTable();
   readonly #hints = new HintIndex();
   readonly #forest = new MerkleForest();
+  readonly #history: HistoryLedger;
+  readonly #historyKeeper: HistoryKeeper;
+  readonly #newborn: boolean;
   readonly #hedging: Hedging;
   readonly #belonging: Belonging;
   readonly #replica: Replica;
@@ -130,13 +190,23 @@ export class DynamoNode {
   readonly #source: TransferSource;
   readonly #opening: Opening;
   readonly #handOver: HandOver;
+  readonly #departure: Departure;
+  readonly #sizes: PartitionSizes;
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
+  readonly #log: WriteLog;
+  readonly #recent: RecentWrites;
   readonly #scrub: Scrub;
+  readonly #reaping: Reaping;
+  readonly #reapWatch: ReapWatch;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
+  readonly #gather: ArchiveGather;
+  readonly #archiveSource: ArchiveSource;
   readonly #limits: PeerLimits;
+  readonly #admission: Admission;
+  readonly #slowPeers: SlowPeers;
   readonly #callers = new Map<RequestId, Caller>();
   readonly #greetedAt = new Map<NodeId, Millis>();
 
@@ -144,6 +214,8 @@ export class DynamoNode {
   #phase: NodePhase = "starting";
   #effects: Effect[] = [];
   #completions: Completion[] = [];
+  /** Pages that this node has given itself. */
+  #ownPages: ArchivePage[] = [];
   #requests = 0;
   #tickets = 0;
   #ringChanged = false;
@@ -160,13 +232,33 @@ export class DynamoNode {
     const surroundings = this.#surroundings();
     this.#bookkeeping = new Bookkeeping(surroundings);
     this.#limits = new PeerLimits(surroundings);
+    this.#admission = new Admission(surroundings, { resume: (work) => this.#resume(work) });
     this.#survey = new Survey(surroundings, { own: () => this.#bookkeeping.snapshot() });
+    this.#history = new HistoryLedger(options.config);
+    this.#historyKeeper = new HistoryKeeper(surroundings, this.#history);
+    this.#newborn = options.meta === undefined;
+    this.#gather = new ArchiveGather(surroundings, {
+      readOwn: (asked) => this.#archiveSource.onRequest(this.#id, asked),
+      gathered: (request, what) => this.#effects.push({ kind: "gathered", request, what }),
+    });
+    this.#archiveSource = new ArchiveSource(surroundings, {
+      answersFor: (partition) => this.#answersFor(partition),
+      coveredFrom: () => this.#history.coveredFrom,
+      reply: (to, page, epoch) => {
+        if (to === this.#id) this.#ownPages.push(page);
+        else this.#send(to, page, "background", epoch);
+      },
+    });
     this.#belonging = new Belonging(surroundings, options.meta, {
       changed: () => (this.#ringChanged = true),
       countedOut: (partitions) => this.#handOver.onCountedOut(partitions),
+      caughtUp: () => this.#recent.caughtUp,
       bucketSet: (request, refusal) => this.#effects.push({ kind: "bucket-set", request, refusal }),
     });
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest, {
+    const { recentWritesMax, recentWriteBytesMax } = this.#config;
+    this.#log = new WriteLog(this.#random.hex(8), recentWritesMax, recentWriteBytesMax);
+    const touched = (key: Key) => this.#reapWatch.touched(key);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log, touched, this.#history, {
       begin: () => {
         this.#timers.clear("buffer-ended");
         return this.#belonging.beginBuffering();
@@ -210,8 +302,15 @@ export class DynamoNode {
     this.#detector = new FailureDetector(surroundings, this.#belonging.incarnation, {
       up: (peer) => this.#peerUp(peer),
       down: (peer) => this.#peerDown(peer),
+      renewed: () => this.#reapWatch.onRenewed(),
       wanted: () =>
-        (this.#belonging.ring?.view.members ?? []).map((member) => member.node).filter((node) => node !== this.#id),
+        (this.#belonging.ring?.view.members ?? [])
+          .filter((member) => member.node !== this.#id && !isGone(member))
+          .map((member) => member.node),
+    });
+    this.#slowPeers = new SlowPeers(surroundings, {
+      patienceWith: (peer) => this.#detector.patienceWith(peer),
+      overdue: (peer) => this.#detector.onOverdue(peer),
     });
     this.#transfer = new Transfer(surroundings, this.#forest, {
       merge: (key, set, request) => this.#replica.merge(key, set, "transfer", { kind: "transfer", request }),
@@ -226,11 +325,19 @@ export class DynamoNode {
     });
     this.#source = new TransferSource(surroundings);
     this.#handOver = new HandOver(surroundings, {
+      isOpen: (partition) => !this.#belonging.unopened.has(partition),
       countOut: (partitions) => this.#belonging.countOut(partitions),
       exchange: (owner, partitions, round) =>
         this.#exchange.start(owner, partitions, "push", { kind: "hand-over", round }),
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
+    });
+    this.#sizes = new PartitionSizes(surroundings);
+    this.#departure = new Departure(surroundings, {
+      remaining: () => ({ partitions: this.#handOver.remaining, hints: this.#hints.size }),
+      isDurable: () => this.#belonging.durable,
+      left: () => this.#belonging.left(),
+      departed: (standing, by) => this.#effects.push({ kind: "departed", standing, by }),
     });
     const ofLeaves: LeafActions = {
       corrected: (leaf, digest) => this.#correct(leaf, digest),
@@ -246,11 +353,38 @@ export class DynamoNode {
       readRecord: (key, ticket) => this.#replica.readRecord(key, { kind: "fetch", ticket, key }),
       ...ofLeaves,
     });
+    this.#recent = new RecentWrites(surroundings, this.#forest, this.#log, options.meta?.caughtUp ?? [], {
+      readRecord: (key) => this.#replica.readRecord(key, { kind: "recent", key }),
+      exchange: (peer, keys) => this.#exchange.startWith(peer, keys, { kind: "recent-writes" }),
+      advanced: () => this.#belonging.onCaughtUp(),
+      served: (peer) => this.#antiEntropy.onServed(peer),
+      ended: (peer, outcome) => this.#antiEntropy.onCaughtUp(peer, outcome === "covered"),
+    });
     this.#antiEntropy = new AntiEntropy(surroundings, {
+      catchUp: (peer, partitions, changes) => this.#recent.start(peer, partitions, changes),
       exchange: (peer, partitions) => this.#exchange.start(peer, partitions, "both", { kind: "anti-entropy" }),
     });
     this.#scrub = new Scrub(surroundings, this.#forest, {
       ...ofLeaves,
+    });
+    this.#reapWatch = new ReapWatch(surroundings, {
+      readRecord: (key, watch) => this.#replica.readRecord(key, { kind: "reap-watch", watch, key }),
+      isIdle: (key) => this.#isIdle(key),
+      renewEpochs: () => this.#detector.renewEpochs(),
+      reap: ({ key, digest }) => this.#replica.reap(key, digest),
+      answer: (to, message) => {
+        if (to !== this.#id) this.#send(to, message, "background");
+        else if (message.kind === "reap-watch-reply") this.#reaping.onWatchReply(to, message);
+        else this.#reaping.onProofReply(to, message);
+      },
+    });
+    this.#reaping = new Reaping(surroundings, {
+      ask: (to, message) => {
+        if (to !== this.#id) this.#send(to, message, "background");
+        else if (message.kind === "reap-watch-request") this.#reapWatch.onWatchRequest(to, message);
+        else if (message.kind === "reap-proof-request") this.#reapWatch.onProofRequest(to, message);
+        else this.#reapWatch.onDrop(message);
+      },
     });
   }
 
@@ -266,6 +400,7 @@ export class DynamoNode {
     if (this.#hints.size > 0) this.#handoff.arm();
     if (this.#forest.doubts > 0) this.#scrub.arm();
     this.#belonging.persist();
+    this.#historyKeeper.persist();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -298,13 +433,18 @@ export class DynamoNode {
       phase: this.#phase,
       view: this.#belonging.ring?.view,
       ringDigest: this.#belonging.ring?.digest,
-      peers: this.#detector.peers(),
+      peers: this.#detector.peers().map((peer) => ({ ...peer, slow: this.#slowPeers.slow(peer.node) })),
+      patience: this.#detector.patience,
       hints: this.#hints.targets().map((target) => ({ target, count: this.#hints.count(target) })),
       hintsOwed: this.#hints.size,
       transfers: this.#transfer.progress,
       owed: this.#transfer.owed().length,
       unopened: this.#belonging.unopened.size,
+      departure: this.#departure.progress,
+      reaping: this.#reaping.view,
       requests: this.#callers.size,
+      background: this.#admission.status,
+      light: undefined,
       sizes: {
         keys,
         loads,
@@ -321,10 +461,18 @@ export class DynamoNode {
         openings: this.#opening.size,
         listings: this.#treeSource.size,
         turns: this.#antiEntropy.size,
+        recentWrites: this.#log.size,
+        positions: this.#recent.size,
         corrections: this.#scrub.size,
+        tombstones: this.#reaping.size,
+        watches: this.#reapWatch.size,
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
+        sizes: this.#sizes.size,
+        gatherings: this.#gather.size,
+        archivePages: this.#archiveSource.size,
         limited: this.#limits.size,
+        watched: this.#slowPeers.size,
         metaStores: this.#belonging.size,
         timers: this.#timers.size,
         greeted: this.#greetedAt.size,
@@ -350,6 +498,7 @@ export class DynamoNode {
       hedging: this.#hedging.memory,
       belonging: this.#belonging.memory,
       replica: this.#replica.memory,
+      history: this.#history.isOn ? [this.#history.memory, this.#historyKeeper.memory] : [],
       puts: this.#puts.memory,
       gets: this.#gets.memory,
       forwarding: this.#forwarding.memory,
@@ -359,13 +508,22 @@ export class DynamoNode {
       source: this.#source.memory,
       opening: this.#opening.memory,
       handOver: this.#handOver.memory,
+      departure: this.#departure.memory,
+      sizes: this.#sizes.memory,
       forest: this.#forest.memory,
       exchange: this.#exchange.memory,
       treeSource: this.#treeSource.memory,
       antiEntropy: this.#antiEntropy.memory,
+      recent: this.#recent.memory,
       scrub: this.#scrub.memory,
+      reaping: this.#reaping.memory,
+      reapWatch: this.#reapWatch.memory,
       survey: this.#survey.memory,
+      gather: this.#gather.memory,
+      archiveSource: this.#archiveSource.memory,
       limits: this.#limits.memory,
+      admission: this.#admission.memory,
+      slowPeers: this.#slowPeers.memory,
     };
   }
 
@@ -384,6 +542,8 @@ export class DynamoNode {
         return ring();
       },
       reachable: (peer) => this.#detector.reachable(peer),
+      slow: (peer) => this.#slowPeers.slow(peer),
+      mayWork: (work, slices) => this.#admission.mayWork(work, slices),
       mayStore: (key) => this.#mayStore(key),
       mayAnswer: (key) => this.#mayAnswer(key),
       listOf: (key) => this.#listOf(key),
@@ -392,12 +552,15 @@ export class DynamoNode {
       epochOf: (peer) => this.#epochOf(peer),
       send: (to, message, lane, asked) => this.#send(to, message, lane, asked),
       emit: (effect) => {
+        if (effect.kind === "load") this.#admission.onDiskAsked(effect.ticket);
         // It sees every store that was emitted before it, and must not miss what is in the buffer.
         if (effect.kind === "scan" || effect.kind === "load-leaves") this.#replica.flush();
         this.#effects.push(effect);
       },
-      store: (ticket, writes, durability) => {
+      store: (ticket, writes, asked) => {
         this.#replica.flush();
+        this.#admission.onDiskAsked(ticket);
+        const durability = durabilityOf(this.#config) === "strict" ? "strict" : asked;
         this.#effects.push({ kind: "store", ticket, writes, durability });
       },
       complete: (completion) => this.#completions.push(completion),
@@ -411,6 +574,8 @@ export class DynamoNode {
     const due = this.#timers.earliest();
     this.#now = Math.max(this.#now, at);
     const gapMs = due === undefined ? 0 : this.#now - due;
+    // The timers of a hidden tab are late whatever it does.
+    if (gapMs >= 0 && due !== undefined && !this.#belonging.hidden) this.#admission.onTook("queue", gapMs);
     if (gapMs <= this.#config.clockJumpMs) return;
     this.#note({ what: "clock-jump", gapMs });
     this.#detector.onClockJump();
@@ -420,6 +585,7 @@ export class DynamoNode {
     switch (event.kind) {
       case "started":
         this.#bookkeeping.start();
+        this.#historyKeeper.start(event.wall ?? event.at, this.#belonging.incarnation, this.#newborn);
         this.#start();
         break;
       case "found-cluster":
@@ -441,6 +607,18 @@ export class DynamoNode {
           event.timeoutMs,
         );
         break;
+      case "client-sizes":
+        this.#sizes.start(event.request, event.partitions, event.timeoutMs);
+        break;
+      case "change-membership":
+        this.#onChange(event.request, event.change, event.wallMs);
+        break;
+      case "client-gather":
+        this.#gather.start(event.request, event.wanted);
+        break;
+      case "client-gather-more":
+        this.#gather.more(event.request);
+        break;
       case "set-bucket":
         if (this.#phase === "starting")
           this.#effects.push({ kind: "bucket-set", request: event.request, refusal: { code: "not-ready" } });
@@ -459,6 +637,7 @@ export class DynamoNode {
             this.#bookkeeping.count("abandoned");
           }
         this.#survey.onAbandoned(event.request);
+        this.#gather.onAbandoned(event.request);
         break;
       case "message-received":
         this.#onMessage(event.from, event.epoch, event.message);
@@ -470,12 +649,16 @@ export class DynamoNode {
         this.#detector.onLost(event.peer);
         break;
       case "loaded":
-        this.#replica.onLoaded(event.ticket, event.records);
+        this.#admission.onDiskAnswered(event.ticket, event.records.includes("failed"));
+        if (this.#historyKeeper.onLoaded(event.ticket, event.records)) this.#maybeReady();
+        else this.#replica.onLoaded(event.ticket, event.records);
         break;
       case "stored":
+        this.#admission.onDiskAnswered(event.ticket, false);
         this.#belonging.onStored(event.ticket);
         this.#replica.onStored(event.ticket);
         this.#scrub.onStored(event.ticket);
+        this.#historyKeeper.onStored(event.ticket);
         this.#maybeReady();
         break;
       case "storage-failed":
@@ -514,10 +697,20 @@ export class DynamoNode {
         return this.#forwarding.onTimeout(request);
       case "forward-slow":
         return this.#forwarding.onSlow(request);
+      case "sizes-timeout":
+        return this.#sizes.onTimeout(request);
       case "survey-timeout":
         return this.#survey.onTimeout(request);
+      case "history":
+        return this.#historyKeeper.onTimer();
+      case "gather":
+        return this.#gather.onTimer();
       case "hint-scan":
         return this.#handoff.onScanTimer();
+      case "slow-peers":
+        return this.#slowPeers.onTimer();
+      case "admission":
+        return this.#admission.onTimer();
       case "gossip":
         return this.#gossip.onTimer();
       case "gossip-soon":
@@ -532,12 +725,18 @@ export class DynamoNode {
         return this.#transfer.onAnnounceTimer();
       case "hand-over":
         return this.#handOver.onTimer();
+      case "departure":
+        return this.#departure.onTimer();
       case "exchange":
         return this.#exchange.onTimer();
       case "anti-entropy":
         return this.#antiEntropy.onTimer();
+      case "catch-up":
+        return this.#recent.onTimer();
       case "scrub":
         return this.#scrub.onTimer();
+      case "reap":
+        return this.#reaping.onTimer();
       case "scrub-doubt":
         return this.#scrub.onDoubtTimer();
       case "rebalance":
@@ -553,11 +752,35 @@ export class DynamoNode {
     }
   }
 
+  /** Background work that waited for a slice goes on. */
+  #resume(work: BackgroundWork): void {
+    switch (work) {
+      case "hints":
+        return this.#handoff.onSlice();
+      case "transfer":
+        return this.#transfer.onSlice();
+      case "exchange":
+        return this.#exchange.onSlice();
+      case "hand-over":
+        return this.#handOver.onSlice();
+      case "scrub":
+        return this.#scrub.onSlice();
+      case "pages":
+        return this.#source.onSlice();
+      case "listings":
+        return this.#treeSource.onSlice();
+      default:
+        unreachable(work);
+    }
+  }
+
   /** Carries completions to their mechanisms and a changed ring to everybody, until nothing is left to carry. */
   #settle(): void {
     for (;;) {
       const completion = this.#completions.shift();
+      const page = completion === undefined ? this.#ownPages.shift() : undefined;
       if (completion !== undefined) this.#onCompletion(completion);
+      else if (page !== undefined) this.#gather.onPage(this.#id, page);
       else if (this.#ringChanged) this.#onRingChanged();
       else return;
     }
@@ -593,6 +816,12 @@ export class DynamoNode {
         this.#replica.onRetried(completion.key);
         if (completion.kind === "refused") this.#note({ what: "buffer-lost", key: completion.key });
         break;
+      case "recent":
+        this.#recent.onCompletion(completion);
+        break;
+      case "reap-watch":
+        this.#reapWatch.onCompletion(completion);
+        break;
       case "nobody":
         break;
       default:
@@ -617,28 +846,46 @@ export class DynamoNode {
     const known =
       this.#handoff.onScanned(ticket, entries, done) ||
       this.#source.onScanned(ticket, entries, done) ||
+      this.#archiveSource.onScanned(ticket, entries, done) ||
+      this.#historyKeeper.onScanned(ticket, entries, done) ||
       this.#treeSource.onScanned(ticket, entries, done) ||
       this.#exchange.onScanned(ticket, entries, done) ||
-      this.#scrub.onScanned(ticket, entries, done) ||
+      this.#sizes.onScanned(ticket, entries, done) ||
+      this.#onScrubbed(ticket, entries, done) ||
       this.#handOver.onScanned(ticket, entries, done);
     if (known) this.#maybeReady();
   }
 
+  #onScrubbed(
+    ticket: Ticket,
+    entries: readonly { readonly address: string; readonly record: ReadRecord }[],
+    done: boolean,
+  ): boolean {
+    const scrubbed = this.#scrub.onScanned(ticket, entries, done);
+    if (scrubbed) this.#reaping.onSeen(entries);
+    return scrubbed;
+  }
+
   #onStorageFailed(ticket: Ticket, reason: string): void {
     this.#note({ what: "storage-failed", reason });
+    this.#admission.onDiskAnswered(ticket, true);
     const known =
       this.#belonging.onFailed(ticket) ||
       this.#handoff.onScanFailed(ticket) ||
       this.#source.onFailed(ticket) ||
+      this.#archiveSource.onFailed(ticket) ||
+      this.#historyKeeper.onFailed(ticket) ||
       this.#treeSource.onFailed(ticket) ||
       this.#exchange.onFailed(ticket) ||
+      this.#sizes.onFailed(ticket) ||
       this.#scrub.onFailed(ticket) ||
       this.#handOver.onFailed(ticket);
     if (!known) this.#replica.onStorageFailed(ticket);
   }
 
   #maybeReady(): void {
-    const known = this.#belonging.started && this.#handoff.started && this.#scrub.started;
+    const known =
+      this.#belonging.started && this.#handoff.started && this.#scrub.started && this.#historyKeeper.started;
     if (this.#phase !== "starting" || !known) return;
     this.#setPhase("waiting");
     this.#antiEntropy.start();
@@ -663,10 +910,28 @@ export class DynamoNode {
     this.#transfer.onRing();
     this.#opening.onRing();
     this.#handOver.onRing();
+    this.#departure.onRing();
+    this.#recent.onRing();
+    this.#gather.onRing();
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
-    const joining = this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0;
-    this.#setPhase(this.#belonging.self === undefined ? "waiting" : joining ? "joining" : "member");
+    this.#setPhase(this.#phaseOf(ring.view));
+  }
+
+  #phaseOf(view: View): NodePhase {
+    const own = memberOf(view, this.#id);
+    if (own === undefined) return "waiting";
+    if (own.departure !== undefined) return isGone(own) ? "gone" : "leaving";
+    return this.#transfer.owed().length > 0 || this.#belonging.unopened.size > 0 ? "joining" : "member";
+  }
+
+  #onChange(request: RequestId, change: MembershipChange, wallMs: Millis): void {
+    const refusal = this.#belonging.change(change, wallMs);
+    if (refusal === undefined) {
+      const node = change.kind === "leave" ? this.#id : change.node;
+      this.#note({ what: "membership-changed", change: change.kind, node });
+    }
+    this.#effects.push({ kind: "report-change", request, refusal });
   }
 
   #setPhase(phase: NodePhase): void {
@@ -697,6 +962,7 @@ export class DynamoNode {
       refuse("overloaded");
       return;
     }
+    this.#admission.onForeground();
     const own = ++this.#requests;
     const startedAt = this.#now;
     this.#callers.set(own, {
@@ -707,21 +973,30 @@ export class DynamoNode {
       deadline: startedAt + timeoutMs,
       retried: false,
     });
-    const counts = list.counted.includes(this.#id) && this.#mayStore(what.key);
-    if (counts && (what.kind === "put" || this.#mayAnswer(what.key))) this.#coordinate(own, what, timeoutMs);
+    const countsHere = this.#mayCoordinate(what, list);
+    const elsewhere =
+      prefer !== undefined && prefer !== this.#id && list.counted.includes(prefer) && this.#detector.reachable(prefer);
+    if (countsHere && !elsewhere) this.#coordinate(own, what, timeoutMs);
     else {
       this.#bookkeeping.count("forwarded");
-      this.#forwarding.start(own, what, prefer, [], timeoutMs);
+      this.#forwarding.start(own, what, { prefer, countsHere, hops: 1 }, timeoutMs);
     }
+  }
+
+  /** Whether a request is coordinated here as by one who counts, and not as by a stand-in. */
+  #mayCoordinate({ kind, key }: ForwardedRequest, list: PreferenceList): boolean {
+    if (!list.counted.includes(this.#id) || !this.#mayStore(key)) return false;
+    return kind === "put" || this.#mayAnswer(key);
   }
 
   #coordinate(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void {
     const list = this.#listOf(what.key);
     const view = this.#belonging.ring?.view;
-    if (list === undefined || view === undefined) {
+    if (list === undefined || view === undefined || this.#phase === "gone") {
       this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
+    if (what.kind === "get") this.#reapWatch.touched(what.key);
     this.#bookkeeping.count("coordinated");
     const { key } = what;
     if (!list.counted.includes(this.#id) && !list.owners.includes(this.#id)) this.#bookkeeping.count("stood-in");
@@ -735,6 +1010,8 @@ export class DynamoNode {
   #answer(request: RequestId, result: ClientResult): void {
     const caller = this.#callers.get(request);
     if (caller === undefined) return;
+    // How long a failure took says who was silent, not how busy this node is.
+    if (result.outcome !== "failed") this.#admission.onTook("requests", this.#now - caller.startedAt);
     if (caller.kind === "peer") {
       this.#callers.delete(request);
       const digest = this.#belonging.ring?.digest ?? 0;
@@ -747,7 +1024,7 @@ export class DynamoNode {
       result.outcome === "failed" && (result.failure.code === "storage" || result.failure.code === "not-ready");
     if (elsewhere && !caller.retried && this.#now < caller.deadline) {
       caller.retried = true;
-      this.#forwarding.start(request, caller.what, undefined, [this.#id], caller.deadline - this.#now);
+      this.#forwarding.start(request, caller.what, { hops: 1 }, caller.deadline - this.#now);
       return;
     }
     this.#bookkeeping.onEnded({ ...caller, kind: caller.what.kind }, result);
@@ -760,11 +1037,11 @@ export class DynamoNode {
   #onMessage(from: NodeId, epoch: Epoch, message: Message): void {
     if (this.#phase === "starting") return;
     if (message.kind === "ping") {
-      this.#detector.onPing(from, message);
+      this.#detector.onPing(from, epoch, message);
       return;
     }
     if (message.kind === "pong") {
-      this.#detector.onPong(from, message);
+      this.#detector.onPong(from, epoch, message);
       return;
     }
     if (!this.#detector.accepts(from, epoch)) {
@@ -772,6 +1049,7 @@ export class DynamoNode {
       return;
     }
     this.#detector.heard(from);
+    this.#slowPeers.onReceived(from, message);
     if ("ring" in message && message.kind !== "gossip-digest") this.#compareRings(from, message.ring);
     if (!this.#limits.admits(from, message)) {
       this.#refuse(from, message);
@@ -793,6 +1071,15 @@ export class DynamoNode {
       case "gossip-news":
         this.#gossip.onNews(from, message);
         break;
+      case "light-hello":
+        this.#detector.onLightHello(from);
+        break;
+      case "view-request":
+        this.#send(from, viewReplyTo(this.#belonging.ring, message), "foreground");
+        break;
+      case "view-reply":
+        // For light clients.
+        break;
       case "replica-put":
         this.#onReplicaPut(from, message);
         break;
@@ -801,26 +1088,17 @@ export class DynamoNode {
         break;
       case "replica-get":
         this.#bookkeeping.onServed();
+        this.#admission.onForeground();
         this.#onReplicaGet(from, message);
         break;
       case "replica-get-reply":
         this.#gets.onReply(from, message);
         break;
       case "coordinate-get":
-        this.#onCoordinate(
-          from,
-          message.request,
-          { kind: "get", key: message.key, r: message.r, pr: message.pr },
-          message.ttlMs,
-        );
+        this.#onCoordinate(from, message, { kind: "get", key: message.key, r: message.r, pr: message.pr });
         break;
       case "coordinate-put":
-        this.#onCoordinate(
-          from,
-          message.request,
-          { kind: "put", key: message.key, write: message.write },
-          message.ttlMs,
-        );
+        this.#onCoordinate(from, message, { kind: "put", key: message.key, write: message.write });
         break;
       case "coordinate-reply":
         this.#forwarding.onReply(from, message.request, message.result);
@@ -831,6 +1109,12 @@ export class DynamoNode {
       case "transfer-page":
         this.#transfer.onPage(from, message);
         break;
+      case "archive-request":
+        this.#archiveSource.onRequest(from, message);
+        break;
+      case "archive-page":
+        this.#gather.onPage(from, message);
+        break;
       case "release-request":
         this.#handOver.onRequest(from, message);
         break;
@@ -839,12 +1123,14 @@ export class DynamoNode {
         break;
       case "known-request": {
         const known = this.#belonging.knows(from, message.incarnation, message.version);
-        this.#send(from, { kind: "known-reply", request: message.request, known }, "background");
+        const unopened = [...this.#belonging.unopened.keys()].sort((a, b) => a - b);
+        this.#send(from, { kind: "known-reply", request: message.request, known, unopened }, "background");
         if (!known) this.#greet(from);
         break;
       }
       case "known-reply":
         this.#opening.onReply(from, message);
+        this.#departure.onReply(from, message);
         break;
       case "tree-request":
         this.#treeSource.onTreeRequest(from, message);
@@ -863,6 +1149,33 @@ export class DynamoNode {
         break;
       case "fetch-reply":
         this.#exchange.onFetchReply(from, message);
+        break;
+      case "sizes-request":
+        this.#sizes.onRequest(from, message);
+        break;
+      case "sizes-reply":
+        this.#sizes.onReply(from, message);
+        break;
+      case "recent-request":
+        this.#recent.onRequest(from, message);
+        break;
+      case "recent-reply":
+        this.#recent.onReply(from, message);
+        break;
+      case "reap-watch-request":
+        this.#reapWatch.onWatchRequest(from, message);
+        break;
+      case "reap-watch-reply":
+        this.#reaping.onWatchReply(from, message);
+        break;
+      case "reap-proof-request":
+        this.#reapWatch.onProofRequest(from, message);
+        break;
+      case "reap-proof-reply":
+        this.#reaping.onProofReply(from, message);
+        break;
+      case "reap-drop":
+        this.#reapWatch.onDrop(message);
         break;
       case "statistics-request": {
         const statistics = this.#bookkeeping.snapshot();
@@ -903,6 +1216,11 @@ export class DynamoNode {
           "background",
         );
         break;
+      case "view-request": {
+        const { request } = message;
+        this.#send(from, { kind: "view-reply", request, digest, outcome: "busy", news: undefined }, "foreground");
+        break;
+      }
       case "transfer-request": {
         const { request, partition } = message;
         const page = {
@@ -916,21 +1234,45 @@ export class DynamoNode {
         this.#send(from, page, "background");
         break;
       }
+      case "archive-request": {
+        const page = { outcome: "refused", counted: [], records: [], damaged: 0, next: undefined } as const;
+        const reply = {
+          kind: "archive-page",
+          request: message.request,
+          ring: digest,
+          ...page,
+          coveredFrom: 0,
+        } as const;
+        this.#send(from, reply, "background");
+        break;
+      }
       default:
     }
   }
 
-  #onCoordinate(from: NodeId, request: RequestId, what: ForwardedRequest, ttlMs: Millis): void {
+  #onCoordinate(from: NodeId, message: CoordinateGet | CoordinatePut, what: ForwardedRequest): void {
+    this.#admission.onForeground();
+    const { request, hops } = message;
+    const timeoutMs = Math.min(message.ttlMs, this.#config.requestTimeoutMs);
     const own = ++this.#requests;
     const full = this.#callers.size >= this.#config.requestsMax;
-    this.#callers.set(own, { kind: "peer", from, epoch: this.#epochOf(from), request });
+    this.#callers.set(own, { kind: "peer", from, epoch: this.#epochOf(from), request, startedAt: this.#now });
+    const list = this.#listOf(what.key);
     if (full) this.#answer(own, { outcome: "failed", failure: { code: "overloaded" }, report: undefined });
-    else this.#coordinate(own, what, Math.min(ttlMs, this.#config.requestTimeoutMs));
+    else if (list === undefined || hops >= HOPS_MAX || this.#mayCoordinate(what, list))
+      this.#coordinate(own, what, timeoutMs);
+    else {
+      this.#note({ what: "handed-on", key: what.key, from });
+      this.#forwarding.start(own, what, { tried: [from], hops: hops + 1 }, timeoutMs);
+    }
   }
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request, ring, durability } = message;
-    if (message.purpose === "write") this.#bookkeeping.onServed();
+    if (message.purpose === "write") {
+      this.#bookkeeping.onServed();
+      this.#admission.onForeground();
+    }
     const epoch = this.#epochOf(from);
     const origin = {
       kind: "peer",
@@ -946,7 +1288,16 @@ export class DynamoNode {
       this.#replyPut(origin, "refused", "relaxed", key);
       return;
     }
+    if (this.#isBeyondProof(from)) {
+      this.#replyPut(origin, "refused", "relaxed", key);
+      return;
+    }
     if (hintFor !== undefined && hintFor !== this.#id) {
+      // From one who goes for good. Who has a copy, as a record or as a hint for another, would only make two into one.
+      if (message.purpose === "hint" && (this.#mayStore(key) || this.#hints.targetsOf(key).size > 0)) {
+        this.#replyPut(origin, "refused", "relaxed", key);
+        return;
+      }
       this.#replica.keepHint(key, hintFor, set, origin, durability);
       return;
     }
@@ -971,9 +1322,36 @@ export class DynamoNode {
   #onReplicaGet(from: NodeId, { key, request, ring, ttlMs, counts }: ReplicaGet): void {
     const epoch = this.#epochOf(from);
     const origin = { kind: "peer", from, epoch, request, until: this.#now + ttlMs, ring, hinted: false } as const;
-    if (counts && !this.#mayAnswer(key))
+    if ((counts && !this.#mayAnswer(key)) || this.#isStranger(from) || this.#isBeyondProof(from))
       this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
     else this.#replica.read(key, origin);
+  }
+
+  /** One of whom this node has not heard that it is a member is not asked when tombstones are reaped: it gets no record that it could give back. */
+  #isStranger(node: NodeId): boolean {
+    const view = this.#belonging.ring?.view;
+    return (
+      this.#config.reapAfterMs < Number.POSITIVE_INFINITY && (view === undefined || memberOf(view, node) === undefined)
+    );
+  }
+
+  /** Who is gone was not asked when tombstones were reaped: what it still has may be older than that. */
+  #isBeyondProof(node: NodeId): boolean {
+    const view = this.#belonging.ring?.view;
+    const member = view === undefined ? undefined : memberOf(view, node);
+    return this.#config.reapAfterMs < Number.POSITIVE_INFINITY && member !== undefined && isGone(member);
+  }
+
+  /** Nothing is under way here that could have a record of the key in hand, and no hint of it is kept; see `reap-watch.ts`. */
+  #isIdle(key: Key): boolean {
+    return (
+      this.#replica.isIdle(key) &&
+      !this.#puts.concerns(key) &&
+      !this.#gets.concerns(key) &&
+      !this.#handoff.concerns(key) &&
+      !this.#treeSource.concerns(key) &&
+      !this.#source.concerns(this.#partitionOf(key))
+    );
   }
 
   /** A get that is coordinated here asks this node as it would another. */
@@ -993,8 +1371,11 @@ export class DynamoNode {
 
   /** Whether what this node has of the key counts for a reader. */
   #mayAnswer(key: Key): boolean {
-    const partition = this.#partitionOf(key);
-    const counts = this.#listOf(key)?.counted.includes(this.#id) === true;
+    return this.#answersFor(this.#partitionOf(key));
+  }
+
+  #answersFor(partition: Partition): boolean {
+    const counts = this.#belonging.ring?.preferenceList(partition).counted.includes(this.#id) === true;
     return counts && !this.#handOver.isClosing(partition) && !this.#belonging.unopened.has(partition);
   }
 
@@ -1065,7 +1446,7 @@ export class DynamoNode {
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */
   #compareRings(peer: NodeId, ring: RingDigest): void {
-    if (ring !== this.#belonging.ring?.digest) this.#greet(peer);
+    if (ring !== this.#belonging.ring?.digest && !this.#detector.isLight(peer)) this.#greet(peer);
   }
 
   #greet(peer: NodeId): void {
@@ -1077,6 +1458,7 @@ export class DynamoNode {
   }
 
   #peerUp(peer: NodeId): void {
+    if (this.#detector.isLight(peer)) return;
     this.#gossip.greet(peer);
     this.#handoff.onPeerUp(peer);
     this.#transfer.onPeerUp(peer);
@@ -1091,16 +1473,25 @@ export class DynamoNode {
     this.#handoff.onPeerDown(peer);
     this.#transfer.onPeerDown(peer);
     this.#opening.onPeerDown(peer);
+    this.#reaping.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
+    this.#recent.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
     this.#survey.onPeerDown(peer);
+    this.#sizes.onPeerDown(peer);
+    this.#slowPeers.onPeerDown(peer);
+    this.#gather.onPeerDown(peer);
   }
 
   #onExchanged({ peer, purpose, partitions, outcome, differing }: ExchangeEnd): void {
     const settled = outcome === "settled";
     switch (purpose.kind) {
       case "anti-entropy":
+        this.#recent.onCompared(peer, partitions, settled);
         this.#antiEntropy.onEnded(peer);
+        break;
+      case "recent-writes":
+        this.#recent.onExchanged(peer, settled);
         break;
       case "transfer":
         for (const partition of partitions) this.#transfer.onExchanged(peer, partition, settled, differing);
@@ -1118,6 +1509,7 @@ export class DynamoNode {
 
   #correct(leaf: Leaf, digest: Digest): void {
     this.#scrub.correct(leaf, digest);
+    this.#recent.forget(partitionOfLeaf(leaf));
     this.#replica.reread(leaf);
   }
 
@@ -1138,6 +1530,7 @@ export class DynamoNode {
     const epoch = this.#detector.epochOf(to);
     if (epoch === undefined || !this.#detector.reachable(to) || (asked !== undefined && asked !== epoch)) return false;
     this.#effects.push({ kind: "send", to, epoch, lane, message });
+    this.#slowPeers.onSent(to, message);
     return true;
   }
 

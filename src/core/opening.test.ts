@@ -6,7 +6,6 @@ import type { NodeId, Partition, RequestId } from "./identifiers.ts";
 import { type Member, type View, memberOf } from "./membership.ts";
 import { LEAVES_PER_PARTITION, MerkleForest } from "./merkle-forest.ts";
 import { Opening } from "./opening.ts";
-import { quorumOf } from "./quorum.ts";
 import { Ring } from "./ring.ts";
 import { StubSurroundings, type ViewOptions, nodeNamed, viewOf } from "./stub-surroundings.ts";
 
@@ -56,7 +55,7 @@ class Fixture {
   /** How many others it takes that every quorum among them has one that is through. */
   get needed(): number {
     const { n, r, w, others } = this.#cluster;
-    return others === 0 ? 0 : others - quorumOf(Math.min(r, w), n, others) + 1;
+    return Math.min(others, n - Math.min(r, w, n) + 1);
   }
 
   /** The own entry as it is told, and which partitions it first tells of. */
@@ -88,8 +87,8 @@ class Fixture {
     });
   }
 
-  answer(from: NodeId, request: RequestId, known = true): void {
-    this.opening.onReply(from, { kind: "known-reply", request, known });
+  answer(from: NodeId, request: RequestId, known = true, unopened: readonly Partition[] = []): void {
+    this.opening.onReply(from, { kind: "known-reply", request, known, unopened });
   }
 
   /** Everybody who was asked knows, and what is to be compared with them begins. */
@@ -139,6 +138,39 @@ describe("opening", () => {
     fixture.opening.onExchanged(again!.peer, again!.serial, true);
     fixture.tick(0);
     expect(fixture.opened).toEqual([0, 1]);
+  });
+
+  test("those who are not open themselves do not count, until they are", () => {
+    const fixture = new Fixture(three);
+    const [a, b, c] = fixture.others as [NodeId, NodeId, NodeId];
+    fixture.tell(5, [0, 1]);
+    fixture.tick();
+    for (const { to, request } of fixture.questions()) fixture.answer(to, request, true, to === a ? [] : [0]);
+    fixture.surroundings.down.add(a);
+    fixture.tick(0);
+    for (const { peer, serial } of fixture.begun()) fixture.opening.onExchanged(peer, serial, true);
+    fixture.tick(0);
+    // Of partition 0 only a is open, of partition 1 all are: b and c are enough there.
+    expect(fixture.opened).toEqual([1]);
+    fixture.tick();
+    const again = fixture.questions();
+    expect(again.map(({ to }) => to).sort()).toEqual([b, c]);
+    for (const { to, request } of again) fixture.answer(to, request);
+    fixture.tick(0);
+    expect(fixture.opened).toEqual([1, 0]);
+  });
+
+  test("where one who could be asked is gone for good all the others are needed", () => {
+    const fixture = new Fixture({ ...three, others: 2 });
+    fixture.tell(5, [0]);
+    fixture.allKnow();
+    const [one, two] = fixture.begun();
+    fixture.opening.onExchanged(one!.peer, one!.serial, true);
+    fixture.tick(0);
+    expect(fixture.opened).toEqual([]);
+    fixture.opening.onExchanged(two!.peer, two!.serial, true);
+    fixture.tick(0);
+    expect(fixture.opened).toEqual([0]);
   });
 
   test("asks for the version that first told of the partition, and not before it was told", () => {

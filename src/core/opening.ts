@@ -5,8 +5,11 @@
  *   telling     this node takes writes and counts for them, but not alone, and does not answer reads. Those who count besides are asked whether they know, durably,
  *               that it holds the partition: from then on their answers tell every writer of it
  *   comparing   with each who knows trees are compared, and what is missing here is fetched
- *   open        enough have done both that every quorum of writers or readers has one of them: whatever was acknowledged before it knew, it had and
- *               is here now; whatever is acknowledged later, the writer has heard of this node, and so has every reader
+ *   open        enough of those who are open themselves have done both that every quorum of writers or readers has one of them: whatever was acknowledged
+ *               before it knew, it had and is here now; whatever is acknowledged later, the writer has heard of this node, and so has every reader
+ *
+ * Those who are not open do not speak for the others: several who copied from each other would all lack what none of them had. Of the writers' quorum at most
+ * N - W of those who count are missing, so that one more of the open ones is enough, or all of them where there are fewer.
  *
  * It is written down which partitions are not open yet, with the fact that they are held. Nobody else has to know: whoever asks too early is told
  * "moved", which counts for nothing.
@@ -18,7 +21,6 @@ import type { Millis, NodeId, Partition, RequestId } from "./identifiers.ts";
 import { memberOf } from "./membership.ts";
 import type { KnownReply } from "./message.ts";
 import type { MerkleForest } from "./merkle-forest.ts";
-import { quorumOf } from "./quorum.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 const ASK_MS = 150;
@@ -35,6 +37,8 @@ export interface OpeningActions {
 interface Peer {
   /** The question that is not answered yet, and up to which version it asks. */
   asked: { readonly request: RequestId; readonly version: number; readonly at: Millis } | undefined;
+  /** What it held and did not answer for when it last replied. */
+  unopened: ReadonlySet<Partition>;
   /** Up to which version the peer knows this node's entry, durably. */
   known: number;
   /** What is being compared with it: stores begun and failures at the begin. */
@@ -87,17 +91,21 @@ export class Opening {
       if (!this.#in.reachable(node)) continue;
       const peer = this.#peer(node);
       this.#compare(node, peer, partitions);
-      if ([...partitions.values()].some((version) => version > peer.known && version <= own.version))
-        this.#ask(node, peer, own);
+      // Who was not open may be by now.
+      const asks = [...partitions].some(
+        ([partition, version]) => version <= own.version && (version > peer.known || peer.unopened.has(partition)),
+      );
+      if (asks) this.#ask(node, peer, own);
     }
     this.#arm();
   }
 
-  onReply(from: NodeId, { request, known }: KnownReply): void {
+  onReply(from: NodeId, { request, known, unopened }: KnownReply): void {
     const peer = this.#peers.get(from);
     const asked = peer?.asked;
     if (peer === undefined || asked?.request !== request) return;
     peer.asked = undefined;
+    peer.unopened = new Set(unopened);
     if (known) peer.known = Math.max(peer.known, asked.version);
     if (known) this.#in.timers.set("opening", this.#in.now);
   }
@@ -154,9 +162,11 @@ export class Opening {
     for (const partition of unopened.keys()) {
       const others = (ring?.preferenceList(partition).counted ?? []).filter((node) => node !== self);
       const { n = 1, r = 1, w = 1 } = ring?.view.parameters ?? {};
-      const quorum = quorumOf(Math.min(r, w), n, others.length);
-      const needed = others.length === 0 ? 0 : others.length - quorum + 1;
-      const through = others.filter((node) => this.#isCompared(node, partition)).length;
+      // Who has not answered yet is taken for open.
+      const alreadyOpen = others.filter((node) => this.#peers.get(node)?.unopened.has(partition) !== true);
+      const missed = n - Math.min(r, w, n);
+      const needed = others.length === 0 ? 0 : Math.max(1, Math.min(missed + 1, alreadyOpen.length));
+      const through = alreadyOpen.filter((node) => this.#isCompared(node, partition)).length;
       const busy = others.some((node) => this.#peers.get(node)?.comparing?.failures.has(partition) === true);
       if (through >= needed && !busy) open.push(partition);
     }
@@ -183,7 +193,13 @@ export class Opening {
   }
 
   #peer(node: NodeId): Peer {
-    const peer = this.#peers.get(node) ?? { asked: undefined, known: 0, comparing: undefined, compared: new Map() };
+    const peer = this.#peers.get(node) ?? {
+      asked: undefined,
+      unopened: new Set<Partition>(),
+      known: 0,
+      comparing: undefined,
+      compared: new Map(),
+    };
     this.#peers.set(node, peer);
     return peer;
   }

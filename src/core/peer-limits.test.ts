@@ -1,6 +1,7 @@
 /** What a peer may ask, on a clock that the test moves. */
 
 import { expect, test } from "vitest";
+import fc from "fast-check";
 import { Prng } from "../base/prng.ts";
 import { type Config, defaultConfig } from "./config.ts";
 import { EMPTY } from "./dvvset.ts";
@@ -14,10 +15,11 @@ import { TimerTable } from "./timers.ts";
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const header = { request: 1, ring: 0, ttlMs: 1_000, key: "a" as Key };
-const get: Message = { kind: "coordinate-get", ...header, r: undefined };
+const get: Message = { kind: "coordinate-get", ...header, hops: 1, r: undefined };
 const put: Message = {
   kind: "coordinate-put",
   ...header,
+  hops: 1,
   write: { value: null, context: [], operation: "0" as OperationId, at: 0, w: undefined, policy: "siblings" },
 };
 const record = (purpose: PutPurpose): Message => ({
@@ -43,6 +45,8 @@ function limits(change: Partial<Config>) {
     },
     ring: undefined,
     reachable: () => true,
+    slow: () => false,
+    mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,
     listOf: () => undefined,
@@ -108,7 +112,7 @@ test("the defaults refuse nothing that a busy tab does, and Infinity keeps no ac
   for (let i = 0; i < 50_000; i++) expect(own.admits(id(2), get)).toBe(true);
   const { limits: free } = limits({ peerRequestsPerSecond: Infinity, peerBackgroundPerSecond: Infinity });
   for (let i = 0; i < 10; i++) expect(free.admits(id(2), i % 2 === 0 ? get : page)).toBe(true);
-  expect(free.memory).toEqual([]);
+  expect(free.memory).toEqual({ peers: [], views: undefined });
 });
 
 test("buckets are kept for so many peers and no more; those of the longest silent go", () => {
@@ -120,4 +124,34 @@ test("buckets are kept for so many peers and no more; those of the longest silen
   // The second one's account is gone, and it begins anew; the first one's is not.
   expect(own.admits(id(1), get)).toBe(false);
   expect(own.admits(id(2), get)).toBe(true);
+});
+
+test("questions of light clients draw on a bucket of each and on one of all, whatever each of them does", () => {
+  const ask: Message = { kind: "view-request", request: 1, digest: 1, known: undefined };
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ peer: fc.integer({ min: 2, max: 6 }), ms: fc.nat(400) }), { maxLength: 200 }),
+      (questions) => {
+        const rates = { peerViewsPerSecond: 2, peerViewsBurst: 3, viewsPerSecond: 4, viewsBurst: 5 };
+        const { at, limits: own } = limits(rates);
+        const served: { peer: number; at: number }[] = [];
+        for (const { peer, ms } of questions) {
+          at.now += ms;
+          if (own.admits(id(peer), ask)) served.push({ peer, at: at.now });
+        }
+        // In no span of time more than the burst and what was refilled meanwhile.
+        for (const first of served) {
+          const later = served.filter((each) => each.at >= first.at);
+          for (const last of later) {
+            const within = later.filter((each) => each.at <= last.at);
+            const seconds = (last.at - first.at) / 1_000;
+            expect(within.length).toBeLessThanOrEqual(rates.viewsBurst + rates.viewsPerSecond * seconds + 1e-6);
+            const ofPeer = within.filter((each) => each.peer === first.peer).length;
+            expect(ofPeer).toBeLessThanOrEqual(rates.peerViewsBurst + rates.peerViewsPerSecond * seconds + 1e-6);
+          }
+        }
+      },
+    ),
+    { numRuns: 30 },
+  );
 });

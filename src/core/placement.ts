@@ -20,11 +20,12 @@ import type { Prng } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
 import { type ClusterParameters, tokensOf } from "./config.ts";
 import { type NodeId, type Partition, TOKENS_MAX } from "./identifiers.ts";
-import type { Member, View } from "./membership.ts";
+import { type Member, type View, stays } from "./membership.ts";
 
 /** Tokens of placement 2 are places on a ring of so many. */
 export const TOKEN_PLACES = 2 ** 32;
 
+/** Nodes that are gone or going have no tokens, whatever the claims still say. */
 export interface Placement {
   /** Tokens of each node that the walk can meet. */
   readonly tokens: ReadonlyMap<NodeId, number>;
@@ -52,10 +53,11 @@ export function placementOf(view: View): Placement {
 /** Placement 3: the walk begins at the partition's own token. A claimant whose entry is not here yet is met like any other. */
 class ClaimedTokens implements Placement {
   readonly tokens: ReadonlyMap<NodeId, number>;
-  readonly #owners: readonly NodeId[];
+  readonly #owners: readonly (NodeId | undefined)[];
 
-  constructor({ claims }: View) {
-    this.#owners = claims.map((claim) => claim.owner);
+  constructor({ claims, members }: View) {
+    const going = new Set(members.filter((member) => !stays(member)).map((member) => member.node));
+    this.#owners = claims.map(({ owner }) => (going.has(owner) ? undefined : owner));
     this.tokens = counted(this.#owners);
   }
 
@@ -72,7 +74,7 @@ class RandomTokens implements Placement {
   readonly #placeOf: (partition: Partition) => number;
 
   constructor(members: readonly Member[], placeOf: (partition: Partition) => number) {
-    const having = members.filter((member) => member.tokens.length > 0);
+    const having = members.filter((member) => member.tokens.length > 0 && stays(member));
     const willing = having.filter((member) => member.capacity > 0);
     const all = (willing.length > 0 ? willing : having).flatMap(({ node, tokens }) =>
       tokens.map((place) => ({ place, node })),
@@ -91,16 +93,19 @@ class RandomTokens implements Placement {
   }
 }
 
-function counted(owners: readonly NodeId[]): Map<NodeId, number> {
+function counted(owners: readonly (NodeId | undefined)[]): Map<NodeId, number> {
   const counts = new Map<NodeId, number>();
-  for (const owner of owners) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  for (const owner of owners) if (owner !== undefined) counts.set(owner, (counts.get(owner) ?? 0) + 1);
   return counts;
 }
 
-/** The first `nodes` nodes clockwise from a token, skipping those met before. */
-function walkFrom(owners: readonly NodeId[], first: number, nodes: number): NodeId[] {
+/** The first `nodes` nodes clockwise from a token, skipping those met before, and tokens that are nobody's. */
+function walkFrom(owners: readonly (NodeId | undefined)[], first: number, nodes: number): NodeId[] {
   const met = new Set<NodeId>();
-  for (let step = 0; met.size < nodes; step++) met.add(owners[(first + step) % owners.length]!);
+  for (let step = 0; met.size < nodes; step++) {
+    const owner = owners[(first + step) % owners.length];
+    if (owner !== undefined) met.add(owner);
+  }
   return [...met];
 }
 

@@ -6,7 +6,7 @@
  *   answered    W of them came, the caller has its answer; the rest settle, and hints are kept for those who stay silent
  *   done        everybody answered or the time is over
  *
- * An owner that is known to be down is replaced at once by the next node on the walk, one that is slow after `slowReplyMs`: the stand-in keeps the
+ * An owner that is known to be down or slow is replaced at once by the next node on the walk, one that does not answer after `slowReplyMs`: the stand-in keeps the
  * record as a hint for it (sloppy quorum). When no other node is left, the coordinator keeps the hint itself, which is no further replica and is
  * not counted. An owner and its stand-in are one replica between them and count once, because the hint ends when it is delivered. When too few are
  * left to ever reach W the put fails at once; it may still take effect.
@@ -107,6 +107,11 @@ export class PutCoordinator {
 
   get size(): number {
     return this.#puts.size;
+  }
+
+  /** True when a put of the key is under way. */
+  concerns(key: Key): boolean {
+    return [...this.#puts.values()].some((put) => put.key === key);
   }
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
@@ -277,6 +282,7 @@ export class PutCoordinator {
       if (this.#send(put, node, node, undefined)) {
         this.#asked(put, node);
         if (list.owners.includes(node)) put.owners.ask(node);
+        if (this.#in.slow(node)) this.#standIn(put, node);
       } else this.#standIn(put, node);
     }
     for (const node of list.joining) if (node !== this.#in.self) this.#send(put, node, node, undefined);

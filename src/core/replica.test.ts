@@ -63,6 +63,8 @@ class Fixture {
       now: 0,
       ring: undefined,
       reachable: () => true,
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => undefined,

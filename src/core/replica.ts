@@ -28,10 +28,31 @@
 
 import { assert } from "../base/assert.ts";
 import { hintAddress, positionOf, recordAddress } from "./address.ts";
-import { type Clock, type DvvSet, EMPTY, counterOf, covers, equal, joinClocks, sync, update } from "./dvvset.ts";
+import { durabilityOf } from "./config.ts";
+import {
+  type Clock,
+  type DvvSet,
+  EMPTY,
+  counterOf,
+  covers,
+  equal,
+  isDeleted,
+  joinClocks,
+  sync,
+  update,
+} from "./dvvset.ts";
 import type { ReadRecord, RecordRead, StoredRecord, Write } from "./effect.ts";
 import type { HintIndex } from "./hint-index.ts";
-import { type Digest, type Leaf, type MerkleForest, leafOf, recordDigest, subtractDigests } from "./merkle-forest.ts";
+import { HistoryLedger, NO_PAST, type Past } from "./history-ledger.ts";
+import {
+  type Digest,
+  type Leaf,
+  type MerkleForest,
+  leafOf,
+  partitionOfLeaf,
+  recordDigest,
+  subtractDigests,
+} from "./merkle-forest.ts";
 import {
   type Actor,
   CLOCK_ENTRIES_WARN,
@@ -47,6 +68,7 @@ import {
 import type { ClientWrite, PutPurpose } from "./message.ts";
 import type { Origin, Refusal, Surroundings } from "./surroundings.ts";
 import { BUFFER_MS, WriteBuffer } from "./write-buffer.ts";
+import { WriteLog } from "./write-log.ts";
 
 /** Where a write goes: into the record, or into the hint for a node. */
 type Place = "record" | NodeId;
@@ -72,6 +94,7 @@ type Work =
       readonly durability: Durability;
     }
   | { readonly kind: "drop"; readonly place: Place; readonly set: DvvSet }
+  | { readonly kind: "reap"; readonly digest: Digest }
   | { readonly kind: "drop-damaged" };
 
 interface KeyState {
@@ -103,6 +126,10 @@ interface StoreUnderWay {
   readonly durability: Durability;
   /** What a write of the buffer must not lose. */
   readonly record: StoredRecord | undefined;
+  /** Of the record that is stored; 0 when it is removed, or for a hint. */
+  readonly digest: Digest;
+  /** Until when that stood which is kept along with it; 0 when nothing is. */
+  readonly pastUntil: Millis;
   readonly waiters: { readonly origin: Origin }[];
 }
 
@@ -133,6 +160,9 @@ export class Replica {
   #flushedTo: Ticket = 0;
   /** The latest store that is not strict, or failed. */
   #softTo: Ticket = 0;
+  readonly #log: WriteLog;
+  readonly #touched: (key: Key) => void;
+  readonly #history: HistoryLedger;
   /** Least recently used first. */
   readonly #keys = new Map<Key, KeyState>();
   readonly #loads = new Map<Ticket, { readonly state: KeyState; readonly reads: readonly ("record" | NodeId)[] }>();
@@ -141,11 +171,23 @@ export class Replica {
   /** Names this unbroken stretch of memory: drawn anew at each start and after each failed store. */
   #start: string;
 
-  constructor(surroundings: Surroundings, hints: HintIndex, forest: MerkleForest, buffering = NEVER) {
+  /** `touched` hears of each record that somebody brings, before anything is done with it. */
+  constructor(
+    surroundings: Surroundings,
+    hints: HintIndex,
+    forest: MerkleForest,
+    log = new WriteLog("", 0, 0),
+    touched: (key: Key) => void = () => undefined,
+    history = new HistoryLedger(surroundings.config),
+    buffering = NEVER,
+  ) {
     this.#buffering = buffering;
     this.#in = surroundings;
+    this.#history = history;
     this.#hints = hints;
     this.#forest = forest;
+    this.#log = log;
+    this.#touched = touched;
     this.#start = surroundings.random.hex(8);
   }
 
@@ -235,6 +277,18 @@ export class Replica {
     this.#enter(key, { kind: "drop-damaged" });
   }
 
+  /** Lets go of the record if it is nothing but tombstones and its digest is this one. Completes with nothing. */
+  reap(key: Key, digest: Digest): void {
+    this.#enter(key, { kind: "reap", digest });
+  }
+
+  /** Nothing of the key waits, is being read or written, or is in doubt, and no hint of it is kept. */
+  isIdle(key: Key): boolean {
+    if (this.#hints.targetsOf(key).size > 0) return false;
+    const state = this.#keys.get(key);
+    return state === undefined || (state.waiting === undefined && state.storesUnderWay === 0 && !state.doubtful);
+  }
+
   /**
    * What is in memory of this leaf may not be what is on the disk: it is read again when it is asked for. The forest counts what is on the disk, and no
    * store of a record is under way there.
@@ -292,6 +346,7 @@ export class Replica {
     if (durability === "strict") this.#flushedTo = Math.max(this.#flushedTo, ticket);
     if (this.#buffer.settle(ticket) && this.#buffer.size === 0) this.#buffering.ended();
     if (counted !== undefined) this.#forest.end(counted, "stored");
+    if (place === "record") this.#logChange(state, store.digest);
     // An earlier store of a hint whose removal is still under way is no removal: that one may fail yet.
     const latest = state.lastStores.get(place) === ticket;
     if (place !== "record" && latest && state.waiting === undefined && !state.hints.has(place))
@@ -315,9 +370,12 @@ export class Replica {
     this.#start = this.#in.random.hex(8);
     // A strict one that failed may be there nevertheless, and is not flushed.
     this.#softTo = Math.max(this.#softTo, ticket);
-    const { state, place, counted } = store;
+    const { state, place, counted, pastUntil } = store;
     state.storesUnderWay--;
+    if (pastUntil > 0) this.#history.failed(pastUntil);
     if (counted !== undefined) this.#forest.end(counted, "failed");
+    const leaf = place === "record" ? this.#leaf(state) : undefined;
+    if (leaf !== undefined) this.#log.breakOff(partitionOfLeaf(leaf));
     // A removal that failed: the hint is probably still there, and must be looked at again.
     if (place !== "record" && this.#hints.has(state.key, place)) this.#hints.add(state.key, place);
     if (state.lastStores.get(store.place) === ticket) {
@@ -371,6 +429,7 @@ export class Replica {
   }
 
   #enter(key: Key, work: Work): void {
+    if (work.kind === "merge" || work.kind === "mint") this.#touched(key);
     let state = this.#keys.get(key);
     if (state === undefined) {
       state = {
@@ -456,6 +515,13 @@ export class Replica {
       case "drop":
         if (sameRecord(at(state, work.place), work.set)) this.#write(state, work.place, null, undefined, "relaxed");
         break;
+      case "reap": {
+        const set = state.record?.set;
+        if (set === undefined || !isDeleted(set) || recordDigest(state.key, set) !== work.digest) break;
+        this.#in.note({ what: "tombstone-reaped", key: state.key, clock: set.clock });
+        this.#write(state, "record", null, undefined, "strict");
+        break;
+      }
       case "drop-damaged":
         if (state.damaged) this.#write(state, "record", null, undefined, "relaxed");
         else if (state.record !== undefined) this.#write(state, "record", state.record, undefined, "relaxed");
@@ -474,8 +540,11 @@ export class Replica {
     const merged = before === undefined ? set : sync(before.set, set);
     const changed = before === undefined || !equal(merged, before.set);
     this.#in.note({ what: "merged", key: state.key, purpose, siblings: merged.siblings.length, changed });
-    if (!changed) this.#whenDurable(state, place, origin, durability);
-    else this.#write(state, place, { set: merged, minted: before?.minted }, origin, durability);
+    // What arrives when it is replaced already was the state elsewhere, and whoever sent it may let go of it.
+    const came = before === undefined || equal(merged, set) ? undefined : { was: set, now: merged };
+    const past = this.#pastOf(state, came);
+    if (!changed && past.writes.length === 0) this.#whenDurable(state, place, origin, durability);
+    else this.#write(state, place, { set: merged, minted: before?.minted }, origin, durability, past);
   }
 
   #mint(state: KeyState, work: Work & { kind: "mint" }): void {
@@ -531,9 +600,16 @@ export class Replica {
 
   /** How a write of a caller is kept here. */
   #kept(asked: Durability): Durability {
-    const { durability } = this.#in.config;
+    const durability = durabilityOf(this.#in.config);
     if (durability === "strict") return "strict";
     return durability === "buffered" && asked === "relaxed" ? "buffered" : asked;
+  }
+
+  /** What is kept of a record that was replaced, where its bucket keeps such. */
+  #pastOf(state: KeyState, change: { readonly was: DvvSet; readonly now: DvvSet | undefined } | undefined): Past {
+    return change === undefined
+      ? NO_PAST
+      : this.#history.replaced(state.key, state.position, change.was, change.now, this.#in.now);
   }
 
   #write(
@@ -542,7 +618,14 @@ export class Replica {
     record: StoredRecord | null,
     origin: Origin | undefined,
     asked: Durability,
+    alongside = NO_PAST,
   ): void {
+    const before = at(state, place)?.set;
+    // A hint that is let go is where it belongs; a record that is let go may have been replaced there before it came.
+    const replaced = before !== undefined && before !== record?.set && (record !== null || place === "record");
+    const past = this.#pastOf(state, replaced ? { was: before, now: record?.set } : undefined);
+    const kept = [...past.writes, ...alongside.writes];
+    const pastUntil = Math.max(past.until, alongside.until);
     if (place === "record") {
       state.record = record ?? undefined;
       state.damaged = false;
@@ -563,19 +646,22 @@ export class Replica {
     if (place !== "record") {
       const durability = asked === "strict" ? "strict" : "relaxed";
       if (durability === "relaxed") this.#softTo = ticket;
-      this.#stores.set(ticket, { state, place, counted: undefined, durability, record: undefined, waiters });
+      const under = { durability, record: undefined, digest: 0, pastUntil } as const;
+      this.#stores.set(ticket, { state, place, counted: undefined, ...under, waiters });
       const address = hintAddress(state.key, state.position, place);
       this.flush();
-      this.#in.store(ticket, [{ store: "hints", address, record }], durability);
+      this.#in.store(ticket, [{ store: "hints", address, record }, ...kept], durability);
       return;
     }
     const leaf = this.#leaf(state);
     const counted = leaf === undefined ? undefined : this.#forest.begin(leaf);
+    const digest = record === null ? 0 : recordDigest(state.key, record.set);
     const address = recordAddress(state.key, state.position);
-    const writes: Write[] = [{ store: "records", address, record }, ...this.#count(state, leaf)];
+    const writes: Write[] = [{ store: "records", address, record }, ...this.#count(state, leaf), ...kept];
+    const under = { state, place, counted, digest, pastUntil } as const;
     if (asked === "buffered" && record !== null && origin !== undefined && this.#mayBuffer(state.key, record)) {
       this.#softTo = ticket;
-      this.#stores.set(ticket, { state, place, counted, durability: "buffered", record, waiters: [] });
+      this.#stores.set(ticket, { ...under, durability: "buffered", record, waiters: [] });
       this.#buffer.add(ticket, writes, bytesOf(record));
       this.#in.complete({ kind: "stored", origin, key: state.key, durability: "buffered" });
       if (this.#buffer.pressing) this.flush();
@@ -584,7 +670,7 @@ export class Replica {
     }
     const durability = asked === "strict" ? "strict" : "relaxed";
     if (durability === "relaxed") this.#softTo = ticket;
-    this.#stores.set(ticket, { state, place, counted, durability, record: undefined, waiters });
+    this.#stores.set(ticket, { ...under, durability, record: undefined, waiters });
     this.flush();
     this.#in.store(ticket, writes, durability);
   }
@@ -599,6 +685,15 @@ export class Replica {
   #leaf(state: KeyState): Leaf | undefined {
     const partitions = this.#in.ring?.view.claims.length;
     return partitions === undefined ? undefined : leafOf(state.position, partitions);
+  }
+
+  /** The record is durable as it was when its store began. */
+  #logChange(state: KeyState, digest: Digest): void {
+    const leaf = this.#leaf(state);
+    const partitions = this.#in.ring?.view.claims.length;
+    if (leaf === undefined || partitions === undefined) return;
+    if (digest === 0) this.#log.remove(partitionOfLeaf(leaf), state.key);
+    else this.#log.append(partitionOfLeaf(leaf), partitions, state.key, digest);
   }
 
   /** The forest counts the record as it is now; the disk's sum changes with it, in one transaction. */
@@ -636,7 +731,7 @@ export class Replica {
   }
 
   #failed(state: KeyState, work: Work): void {
-    if (work.kind === "drop" || work.kind === "drop-damaged") return;
+    if (work.kind === "drop" || work.kind === "drop-damaged" || work.kind === "reap") return;
     if (work.kind === "read" || work.kind === "read-record" || work.kind === "read-hint")
       this.#in.complete({ kind: "read", origin: work.origin, key: state.key, outcome: "failed", set: EMPTY });
     else this.#refuse(state.key, work.origin, "storage");

@@ -12,7 +12,7 @@ import type { NodeId, Partition, RingDigest } from "./identifiers.ts";
 import { crc32 } from "../base/crc32.ts";
 import { utf8Encode } from "../base/bytes.ts";
 import { bucketsDigest } from "./buckets.ts";
-import { type Claim, type Member, type View, holds } from "./membership.ts";
+import { type Claim, type Member, type View, holds, stays } from "./membership.ts";
 import { type Placement, placementOf } from "./placement.ts";
 
 /** Who is asked for the keys of a partition. All lists are in the order of the walk; no node is in two of counted, joining and fallbacks. */
@@ -61,7 +61,7 @@ export class Ring {
     for (const member of members) {
       const old = before.#members.get(member.node);
       if (old === member) continue;
-      if (old?.zone !== member.zone || old.capacity > 0 !== member.capacity > 0)
+      if (old?.zone !== member.zone || old.capacity > 0 !== member.capacity > 0 || stays(old) !== stays(member))
         return new Array<undefined>(claims.length);
       for (let p = 0; p < claims.length; p++) if (holds(old, p) !== holds(member, p)) lists[p] = undefined;
     }
@@ -96,7 +96,7 @@ export class Ring {
     const counted = present.length > 0 ? present : owners;
     const joining = owners.filter((node) => !counted.includes(node));
     // Newcomers without a token yet, because those who have too many are down, can stand in as well; a node without capacity never does.
-    const willing = tokenless.filter((member) => member.capacity > 0).map((member) => member.node);
+    const willing = tokenless.filter((member) => member.capacity > 0 && stays(member)).map((member) => member.node);
     const fallbacks = [...others, ...willing].filter((node) => !counted.includes(node));
     return { owners, counted, joining, fallbacks };
   }
@@ -137,9 +137,11 @@ export function digestOf(view: View): RingDigest {
  */
 export function placementDigest(view: View): number {
   const claims = claimsDigest(view.claims);
-  if (view.parameters.placement === 3) return claims;
+  const going = view.members.filter((member) => !stays(member)).map((member) => member.node);
+  if (view.parameters.placement === 3)
+    return going.length === 0 ? claims : crc32(utf8Encode(JSON.stringify([claims, going])));
   const tokens = view.members.map(({ node, capacity, zone, tokens }) => [node, capacity > 0, zone, tokens]);
-  return crc32(utf8Encode(JSON.stringify([claims, tokens])));
+  return crc32(utf8Encode(JSON.stringify([claims, tokens, going])));
 }
 
 /** How many tokens of each member count; members without any are in it with 0. */
@@ -152,7 +154,11 @@ export function tokenCounts(view: View): Map<NodeId, number> {
 /** Whether the tokens of two views of one cluster lie alike and belong to the same. */
 function sameTokens(a: View, b: View): boolean {
   if (a.claims !== b.claims) return false;
-  if (b.parameters.placement === 3 || a.members === b.members) return true;
+  if (a.members === b.members) return true;
+  if (b.parameters.placement === 3) {
+    const going = ({ members }: View) => members.filter((member) => !stays(member)).map((member) => member.node);
+    return going(a).join() === going(b).join();
+  }
   return (
     a.members.length === b.members.length &&
     b.members.every((member, i) => {
@@ -161,6 +167,7 @@ function sameTokens(a: View, b: View): boolean {
       return (
         other.node === member.node &&
         other.capacity > 0 === member.capacity > 0 &&
+        stays(other) === stays(member) &&
         (other.tokens === member.tokens || other.tokens.join() === member.tokens.join())
       );
     })

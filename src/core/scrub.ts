@@ -118,15 +118,25 @@ export class Scrub {
 
   onTimer(): void {
     this.#in.timers.set("scrub", this.#in.now + this.#in.config.scrubMs);
+    this.#readPage();
+  }
+
+  /** A slice of background work is there: for a leaf in doubt, if there is one. */
+  onSlice(): void {
+    if (this.#forest.doubts > 0) this.onDoubtTimer();
+    else this.#readPage();
+  }
+
+  #readPage(): void {
     const last = this.#leaves - 1;
-    if (this.#page !== undefined || last < 0) return;
+    if (this.#page !== undefined || last < 0 || !this.#in.mayWork("scrub")) return;
     this.#read(this.#cursor, this.#large ? this.#cursor : last, true);
   }
 
   /** Looks at a leaf in doubt. */
   onDoubtTimer(): void {
     const leaf = this.#forest.doubtful;
-    if (leaf === undefined || this.#page !== undefined || this.#leaves === 0) return;
+    if (leaf === undefined || this.#page !== undefined || this.#leaves === 0 || !this.#in.mayWork("scrub")) return;
     // Should it stay in doubt, because it cannot be read or is written all the time, the others have their turn first.
     this.#forest.doubt(leaf);
     this.#read(leaf, leaf, false);

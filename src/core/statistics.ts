@@ -39,6 +39,8 @@ export const COUNTED = [
   "buffer-full",
   "buffer-lost",
   "late-messages",
+  /** Records that were nothing but tombstones, dropped here by proof; see `reaping.ts`. */
+  "tombstones-reaped",
   /** Requests and background work of peers that asked for too much; see `peer-limits.ts`. */
   "limited",
 ] as const;

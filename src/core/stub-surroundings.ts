@@ -8,7 +8,7 @@ import type { Epoch, Key, Millis, NodeId, Partition, RequestId, Ticket } from ".
 import { type Member, type View, noHolders, withHolder } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { type PreferenceList, Ring } from "./ring.ts";
-import type { Completion, Surroundings } from "./surroundings.ts";
+import type { BackgroundWork, Completion, Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
 
 /** Node 1, 2, 3 and so on. */
@@ -63,6 +63,10 @@ export class StubSurroundings implements Surroundings {
   ring: Ring | undefined;
   /** Peers that cannot be reached. */
   readonly down = new Set<NodeId>();
+  /** Peers that do not answer requests in time. */
+  readonly slowPeers = new Set<NodeId>();
+  /** How many more slices background work gets. */
+  slices = Number.POSITIVE_INFINITY;
   /** What was emitted, stored and sent, in order. */
   readonly effects: Effect[] = [];
   readonly completions: Completion[] = [];
@@ -97,6 +101,14 @@ export class StubSurroundings implements Surroundings {
 
   reachable(node: NodeId): boolean {
     return !this.down.has(node);
+  }
+  slow(node: NodeId): boolean {
+    return this.slowPeers.has(node);
+  }
+  mayWork(_work: BackgroundWork, slices = 1): boolean {
+    if (this.slices < slices) return false;
+    this.slices -= slices;
+    return true;
   }
   mayStore(): boolean {
     return this.mayStoreAnything;

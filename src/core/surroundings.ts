@@ -36,6 +36,12 @@ export type Origin =
       readonly key: Key;
     }
   | /** It was acknowledged from memory, and its store failed. */ { readonly kind: "buffer" }
+  | /** A record that a peer's log says has changed there. */ { readonly kind: "recent"; readonly key: Key }
+  | /** What somebody asked to be watched; see `reap-watch.ts`. */ {
+      readonly kind: "reap-watch";
+      readonly watch: string;
+      readonly key: Key;
+    }
   | /** Nobody waits for it. */ { readonly kind: "nobody" };
 
 /** "moved": the key's partition is this node's no more. */
@@ -71,6 +77,9 @@ export type Completion =
       readonly siblings: number;
     };
 
+/** Work that nobody waits for, by the mechanism that does it. "pages" and "listings" are read for peers that do such work. */
+export type BackgroundWork = "hints" | "transfer" | "exchange" | "hand-over" | "scrub" | "pages" | "listings";
+
 export interface Surroundings {
   readonly self: NodeId;
   readonly config: Config;
@@ -82,6 +91,13 @@ export interface Surroundings {
   readonly ring: Ring | undefined;
   /** Whether this node thinks that it can reach the peer now. Always true for itself. */
   reachable(node: NodeId): boolean;
+  /** Whether the peer answers pings and leaves requests unanswered: it is to be asked, but not waited for. See `slow-peers.ts`. */
+  slow(node: NodeId): boolean;
+  /**
+   * To be asked before each piece of background work. `slices`: its cost; 1 is a page, or a question that the peer answers by reading one. When it says no the
+   * mechanism leaves the piece until its `onSlice` is called, which comes for sure. See `admission.ts`.
+   */
+  mayWork(work: BackgroundWork, slices?: number): boolean;
   /** Whether records of the key may change here: this node owns it or counts for it, and is not about to let go of it. */
   mayStore(key: Key): boolean;
   /** Whether what this node has of the key counts for a reader: it counts, is open and not closing. */

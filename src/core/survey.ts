@@ -10,6 +10,7 @@
  */
 
 import type { Millis, NodeId, RequestId } from "./identifiers.ts";
+import { isGone } from "./membership.ts";
 import type { StatisticsReply } from "./message.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -54,8 +55,9 @@ export class Survey {
     const own = this.#in.nextRequest();
     const survey: Open = { request, answers: new Map(), waiting: new Set(), silent: new Set() };
     const full = this.#surveys.size >= SURVEYS_MAX;
-    for (const { node } of ring?.view.members ?? []) {
-      if (node === self) continue;
+    for (const member of ring?.view.members ?? []) {
+      const { node } = member;
+      if (node === self || isGone(member)) continue;
       const asked = !full && this.#in.send(node, { kind: "statistics-request", request: own }, "background");
       (asked ? survey.waiting : survey.silent).add(node);
     }

@@ -4,9 +4,15 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parametersFrom } from "./config.ts";
 import type { NodeId } from "./identifiers.ts";
-import { type Member, type View, mergeView, noHolders } from "./membership.ts";
+import { type Member, type View, goneEntry, memberOf, mergeView, noHolders } from "./membership.ts";
 import { Ring, tokenCounts } from "./ring.ts";
-import { claimsAfterGiving, claimsAfterJoin, tokenShares, tokenTargets } from "./token-claims.ts";
+import {
+  claimsAfterDepartures,
+  claimsAfterGiving,
+  claimsAfterJoin,
+  tokenShares,
+  tokenTargets,
+} from "./token-claims.ts";
 import { copiesForOthers, crowds, listsOf } from "./token-spacing.ts";
 
 const node = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
@@ -179,4 +185,80 @@ test("concurrent joins are evened out by those who have too many, each giving on
       }
     }),
   );
+});
+
+/** The same cluster without some of its nodes. */
+function without(view: View, ...gone: number[]): View {
+  const entries = gone.map((n) => goneEntry(memberOf(view, node(n))!, "removed", node(1), 5));
+  const departed = mergeView(view, entries, undefined);
+  return { ...departed, claims: claimsAfterDepartures(departed) };
+}
+
+test("the tokens of those who are gone go to those who have least, and no others move", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2, max: 12 }),
+      fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 }),
+      (nodes, chosen) => {
+        let view = founded(1);
+        for (let n = 2; n <= nodes; n++) view = joined(view, n);
+        const gone = [...new Set(chosen)].filter((n) => n <= nodes);
+        fc.pre(gone.length < nodes);
+        const after = without(view, ...gone);
+        const names = gone.map(node);
+        const staying = nodes - gone.length;
+        const counts = tokenCounts(after);
+        const share = 256 / staying;
+        expect(after.claims.some(({ owner }) => names.includes(owner))).toBe(false);
+        for (const [id, count] of counts) {
+          if (names.includes(id)) expect(count).toBe(0);
+          else expect(Math.abs(count - share)).toBeLessThan(2);
+        }
+        if (staying > 3)
+          view.claims.forEach((claim, p) => {
+            const now = after.claims[p]!;
+            if (names.includes(claim.owner)) expect(now.version).toBe(claim.version + 1);
+            else expect(now).toBe(claim);
+          });
+        // Whoever sees the same deals the same, and once is enough.
+        expect(claimsAfterDepartures(after)).toBe(after.claims);
+        expect(without(view, ...gone).claims).toEqual(after.claims);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test("a departure copies little more than what the one who goes had", () => {
+  for (let nodes = 5; nodes <= 16; nodes++) {
+    let view = founded(1);
+    for (let n = 2; n <= nodes; n++) view = joined(view, n);
+    const lists = (v: View) => {
+      const ring = new Ring(v);
+      return v.claims.map((_, p) => ring.preferenceList(p).owners);
+    };
+    const before = lists(view);
+    const leaver = node(nodes);
+    const own = before.filter((owners) => owners.includes(leaver)).length;
+    const copies = lists(without(view, nodes)).reduce(
+      (sum, owners, p) => sum + owners.filter((owner) => !before[p]!.includes(owner)).length,
+      0,
+    );
+    expect(copies).toBeLessThanOrEqual(1.25 * own);
+  }
+});
+
+test("a token that was given to somebody who is gone by now is dealt again", () => {
+  let view = founded(1);
+  for (let n = 2; n <= 6; n++) view = joined(view, n);
+  const after = without(view, 6);
+  const late = mergeView(
+    after,
+    [],
+    after.claims.map((claim, p) => (p === 9 ? { owner: node(6), version: 99 } : claim)),
+  );
+  expect(late.claims[9]!.owner).toBe(node(6));
+  expect(new Ring(late).preferenceList(9).owners).not.toContain(node(6));
+  expect(claimsAfterDepartures(late)[9]!.owner).not.toBe(node(6));
+  expect(claimsAfterDepartures(late)[9]!.version).toBe(100);
 });

@@ -15,7 +15,7 @@
  */
 
 import type { NodeId } from "./identifiers.ts";
-import type { Claim, View } from "./membership.ts";
+import { type Claim, type View, stays } from "./membership.ts";
 import { tokenCounts } from "./ring.ts";
 import { crowds, dealSpaced, mendSpacing, spaced } from "./token-spacing.ts";
 
@@ -73,10 +73,11 @@ function changed(view: View, owners: readonly NodeId[]): Claim[] {
 export function claimsAfterJoin(view: View, joiner: NodeId): Claim[] {
   const { n } = view.parameters;
   const total = view.claims.length;
-  const targets = tokenTargets(view.members, total, n);
+  const takers = view.members.filter(stays);
+  const targets = tokenTargets(takers, total, n);
   if ((targets.get(joiner) ?? 0) === 0) return [...view.claims];
   if (targets.size <= n) return changed(view, dealInTurn(targets, total, n));
-  const shares = tokenShares(view.members, total, n);
+  const shares = tokenShares(takers, total, n);
   const before = view.claims.map((claim) => claim.owner);
 
   // Mostly it is enough to take what others have beyond their targets.
@@ -94,6 +95,44 @@ export function claimsAfterJoin(view: View, joiner: NodeId): Claim[] {
   const good = targets.size > n + 1 || (isEven(mended, shares) && crowds(mended, n) === 0);
   // The first beyond N: those who are here hold everything, so a new deal moves no more than any other.
   return changed(view, good ? mended : (dealSpaced(targets, total, n) ?? mended));
+}
+
+/**
+ * The claims after those of nodes that are gone or going were dealt to those who have least; the very same array when there are none. A pure function of the
+ * view: whoever sees the same deals the same, so anybody may publish them. While no more than N stay, all are dealt anew, for everybody holds
+ * everything then.
+ */
+export function claimsAfterDepartures(view: View): readonly Claim[] {
+  const { n } = view.parameters;
+  const total = view.claims.length;
+  const members = new Map(view.members.map((member) => [member.node, member]));
+  const isOrphan = (owner: NodeId) => {
+    const member = members.get(owner);
+    return member !== undefined && !stays(member);
+  };
+  if (!view.claims.some(({ owner }) => isOrphan(owner))) return view.claims;
+  const takers = view.members.filter(stays);
+  const targets = tokenTargets(takers, total, n);
+  if (targets.size === 0) return view.claims;
+  if (targets.size <= n) return changed(view, dealInTurn(targets, total, n));
+  const shares = tokenShares(takers, total, n);
+  const owners = view.claims.map((claim) => claim.owner);
+  const counts = tokenCounts(view);
+  const lacks = (node: NodeId) => shares.get(node)! - (counts.get(node) ?? 0);
+  const nodes = [...shares.keys()].sort();
+  const most = (among: readonly NodeId[]) =>
+    among.reduce<NodeId | undefined>(
+      (best, node) => (best === undefined || lacks(node) > lacks(best) + ROUNDING ? node : best),
+      undefined,
+    );
+  owners.forEach((owner, place) => {
+    if (!isOrphan(owner)) return;
+    const apart = nodes.filter((node) => spaced(owners, node, place, n));
+    const taker = most(apart.filter((node) => lacks(node) > ROUNDING)) ?? most(nodes)!;
+    owners[place] = taker;
+    counts.set(taker, (counts.get(taker) ?? 0) + 1);
+  });
+  return changed(view, owners);
 }
 
 /** True when everybody has its share, rounded up or down. */
@@ -208,7 +247,7 @@ function steal(before: readonly NodeId[], counts: ReadonlyMap<NodeId, number>, j
  * them. It gives when it has more than its share rounded up, or the most while somebody has less than its share rounded down.
  */
 export function claimsAfterGiving(view: View, giver: NodeId): readonly Claim[] {
-  const share = tokenShares(view.members, view.claims.length, view.parameters.n);
+  const share = tokenShares(view.members.filter(stays), view.claims.length, view.parameters.n);
   if (share.size === 0) return view.claims;
   const counts = tokenCounts(view);
   const owners = view.claims.map((claim) => claim.owner);

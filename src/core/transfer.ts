@@ -11,6 +11,8 @@
  * A copy from one source may lack writes that only others have: before this node answers for the partition, `opening.ts` compares with enough of
  * them. Until a source is through, the partition stays owed, visibly.
  *
+ * Each page takes a slice of background work, here and again at the source.
+ *
  * Limits: `transfersInFlightMax` partitions at once, one page of `transferPageBytesMax` from each source; a page without an answer is asked
  * again after `transferTimeoutMs`. Travels in the background lane.
  */
@@ -38,8 +40,8 @@ interface Copy {
   /** Whom it was tried with; emptied, by the timer, when all were. */
   readonly tried: Set<NodeId>;
   source: NodeId | undefined;
-  /** "idle": no source answers now. */
-  state: "idle" | "comparing" | "reading" | "merging";
+  /** "idle": no source answers now. "waiting": for a slice of background work, to ask for the page behind `next`. */
+  state: "idle" | "comparing" | "waiting" | "reading" | "merging";
   /** The page that was asked for and is not here yet, or not all durable. */
   request: RequestId | undefined;
   askedAt: Millis;
@@ -129,6 +131,15 @@ export class Transfer {
     for (const copy of this.#copies.values()) {
       copy.tried.delete(peer);
       if (copy.state === "idle") this.#ask(copy);
+    }
+  }
+
+  /** A slice of background work is there for a page. */
+  onSlice(): void {
+    for (const copy of this.#copies.values()) {
+      if (copy.state !== "waiting" || this.#askPage(copy, copy.next ?? "")) continue;
+      this.#failed(copy);
+      this.#ask(copy);
     }
   }
 
@@ -227,10 +238,16 @@ export class Transfer {
 
   #askPage(copy: Copy, after: string): boolean {
     const { partition, source } = copy;
+    if (source === undefined || !this.#in.reachable(source)) return false;
+    if (!this.#in.mayWork("transfer")) {
+      copy.state = "waiting";
+      copy.next = after;
+      return true;
+    }
     const request = this.#in.nextRequest();
     const bytesMax = this.#in.config.transferPageBytesMax;
     const asked = { kind: "transfer-request", request, partition, after, bytesMax } as const;
-    if (source === undefined || !this.#in.send(source, asked, "background")) return false;
+    if (!this.#in.send(source, asked, "background")) return false;
     copy.request = request;
     copy.askedAt = this.#in.now;
     copy.state = "reading";

@@ -10,7 +10,11 @@
  *   ended       settled: everything that the other side had when it was looked at is merged and durable here (not for "push"), and everything that
  *               was here is durable there (not for "pull"). failed: something was refused for good, unreadable or silent; what was exchanged stays
  *
+ * Each step takes a slice of background work; while there is none the exchange waits, and so does its time bound.
+ *
  * The steps of one exchange overlap, deepest first, so that little is remembered at a time: bytes go with the difference, and so does memory.
+ *
+ * An exchange of keys that are known to differ, because the peer's log of recent writes told them, begins with exchanging.
  *
  * Limits: EXCHANGES_MAX at once; for each one question about digests of up to NODES_PER_QUESTION nodes, LISTINGS_MAX leaves, one fetch and PUSHES_MAX
  * records under way; an answer that takes longer than `transferTimeoutMs` ends it. Travels in the background lane.
@@ -41,6 +45,8 @@ const PUSHES_MAX = 16;
 const PAUSE_MS = 250;
 const REFUSALS_MAX = 16;
 const KEYS_PER_FETCH = 64;
+/** One record that is sent, not a page of them. */
+const SLICES_PER_RECORD = 0.25;
 const RECORDS_PER_SCAN = 256;
 const BYTES_PER_SCAN = 1_048_576;
 
@@ -49,6 +55,7 @@ export type Direction = "both" | "pull" | "push";
 /** Who wanted the exchange. */
 export type Purpose =
   | { readonly kind: "anti-entropy" }
+  | { readonly kind: "recent-writes" }
   | { readonly kind: "transfer" }
   | { readonly kind: "opening"; readonly serial: number }
   | { readonly kind: "hand-over"; readonly round: number };
@@ -109,6 +116,8 @@ interface Exchange {
   unreadable: boolean;
   differing: number;
   lastAnswerAt: Millis;
+  /** There was no slice of background work for the next step. */
+  waits: boolean;
 }
 
 export class TreeExchange {
@@ -139,14 +148,38 @@ export class TreeExchange {
 
   /** Begins an exchange of `partitions` with a peer that answers; `actions.ended` tells how it went. False when there are too many already. */
   start(peer: NodeId, partitions: readonly Partition[], direction: Direction, purpose: Purpose): boolean {
-    if (this.#exchanges.size >= EXCHANGES_MAX) return false;
+    const exchange = this.#begin(peer, partitions, direction, purpose);
+    if (exchange === undefined) return false;
+    this.#open(
+      exchange,
+      0,
+      partitions.filter((partition) => direction !== "push" || this.#forest.root(partition) !== 0),
+    );
+    this.#advance(exchange);
+    this.#arm();
+    return true;
+  }
+
+  /** Begins an exchange of the records of these keys alone, which are known to differ; no tree is looked at. Else as `start`. */
+  startWith(peer: NodeId, keys: readonly Key[], purpose: Purpose): boolean {
+    const exchange = this.#begin(peer, [], "both", purpose);
+    if (exchange === undefined) return false;
+    exchange.wanted.push(...keys);
+    exchange.differing = keys.length;
+    this.#advance(exchange);
+    this.#arm();
+    return true;
+  }
+
+  #begin(peer: NodeId, partitions: readonly Partition[], direction: Direction, purpose: Purpose): Exchange | undefined {
+    if (this.#exchanges.size >= EXCHANGES_MAX) return undefined;
     const exchange: Exchange = {
       session: ++this.#sessions,
       peer,
       direction,
       purpose,
       partitions,
-      puts: purpose.kind === "anti-entropy" ? "repair" : "transfer",
+      puts: purpose.kind === "anti-entropy" || purpose.kind === "recent-writes" ? "repair" : "transfer",
       open: [],
       question: undefined,
       leaves: [],
@@ -162,20 +195,29 @@ export class TreeExchange {
       unreadable: false,
       differing: 0,
       lastAnswerAt: this.#in.now,
+      waits: false,
     };
     this.#exchanges.set(exchange.session, exchange);
-    this.#open(
-      exchange,
-      0,
-      partitions.filter((partition) => direction !== "push" || this.#forest.root(partition) !== 0),
-    );
-    this.#advance(exchange);
-    this.#arm();
-    return true;
+    return exchange;
+  }
+
+  /** A slice of background work is there: to whoever has waited longest. */
+  onSlice(): void {
+    for (const exchange of [...this.#exchanges.values()]) {
+      if (!exchange.waits) continue;
+      exchange.waits = false;
+      // The silence was this node's own.
+      if (!isAsking(exchange)) exchange.lastAnswerAt = this.#in.now;
+      // Behind the others, whose turn is next.
+      this.#exchanges.delete(exchange.session);
+      this.#exchanges.set(exchange.session, exchange);
+      this.#advance(exchange);
+    }
   }
 
   onTimer(): void {
     for (const exchange of [...this.#exchanges.values()]) {
+      if (exchange.waits && !isAsking(exchange)) continue;
       if (exchange.toSend.size > 0) this.#advance(exchange);
       const silent = this.#in.now - exchange.lastAnswerAt >= this.#in.config.transferTimeoutMs;
       if (silent && exchange.merging.size === 0 && exchange.reading.size === 0) this.#end(exchange, "failed");
@@ -368,8 +410,8 @@ export class TreeExchange {
   #askDigests(exchange: Exchange): boolean {
     const full = exchange.leaves.length > 0 || exchange.wanted.length > 0 || exchange.toSend.size > 0;
     if (exchange.question !== undefined || full) return true;
-    const next = exchange.open.pop();
-    if (next === undefined) return true;
+    if (exchange.open.length === 0 || !this.#mayWork(exchange)) return true;
+    const next = exchange.open.pop()!;
     const { level, indexes } = next;
     const request = this.#in.nextRequest();
     const nodes = indexes.map((index) => ({ index, digest: this.#forest.digest(level, index) }));
@@ -381,8 +423,8 @@ export class TreeExchange {
     const full = (): boolean =>
       exchange.listings.size >= LISTINGS_MAX || exchange.wanted.length > 0 || exchange.toSend.size > 0;
     while (!full()) {
-      const leaf = exchange.leaves.pop();
-      if (leaf === undefined) break;
+      if (exchange.leaves.length === 0 || !this.#mayWork(exchange)) break;
+      const leaf = exchange.leaves.pop()!;
       const listing: Listing = {
         leaf,
         observation: this.#forest.observe(),
@@ -444,6 +486,7 @@ export class TreeExchange {
 
   #fetchRecords(exchange: Exchange): boolean {
     if (exchange.fetch !== undefined || exchange.wanted.length === 0 || exchange.merging.size > 0) return true;
+    if (!this.#mayWork(exchange)) return true;
     const request = this.#in.nextRequest();
     const keys = exchange.wanted.splice(0, KEYS_PER_FETCH);
     exchange.fetch = { request, keys };
@@ -454,7 +497,7 @@ export class TreeExchange {
     if (this.#in.now < exchange.pausedUntil) return true;
     const atOnce = exchange.refusals > 0 ? 1 : PUSHES_MAX;
     for (const [key, theirs] of [...exchange.toSend]) {
-      if (exchange.reading.size + exchange.sent.size >= atOnce) break;
+      if (exchange.reading.size + exchange.sent.size >= atOnce || !this.#mayWork(exchange, SLICES_PER_RECORD)) break;
       exchange.toSend.delete(key);
       exchange.reading.set(key, theirs);
       this.#do.readRecord(key, exchange.session);
@@ -491,6 +534,12 @@ export class TreeExchange {
     this.#advance(exchange);
   }
 
+  #mayWork(exchange: Exchange, slices?: number): boolean {
+    if (this.#in.mayWork("exchange", slices)) return true;
+    exchange.waits = true;
+    return false;
+  }
+
   #ask(exchange: Exchange, request: RequestId, message: Parameters<Surroundings["send"]>[1]): boolean {
     if (!this.#in.send(exchange.peer, message, "background")) return false;
     this.#byRequest.set(request, exchange);
@@ -501,7 +550,9 @@ export class TreeExchange {
     if (this.#exchanges.get(exchange.session) !== exchange) return;
     this.#forget(exchange);
     const { peer, purpose, partitions, differing } = exchange;
-    if (differing > 0) this.#in.note({ what: "exchanged", peer, records: differing });
+    // What a log told is noted by who asked for it.
+    if (differing > 0 && purpose.kind !== "recent-writes")
+      this.#in.note({ what: "exchanged", peer, records: differing });
     this.#do.ended({ peer, purpose, partitions, outcome, differing });
   }
 
@@ -516,4 +567,10 @@ export class TreeExchange {
     if (this.#exchanges.size > 0 && !this.#in.timers.has("exchange"))
       this.#in.timers.set("exchange", this.#in.now + this.#in.config.transferTimeoutMs / 2);
   }
+}
+
+/** True while the peer owes an answer, or this node's own disk does. */
+function isAsking({ question, fetch, listings, sent, merging, reading }: Exchange): boolean {
+  const owed = question !== undefined || fetch !== undefined || sent.size > 0 || merging.size > 0 || reading.size > 0;
+  return owed || [...listings.values()].some(({ scan, request }) => scan !== undefined || request !== undefined);
 }

@@ -3,13 +3,14 @@
  * sends records. It keeps nothing of a comparison between two questions. States of a question, in order:
  *
  *   answered    a question about digests: they are in memory
+ *   waiting     for a slice of background work
  *   listing     the records of a leaf are being read from the disk, to tell their digests
  *   fetching    records that were asked for are being read
  *
  * It answers for partitions that it holds, to any member, and says that something is equal only when it is durable here. While it lists a whole leaf it also sees whether the leaf's sum is
  * right, and sets it right.
  *
- * Limits: SCANS_MAX listings and FETCHES_MAX fetches at once, beyond which it refuses or stays silent and the asker comes again; a listing takes up
+ * Limits: SCANS_MAX listings and FETCHES_MAX fetches at once, and WAITING_MAX of either that wait, beyond which it refuses or stays silent and the asker comes again; a listing takes up
  * to LISTED_MAX records, a fetch FETCHED_MAX keys and a page's bytes.
  */
 
@@ -31,6 +32,7 @@ import type { Completion, Surroundings } from "./surroundings.ts";
 
 const SCANS_MAX = 64;
 const FETCHES_MAX = 64;
+const WAITING_MAX = 64;
 export const LISTED_MAX = 256;
 export const LISTED_BYTES_MAX = 1_048_576;
 export const FETCHED_MAX = 64;
@@ -44,6 +46,13 @@ interface Listing {
   readonly epoch: Epoch;
   readonly asked: LeafRequest;
   readonly observation: Observation;
+}
+
+/** A listing or a fetch for which there was no slice yet. */
+interface Waiting {
+  readonly to: NodeId;
+  readonly epoch: Epoch;
+  readonly asked: LeafRequest | FetchRequest;
 }
 
 interface Fetch {
@@ -60,6 +69,7 @@ export class TreeSource {
   readonly #do: TreeSourceActions;
   readonly #listings = new Map<Ticket, Listing>();
   readonly #fetches = new Map<Ticket, Fetch>();
+  #waiting: Waiting[] = [];
 
   constructor(surroundings: Surroundings, forest: MerkleForest, actions: TreeSourceActions) {
     this.#in = surroundings;
@@ -68,12 +78,17 @@ export class TreeSource {
   }
 
   get size(): number {
-    return this.#listings.size + this.#fetches.size;
+    return this.#listings.size + this.#fetches.size + this.#waiting.length;
+  }
+
+  /** True when somebody is to get the key's record who has not got it yet. */
+  concerns(key: Key): boolean {
+    return [...this.#fetches.values()].some(({ keys }) => keys.includes(key));
   }
 
   /** Everything that it remembers, as plain data: equal states have equal ones, and only they. */
   get memory(): unknown {
-    return { listings: this.#listings, fetches: this.#fetches };
+    return { listings: this.#listings, fetches: this.#fetches, waiting: this.#waiting };
   }
 
   onTreeRequest(from: NodeId, { request, level, nodes }: TreeRequest): void {
@@ -95,10 +110,27 @@ export class TreeSource {
     this.#in.send(from, reply, "background");
   }
 
+  /** A slice of background work is there. Fetches go first: what was listed is of no use until it is fetched. */
+  onSlice(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const kind of ["fetch-request", "leaf-request"])
+      for (const { to, epoch, asked } of waiting) {
+        if (asked.kind !== kind || epoch !== this.#in.epochOf(to)) continue;
+        if (asked.kind === "leaf-request") this.onLeafRequest(to, asked);
+        else this.onFetchRequest(to, asked);
+      }
+  }
+
   onLeafRequest(from: NodeId, asked: LeafRequest): void {
     const partitions = this.#in.ring?.view.claims.length ?? 0;
-    if (!this.#answersFor(partitionOfLeaf(asked.leaf), from) || this.#listings.size >= SCANS_MAX) {
+    const full = this.#listings.size >= SCANS_MAX || this.#waiting.length >= WAITING_MAX;
+    if (!this.#answersFor(partitionOfLeaf(asked.leaf), from) || full) {
       this.#refuse(from, asked, this.#in.epochOf(from));
+      return;
+    }
+    if (!this.#in.mayWork("listings")) {
+      this.#waiting.push({ to: from, epoch: this.#in.epochOf(from), asked });
       return;
     }
     const { after, before } = partitionRange(asked.leaf, partitions * LEAVES_PER_PARTITION);
@@ -147,9 +179,13 @@ export class TreeSource {
 
   onFetchRequest(from: NodeId, asked: FetchRequest): void {
     const partitions = this.#in.ring?.view.claims.length ?? 0;
-    if (this.#fetches.size >= FETCHES_MAX || partitions === 0) return;
+    if (this.#fetches.size >= FETCHES_MAX || this.#waiting.length >= WAITING_MAX || partitions === 0) return;
     const keys = [...new Set(asked.keys.slice(0, FETCHED_MAX))];
     if (!keys.every((key) => this.#answersFor(partitionOf(positionOf(key), partitions), from))) return;
+    if (!this.#in.mayWork("listings")) {
+      this.#waiting.push({ to: from, epoch: this.#in.epochOf(from), asked });
+      return;
+    }
     const ticket = this.#in.nextTicket();
     const fetch: Fetch = { to: from, epoch: this.#in.epochOf(from), asked, keys, found: new Map() };
     this.#fetches.set(ticket, fetch);

@@ -8,12 +8,14 @@ import { type Config, defaultConfig } from "./config.ts";
 import { type DvvSet, EMPTY, update } from "./dvvset.ts";
 import type { Effect, Note, StoredRecord } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
+import { HistoryLedger } from "./history-ledger.ts";
 import type { Actor, Durability, Key, NodeId, OperationId } from "./identifiers.ts";
 import { MerkleForest } from "./merkle-forest.ts";
 import { Replica } from "./replica.ts";
 import type { Completion, Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
 import { BUFFERED_BYTES_MAX, BUFFERED_OBJECTS_MAX, BUFFER_MS, WriteBuffer } from "./write-buffer.ts";
+import { WriteLog } from "./write-log.ts";
 
 const hex = (n: number, digits: number) => n.toString(16).padStart(digits, "0");
 const keys = ["a", "b", "c"] as Key[];
@@ -98,6 +100,8 @@ class Fixture {
       },
       ring: undefined,
       reachable: () => true,
+      slow: () => false,
+      mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
       listOf: () => undefined,
@@ -110,10 +114,15 @@ class Fixture {
       complete: (completion) => this.completions.push(completion),
       note: (note) => this.notes.push(note),
     };
-    this.replica = new Replica(surroundings, new HintIndex(), this.forest, {
-      begin: () => this.marked,
-      ended: () => this.ended++,
-    });
+    this.replica = new Replica(
+      surroundings,
+      new HintIndex(),
+      this.forest,
+      new WriteLog("", 0, 0),
+      () => undefined,
+      new HistoryLedger(surroundings.config),
+      { begin: () => this.marked, ended: () => this.ended++ },
+    );
   }
 
   merge(key: Key, n: number, asked: Durability): void {
@@ -314,7 +323,12 @@ describe("a replica", () => {
         }),
       },
       { weight: 4, arbitrary: fc.record({ do: fc.constant("answer" as const) }) },
-      { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("flush" as const, "fail" as const, "unsure" as const, "mark" as const) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          do: fc.constantFrom("flush" as const, "fail" as const, "unsure" as const, "mark" as const),
+        }),
+      },
     );
     const addresses = new Map(keys.map((key) => [key, recordAddress(key, positionOf(key))]));
     fc.assert(

@@ -26,10 +26,13 @@ import {
   UnknownMessageError,
 } from "../core/errors.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, RequestId, Ticket } from "../core/identifiers.ts";
-import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { Gathered, Gathering } from "../core/gathering.ts";
+import type { Key, Millis, NodeId, Partition, RequestId, Ticket } from "../core/identifiers.ts";
+import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.ts";
+import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
+import { LightClient } from "../core/light-client.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
@@ -49,9 +52,13 @@ export interface DriverOptions {
   readonly random: (bytes: number) => Uint8Array;
   /** Node ids of seeds, as far as they are known. */
   readonly seeds?: readonly NodeId[];
+  /** Runs a light client: it asks nothing of the storage. */
+  readonly light?: boolean;
   readonly onNote?: (note: Note, atMs: Millis) => void;
   /** A refusal at the edge: wrong secret, wrong version, malformed bytes from a peer. */
   readonly onRefused?: (error: Error, peer: NodeId | undefined) => void;
+  /** The node belongs to the cluster no more, and others have all that it had. */
+  readonly onDeparted?: (standing: "left" | "removed", by: NodeId) => void;
   /** A link came or went. */
   readonly onLinks?: () => void;
 }
@@ -73,6 +80,11 @@ interface Pending {
   readonly unwatch: () => void;
 }
 
+interface PendingGathering {
+  resolve(what: Gathered): void;
+  reject(error: unknown): void;
+}
+
 interface PendingSurvey {
   resolve(report: StatisticsReport): void;
   reject(error: unknown): void;
@@ -87,10 +99,13 @@ export class Driver {
   /** Callers who have set a bucket. */
   readonly #setting = new Map<RequestId, { resolve: () => void; reject: (error: unknown) => void }>();
   readonly #surveys = new Map<RequestId, PendingSurvey>();
+  readonly #sizes = new Map<RequestId, (sizes: readonly PartitionSize[]) => void>();
+  readonly #changes = new Map<RequestId, (refusal: ChangeRefusal | undefined) => void>();
+  readonly #gatherings = new Map<RequestId, PendingGathering>();
   readonly #commits = new Set<Promise<void>>();
   /** Linked peers that were refused for their parameters: each is named once. */
   readonly #strangers = new Set<NodeId>();
-  #node: DynamoNode | undefined;
+  #node: DynamoNode | LightClient | undefined;
   #closed = false;
   #requests = 0;
   #at: Millis = 0;
@@ -108,8 +123,9 @@ export class Driver {
     await this.#storage.open();
     const [bytes] = await this.#storage.read([{ store: "meta", key: META_KEY }]);
     const meta: NodeMeta | undefined = bytes === undefined ? undefined : decodeMeta(bytes);
-    this.#node = new DynamoNode({ id, config, meta, seed: this.#seed(), seeds: seeds ?? [] });
-    this.#step({ kind: "started" });
+    const options = { id, config, meta, seed: this.#seed(), seeds: seeds ?? [] };
+    this.#node = this.#options.light === true ? new LightClient(options) : new DynamoNode(options);
+    this.#step({ kind: "started", wall: this.#options.clock.wall() });
     await transport.open({
       connected: (peer, link) => {
         this.#links.set(peer, link.kind);
@@ -185,6 +201,54 @@ export class Driver {
     });
   }
 
+  /** How much is in these partitions, ascending, of those of which somebody tells in time. */
+  sizes(partitions: readonly Partition[], timeoutMs: Millis): Promise<readonly PartitionSize[]> {
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
+    const request = ++this.#requests;
+    return new Promise((resolve) => {
+      this.#sizes.set(request, resolve);
+      this.#step({ kind: "client-sizes", request, partitions, timeoutMs });
+    });
+  }
+
+  /** An operator's act. Resolves with what speaks against it; with undefined when it is made, and about to be told. */
+  changeMembership(change: MembershipChange): Promise<ChangeRefusal | undefined> {
+    if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
+    const request = ++this.#requests;
+    return new Promise((resolve) => {
+      this.#changes.set(request, resolve);
+      this.#step({ kind: "change-membership", request, change, wallMs: this.#options.clock.wall() });
+    });
+  }
+
+  /**
+   * What the cluster knows of a partition, page by page: the last thing that it gives is "done" or "failed". Whoever stops before that ends the gathering.
+   */
+  async *gather(wanted: Gathering): AsyncGenerator<Gathered> {
+    if (this.#closed || this.#node === undefined) throw notOpen();
+    const request = ++this.#requests;
+    let over: boolean | undefined;
+    try {
+      for (let first = true; ; first = false) {
+        const next = new Promise<Gathered>((resolve, reject) => this.#gatherings.set(request, { resolve, reject }));
+        this.#step(first ? { kind: "client-gather", request, wanted } : { kind: "client-gather-more", request });
+        const what = await next;
+        over = what.outcome !== "page";
+        yield what;
+        if (over) return;
+        // It may have been closed while the caller worked on the page.
+        if (this.#isClosed()) throw notOpen();
+      }
+    } finally {
+      this.#gatherings.delete(request);
+      if (over !== true) this.#step({ kind: "client-abandoned", request });
+    }
+  }
+
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** What this node has counted since it was opened; undefined before that. */
   get statistics(): StatisticsSnapshot | undefined {
     return this.#node?.statistics;
@@ -215,14 +279,14 @@ export class Driver {
     if (this.#node !== undefined) this.#step({ kind: "closing" });
     this.#closed = true;
     this.#cancelTimer?.();
+    const told = new NotReadyError(
+      "This node was closed while the request was under way. A put may still take effect; what was acknowledged is safe.",
+    );
     for (const pending of [...this.#pending.values(), ...this.#surveys.values()]) {
       pending.unwatch();
-      pending.reject(
-        new NotReadyError(
-          "This node was closed while the request was under way. A put may still take effect; what was acknowledged is safe.",
-        ),
-      );
+      pending.reject(told);
     }
+    for (const gathering of this.#gatherings.values()) gathering.reject(told);
     this.#pending.clear();
     for (const { reject } of this.#setting.values())
       reject(
@@ -232,6 +296,7 @@ export class Driver {
       );
     this.#setting.clear();
     this.#surveys.clear();
+    this.#gatherings.clear();
     await this.#options.transport.close();
     await Promise.allSettled(this.#commits);
     await this.#storage.close();
@@ -322,6 +387,12 @@ export class Driver {
       case "reply":
         this.#reply(effect.request, effect.result);
         break;
+      case "gathered": {
+        const gathering = this.#gatherings.get(effect.request);
+        this.#gatherings.delete(effect.request);
+        gathering?.resolve(effect.what);
+        break;
+      }
       case "bucket-set":
         this.#bucketSet(effect.request, effect.refusal);
         break;
@@ -332,6 +403,21 @@ export class Driver {
         survey?.resolve(effect);
         break;
       }
+      case "report-sizes": {
+        const told = this.#sizes.get(effect.request);
+        this.#sizes.delete(effect.request);
+        told?.(effect.sizes);
+        break;
+      }
+      case "report-change": {
+        const change = this.#changes.get(effect.request);
+        this.#changes.delete(effect.request);
+        change?.(effect.refusal);
+        break;
+      }
+      case "departed":
+        this.#options.onDeparted?.(effect.standing, effect.by);
+        break;
       case "note":
         if (effect.note.what === "parameters-differ") this.#onStranger(effect.note.peer, effect.note.difference);
         this.#options.onNote?.(effect.note, this.#at);

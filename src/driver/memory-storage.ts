@@ -11,7 +11,7 @@
 import { StorageError } from "../core/errors.ts";
 import type { Durability, Storage, StorageWrite, StoreName } from "./ports.ts";
 
-export const STORE_NAMES: readonly StoreName[] = ["records", "hints", "meta", "leaves"];
+export const STORE_NAMES: readonly StoreName[] = ["records", "hints", "meta", "leaves", "history"];
 
 const DISK_BYTES_MAX = 256 * 1_048_576;
 const HELD_COMMITS_MAX = 65_536;
@@ -119,6 +119,7 @@ export class MemoryDisk {
     hints: new SortedBytes(),
     meta: new SortedBytes(),
     leaves: new SortedBytes(),
+    history: new SortedBytes(),
   };
   /** Bytes of all keys and values. */
   bytes = 0;

@@ -9,7 +9,7 @@ import type { NodeId } from "../core/identifiers.ts";
 /** Largest message: a record with many siblings of the largest value may not fit and is refused by name. */
 export { MESSAGE_BYTES_MAX } from "../wire/frame.ts";
 
-export type StoreName = "records" | "hints" | "meta" | "leaves";
+export type StoreName = "records" | "hints" | "meta" | "leaves" | "history";
 
 export interface StorageWrite {
   readonly store: StoreName;

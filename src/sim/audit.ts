@@ -53,11 +53,20 @@ interface Book {
   now: Millis;
 }
 
+/** On which account a peer draws with a message; undefined: it is never limited. */
+function accountOf(message: Message): "requests" | "background" | "views" | undefined {
+  if (message.kind === "coordinate-get" || message.kind === "coordinate-put") return "requests";
+  if (message.kind === "view-request") return "views";
+  return isBackgroundWork(message) ? "background" : undefined;
+}
+
 function isBackgroundWork(message: Message): boolean {
   const { kind } = message;
   return (
     kind === "transfer-request" ||
+    kind === "archive-request" ||
     kind === "statistics-request" ||
+    kind === "sizes-request" ||
     (kind === "replica-put" && message.purpose !== "write")
   );
 }
@@ -93,28 +102,44 @@ export class Audit {
   ): void {
     const noted = (what: Note["what"]) => effects.some((effect) => effect.kind === "note" && effect.note.what === what);
     const refused = noted("peer-limited");
-    const background = isBackgroundWork(message);
+    const account = accountOf(message);
     const complain = (what: string): never => {
       const [own, other] = [this.#simulator.nameOf(node), this.#simulator.nameOf(from)];
       throw new InvariantViolation("bounded", `${own} ${what} ${other}`);
     };
-    if (message.kind !== "coordinate-get" && message.kind !== "coordinate-put" && !background) {
+    if (account === undefined) {
       if (refused) complain(`refused a ${message.kind}, which is never limited, of`);
       return;
     }
     if (noted("late-dropped") || this.#simulator.inspect(node)?.phase === "starting") return;
     const config = this.#simulator.configOf(node);
-    const [perSecond, burst] = background
-      ? [config.peerBackgroundPerSecond, config.peerBackgroundBurst]
-      : [config.peerRequestsPerSecond, config.peerRequestsBurst];
-    const name = `${from} ${background ? "background" : "requests"}`;
+    const limits = {
+      requests: [config.peerRequestsPerSecond, config.peerRequestsBurst],
+      background: [config.peerBackgroundPerSecond, config.peerBackgroundBurst],
+      views: [config.peerViewsPerSecond, config.peerViewsBurst],
+    } as const;
+    const own = this.#allowance(book, `${from} ${account}`, ...limits[account]);
+    const ofAll = this.#allowance(book, "views of all", config.viewsPerSecond, config.viewsBurst);
+    if (account !== "views") {
+      if (refused && own.left >= 1 + 1e-6) complain(`refused a ${message.kind}, though it had room for it, of`);
+      if (!refused) own.left -= 1;
+    } else {
+      if (refused && own.left >= 1 + 1e-6 && ofAll.left >= 1 + 1e-6)
+        complain("refused a question about the view, though it had room for it, of");
+      // What the one bucket gave is gone, though the other one had nothing.
+      if (own.left >= 1 - 1e-6) own.left = Math.max(0, own.left - 1);
+      else if (!refused) own.left -= 1;
+      if (!refused) ofAll.left -= 1;
+    }
+    if (own.left < -1e-6 || ofAll.left < -1e-6) complain(`did more ${account} than it may for`);
+  }
+
+  #allowance(book: Book, name: string, perSecond: number, burst: number): { left: number; at: Millis } {
     const allowance = book.allowances.get(name) ?? { left: burst, at: book.now };
     book.allowances.set(name, allowance);
     allowance.left = Math.min(burst, allowance.left + ((book.now - allowance.at) * perSecond) / 1_000);
     allowance.at = book.now;
-    if (refused && allowance.left >= 1 + 1e-6) complain(`refused a ${message.kind}, though it had room for it, of`);
-    if (!refused) allowance.left -= 1;
-    if (allowance.left < -1e-6) complain(`did more ${background ? "background work" : "requests"} than it may for`);
+    return allowance;
   }
 
   #onReply(book: Book, event: NodeEvent, { request, result }: Effect & { kind: "reply" }): void {
@@ -136,7 +161,7 @@ export class Audit {
 
   /** What every running node has counted is what its callers saw. */
   check(): void {
-    for (const node of this.#simulator.running) {
+    for (const node of [...this.#simulator.running, ...this.#simulator.lights]) {
       const statistics = this.#simulator.statisticsOf(node);
       if (statistics !== undefined) this.#checkNode(node, statistics);
     }

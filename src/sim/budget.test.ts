@@ -104,7 +104,7 @@ test("the last holder of a partition is not to be lost, even if it is empty", ()
   expect(budget.everythingHeld()).toBe(true);
   const nothing = {
     meta: { incarnation: 1, view: undefined, unopened: [] },
-    shelves: { records: [], hints: [] },
+    shelves: { records: [], hints: [], history: [] },
     leaves: [],
   };
   for (const [i, node] of nodes.entries()) {

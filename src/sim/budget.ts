@@ -142,5 +142,5 @@ export class Budget {
 }
 
 function isPromised(operation: Operation): boolean {
-  return operation.acknowledged !== undefined && !operation.forgiven;
+  return operation.acknowledged !== undefined && !operation.forgiven && !operation.reaped;
 }

@@ -4,7 +4,9 @@ import { utf8Encode } from "../base/bytes.ts";
 import { recordAddress, positionOf } from "../core/address.ts";
 import type { DvvSet, Sibling } from "../core/dvvset.ts";
 import type { Actor, Key, NodeId, OperationId } from "../core/identifiers.ts";
-import { Checkers, type InvariantViolation } from "./checkers.ts";
+import type { Effect } from "../core/effect.ts";
+import type { Message } from "../core/message.ts";
+import { Checkers, type InvariantViolation, type Watched } from "./checkers.ts";
 import { History } from "./history.ts";
 
 const key = "carts/ada" as Key;
@@ -106,6 +108,34 @@ describe("judging records", () => {
     const empty = { set: { clock: [], siblings: [] }, minted: undefined };
     expect(() => checkers.onApplied(node, "records", address, empty, stored)).not.toThrow();
     expect(() => checkers.onApplied(node, "records", address, stored, empty)).toThrow(/disk-monotonic/);
+  });
+});
+
+describe("an answer", () => {
+  const asker = "asker" as NodeId;
+  const started = { kind: "started", at: 0 } as const;
+  const send = (to: NodeId, epoch: number, message: Message): Effect => ({
+    kind: "send",
+    to,
+    epoch,
+    lane: "foreground",
+    message,
+  });
+  const ping = (epoch: number): Effect => send(node, 0, { kind: "ping", sequence: 1, epoch });
+  const question = (request: number): Effect =>
+    send(node, 7, { kind: "known-request", request, incarnation: 1, version: 1 });
+  const answer = (epoch: number, request: number): Effect =>
+    send(asker, epoch, { kind: "known-reply", request, known: true, unopened: [] });
+
+  test("belongs to the start of a node that asked: a later one may count its requests alike", () => {
+    const checkers = new Checkers(new History());
+    checkers.watch({ nameOf: (name: NodeId) => name } as unknown as Watched);
+    checkers.onStep(asker, started, [ping(11), question(1), question(2)]);
+    checkers.onStep(node, started, [answer(11, 1)]);
+    checkers.onStep(asker, started, [ping(21), question(9)]);
+    // To the old epoch: nobody takes it.
+    checkers.onStep(node, started, [answer(11, 2), answer(21, 9)]);
+    expect(() => checkers.onStep(node, started, [answer(21, 2)])).toThrow(/late-frame: n answers asker/);
   });
 });
 

@@ -9,28 +9,45 @@
  *   durable-before-ack  at the moment of the answer the put is on as many disks as were promised                                     (1)
  *   copies-kept         no record or hint is let go while that leaves fewer copies of an acknowledged put than were promised         (1)
  *   disk-monotonic      a record on disk never loses knowledge                                                                       (1)
- *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced               (4)
+ *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced; a tombstone is
+ *                       reaped only when no disk has a value that it covers, and from then on nobody stores, sends or answers with one    (4)
  *   convergence         all owners hold identical records, no hint is owed to a living node, all see one ring                        (3)
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
+ *   routing             requests go where they belong, and light clients stay what they are (routing.ts)
  *   strict-quorum       a read of R holders that begins after W holders acknowledged a put shows it, if R + W > N; so does one of as many
  *                       owners (workload.ts); a stand-in that was asked early counts late (hedge-judge.ts)                            (5)
  *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
  *                       has it, and at rest no record lies where it does not belong (custody.ts)                                     (6)
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
- *   late-frame          what is addressed to an epoch that is over is dropped                                                        (1)
+ *   admission           background work gives way to callers, and is not starved (restraint.ts)
+ *   accusation          nobody is blamed before others were asked (restraint.ts)
+ *   late-frame          what is addressed to an epoch that is over is dropped, and a start of a node gets answers only to what it asked  (1)
+ *   archive             an export made at any time has all that was acknowledged before, and nothing else (archivist.ts)                   (1, 2)
+ *   look-back           what a moment of the past had is found, where it is covered (archivist.ts)                                        (1, 2)
  *   statistics          what a node says that it has counted is what its callers saw (audit.ts)
  *   bounded, answered   tables stay within their limits, hedges within their budget (hedge-judge.ts); each request is answered once and in time; step never throws (simulator.ts) (8)
  */
 
 import { bytesEqual } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
-import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
-import { type DvvSet, covers, descends, equal } from "../core/dvvset.ts";
+import {
+  hintAddress,
+  keyOfRecord,
+  parseHintAddress,
+  parseHistoryAddress,
+  partitionOf,
+  positionOf,
+  recordAddress,
+} from "../core/address.ts";
+import { type DvvSet, covers, descends, equal, isDeleted } from "../core/dvvset.ts";
+import { COVERED_ADDRESS } from "../core/history-ledger.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Epoch, Key, Millis, NodeId, Position, RingDigest } from "../core/identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, Position, RequestId, RingDigest } from "../core/identifiers.ts";
+import { belonging, isGone, memberOf } from "../core/membership.ts";
+import type { Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
@@ -53,6 +70,9 @@ export interface Watched {
   /** All nodes that there ever were. */
   readonly nodes: readonly NodeId[];
   readonly running: readonly NodeId[];
+  /** Light clients that run, and how many there ever were. */
+  readonly lights?: readonly NodeId[];
+  readonly lightsEver?: number;
   nameOf(node: NodeId): string;
   stateOf(node: NodeId): HostState;
   configOf(node: NodeId): Config;
@@ -75,10 +95,16 @@ export type Invariant =
   | "served"
   | "read-your-writes"
   | "strict-quorum"
+  | "routing"
   | "placement"
   | "quiet"
+  | "admission"
+  | "accusation"
+  | "catch-up"
   | "late-frame"
   | "statistics"
+  | "archive"
+  | "look-back"
   | "bounded"
   | "answered";
 
@@ -109,6 +135,15 @@ function positionFor(key: Key): Position {
   return position;
 }
 
+function isAnswer({ kind }: Message): boolean {
+  return kind.endsWith("-reply") || kind === "transfer-page" || kind === "archive-page";
+}
+
+function keyAt(store: RecordStore, address: string): Key {
+  if (store === "records") return keyOfRecord(address);
+  return store === "hints" ? parseHintAddress(address).key : parseHistoryAddress(address).key;
+}
+
 /** The record and all hints of a key that are durable on this disk; `flushed`: that a power failure would leave there. */
 export function setsOnDisk(disk: WatchedDisk, key: Key, flushed = false): DvvSet[] {
   const position = positionFor(key);
@@ -132,10 +167,12 @@ export class Checkers {
   readonly #answered = new Set<string>();
   /** Store and address of what each node has asked its disk to remove. */
   readonly #lettingGo = new Map<NodeId, Set<string>>();
-  /** By which epoch each node last asked each peer to address it. */
-  readonly #told = new Map<NodeId, Map<NodeId, Epoch>>();
   /** Who has lost promised copies with its memory, and must say so when it starts again. */
   readonly #mustReport = new Set<NodeId>();
+  /** By which epoch each node last asked each peer to address it, and which epochs before that are over: when it asks gently, those that the peer still uses are not. */
+  readonly #told = new Map<NodeId, Map<NodeId, { asked: Epoch; oldest: Epoch }>>();
+  /** What each node has asked others since it started, and by which epochs it asked to be addressed. */
+  readonly #asked = new Map<NodeId, { readonly requests: Set<RequestId>; readonly epochs: Set<Epoch> }>();
   #simulator: Watched | undefined;
   #restSince: Millis | undefined;
   #restDigest: RingDigest | undefined;
@@ -154,26 +191,33 @@ export class Checkers {
     if (event.kind === "started") {
       this.#lettingGo.set(node, new Set());
       this.#told.set(node, new Map());
+      this.#asked.set(node, { requests: new Set(), epochs: new Set() });
       this.#checkReport(node, effects);
     } else if (event.kind === "message-received") this.#checkLateness(node, event, effects);
+    const gently = effects.some((effect) => effect.kind === "note" && effect.note.what === "epochs-renewed");
     for (const effect of effects) {
       switch (effect.kind) {
         case "store":
           for (const write of effect.writes) {
-            if (write.store === "meta" || write.store === "leaves") continue;
+            if (write.store === "meta" || write.store === "leaves" || write.address === COVERED_ADDRESS) continue;
             if (write.record === null) {
               this.#lettingGo.get(node)?.add(`${write.store} ${write.address}`);
               continue;
             }
-            const key = write.store === "records" ? keyOfRecord(write.address) : parseHintAddress(write.address).key;
+            const key = keyAt(write.store, write.address);
             this.judge(key, write.record.set, node, "stores");
           }
           break;
         case "send": {
           const { message } = effect;
-          if (message.kind === "ping" || message.kind === "pong") this.#told.get(node)?.set(effect.to, message.epoch);
+          this.#checkAnswer(node, effect);
+          if (message.kind === "ping" || message.kind === "pong") this.#onTold(node, effect.to, message.epoch, gently);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
-          else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
+          else if (
+            message.kind === "transfer-page" ||
+            message.kind === "fetch-reply" ||
+            message.kind === "archive-page"
+          )
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
           break;
         }
@@ -184,6 +228,10 @@ export class Checkers {
           this.#answered.add(request);
           break;
         }
+        case "note":
+          if (effect.note.what === "tombstone-reaped")
+            this.#history.keys.get(effect.note.key)?.onReaped(effect.note.clock);
+          break;
         case "connect":
         case "disconnect":
         case "load":
@@ -191,10 +239,34 @@ export class Checkers {
         case "bucket-set":
         case "load-leaves":
         case "report-statistics":
-        case "note":
+        case "report-change":
+        case "report-sizes":
+        case "departed":
+        case "gathered":
           break;
       }
     }
+  }
+
+  /** An answer to an earlier start of the asker must not reach the present one, which may count its requests alike. */
+  #checkAnswer(node: NodeId, { to, epoch, message }: Effect & { kind: "send" }): void {
+    if (message.kind === "ping" || message.kind === "pong") this.#asked.get(node)?.epochs.add(message.epoch);
+    else if ("request" in message && !isAnswer(message)) this.#asked.get(node)?.requests.add(message.request);
+    else if ("request" in message) {
+      const asked = this.#asked.get(to);
+      if (asked?.epochs.has(epoch) !== true || asked.requests.has(message.request)) return;
+      throw new InvariantViolation(
+        "late-frame",
+        `${this.#name(node)} answers ${this.#name(to)} with a ${message.kind} to request ${message.request}, which an earlier start of it asked`,
+      );
+    }
+  }
+
+  #onTold(node: NodeId, peer: NodeId, epoch: Epoch, gently: boolean): void {
+    const told = this.#told.get(node);
+    const known = told?.get(peer);
+    if (known === undefined || (epoch > known.asked && !gently)) told?.set(peer, { asked: epoch, oldest: epoch });
+    else known.asked = Math.max(known.asked, epoch);
   }
 
   /** What is addressed to an epoch that is over by the node's own word must be dropped, whatever it says. */
@@ -203,17 +275,18 @@ export class Checkers {
     { from, epoch, message }: NodeEvent & { kind: "message-received" },
     effects: readonly Effect[],
   ): void {
-    if (message.kind === "ping" || message.kind === "pong") return;
     const told = this.#told.get(node)?.get(from);
+    if (told !== undefined && epoch >= told.asked) told.oldest = told.asked;
+    if (message.kind === "ping" || message.kind === "pong") return;
     // Who is still starting answers nobody and drops everything, without a word.
-    if (told === undefined || epoch >= told || this.#watched().inspect(node)?.phase === "starting") return;
+    if (told === undefined || epoch >= told.oldest || this.#watched().inspect(node)?.phase === "starting") return;
     const dropped = effects.some(
       (effect) => effect.kind === "note" && effect.note.what === "late-dropped" && effect.note.from === from,
     );
     if (!dropped)
       throw new InvariantViolation(
         "late-frame",
-        `${this.#name(node)} believed a ${message.kind} of ${this.#name(from)} to its epoch ${epoch}, having asked for ${told}`,
+        `${this.#name(node)} believed a ${message.kind} of ${this.#name(from)} to its epoch ${epoch}, having asked for ${told.asked}`,
       );
   }
 
@@ -225,6 +298,8 @@ export class Checkers {
     before: StoredRecord | null,
     after: StoredRecord | null,
   ): void {
+    // What was replaced may be forgotten: `archivist.ts` judges what a look back shows.
+    if (store === "history") return;
     const lettingGo = this.#lettingGo.get(node)?.delete(`${store} ${address}`) === true;
     if (before === null || (after !== null && descends(after.set.clock, before.set.clock))) return;
     // A removal that failed is made good by the next write there, which begins anew.
@@ -235,9 +310,16 @@ export class Checkers {
       );
     const key = store === "records" ? keyOfRecord(address) : parseHintAddress(address).key;
     const history = this.#history.keys.get(key);
+    if (history !== undefined && store === "records" && after === null) this.#checkReaped(history, node, before.set);
     if (history === undefined || history.lastWriteWins) return;
     for (const operation of history.operations) {
-      if (operation.acknowledged === undefined || operation.forgiven || !history.shows(before.set, operation)) continue;
+      if (
+        operation.reaped ||
+        operation.acknowledged === undefined ||
+        operation.forgiven ||
+        !history.shows(before.set, operation)
+      )
+        continue;
       // The disk has let go already: what is left is what counts.
       const left = this.copies(operation);
       if (left + operation.copiesLost >= operation.acknowledged.needed) continue;
@@ -245,6 +327,23 @@ export class Checkers {
         "copies-kept",
         `${this.#name(node)} let go of its ${store === "hints" ? `hint for ${this.#name(parseHintAddress(address).target)}` : "record"} and left ${left} copies of ${named(operation)}, ${operation.acknowledged.needed} were promised`,
       );
+    }
+  }
+
+  /** A tombstone goes: no disk has anything that it covers. */
+  #checkReaped(history: KeyHistory, node: NodeId, set: DvvSet): void {
+    if (!isDeleted(set) || !descends(history.reapedClock, set.clock)) return;
+    const simulator = this.#watched();
+    for (const other of simulator.nodes) {
+      if (simulator.stateOf(other) === "wiped") continue;
+      for (const left of setsOnDisk(simulator.diskOf(other), history.key)) {
+        const back = history.backFromTheDead(left);
+        if (back === undefined) continue;
+        throw new InvariantViolation(
+          "no-resurrection",
+          `${this.#name(node)} reaped a tombstone of ${history.key}, while ${named(back)}, which it covers, is still on the disk of ${this.#name(other)}`,
+        );
+      }
     }
   }
 
@@ -320,7 +419,8 @@ export class Checkers {
    * A caller was told that its put succeeded; `owners`: with how many acknowledgements of owners that hold the partition, `strict`: of strict commits.
    */
   onAcknowledged(operation: Operation, needed: number, owners = 0, strict = 0): void {
-    if (this.#history.of(operation.key).lastWriteWins) return;
+    // Its answer was on its way when everything that it deleted was gone for good, and it with that.
+    if (operation.reaped || this.#history.of(operation.key).lastWriteWins) return;
     const copies = this.copies(operation);
     if (copies + operation.copiesLost < needed)
       throw new InvariantViolation(
@@ -379,10 +479,13 @@ export class Checkers {
 
   /** A record that a node stores, sends or answers with. */
   judge(key: Key, set: DvvSet, node: NodeId, does: string): void {
-    if (this.#judged.has(set)) return;
-    this.#judged.add(set);
     const history = this.#history.keys.get(key);
     const where = `${this.#name(node)} ${does} a record of ${key}`;
+    const back = history?.backFromTheDead(set);
+    if (back !== undefined)
+      throw new InvariantViolation("no-resurrection", `${where} with ${named(back)}, whose tombstone was reaped`);
+    if (this.#judged.has(set)) return;
+    this.#judged.add(set);
     if (history === undefined) {
       if (set.siblings.length === 0) return;
       throw new InvariantViolation("no-fabrication", `${where}, which nobody wrote`);
@@ -486,13 +589,21 @@ export class Checkers {
       if (puts + gets + handOvers > 0)
         return `${name} still works on ${puts} puts, ${gets} gets and ${handOvers} hand-overs`;
       for (const { target, count } of view.hints) {
-        if (simulator.stateOf(target) !== "wiped") return `${name} owes ${count} hints to ${this.#name(target)}`;
+        const entry = memberOf(view.view, target);
+        const isOver = entry !== undefined && isGone(entry);
+        if (isOver || simulator.stateOf(target) !== "wiped")
+          return `${name} owes ${count} hints to ${this.#name(target)}`;
       }
       if (simulator.diskOf(node).commitsWaiting > 0) return `${name} still writes`;
     }
     if (ring === undefined) return undefined;
+    for (const light of simulator.lights ?? []) {
+      const view = simulator.inspect(light);
+      if (view?.ringDigest !== ring.digest) return `${this.#name(light)}, a light client, sees another ring`;
+      if (view.requests > 0) return `${this.#name(light)} has ${view.requests} requests under way`;
+    }
     for (const key of this.#history.keys.keys()) {
-      const different = this.#different(ring, key);
+      const different = this.#different(ring, key) ?? this.#unreaped(ring, key);
       if (different !== undefined) return different;
     }
     return undefined;
@@ -521,7 +632,7 @@ export class Checkers {
       if (history.lastWriteWins) continue;
       const owners = this.#livingOwners(ring, history.key);
       for (const operation of history.operations) {
-        if (operation.acknowledged === undefined || operation.forgiven) continue;
+        if (operation.acknowledged === undefined || operation.forgiven || operation.reaped) continue;
         this.#checkNothingBack(history, owners, operation);
         const without = owners.filter((owner) => !this.#shows(history, owner, operation));
         if (owners.length > 0 ? without.length === 0 : this.copies(operation) > 0) continue;
@@ -555,11 +666,13 @@ export class Checkers {
   /** Tables of all running nodes are within their limits. */
   checkBounds(): void {
     const simulator = this.#watched();
-    for (const node of simulator.running) {
+    const peersMax = simulator.nodes.length + (simulator.lightsEver ?? 0);
+    for (const node of [...simulator.running, ...(simulator.lights ?? [])]) {
       const config = simulator.configOf(node);
       const view = simulator.inspect(node);
       if (view === undefined) continue;
       const members = view.view?.members.length ?? 1;
+      const partitions = view.view?.claims.length ?? 1;
       const {
         hints = 0,
         peers = 0,
@@ -569,15 +682,23 @@ export class Checkers {
         greeted = 0,
         timers = 0,
         limited = 0,
+        recentWrites = 0,
+        positions = 0,
+        gatherings = 0,
+        archivePages = 0,
       } = view.sizes;
       const limits: readonly (readonly [string, number, number])[] = [
         ["requests", view.requests, config.requestsMax + members],
         ["hints", hints, config.hintsMax],
         ["hints owed", view.hintsOwed, config.hintsMax],
         ["transfers", view.transfers.length, config.transfersInFlightMax],
-        ["peers", peers, simulator.nodes.length],
-        ["greeted", greeted, simulator.nodes.length],
-        ["limited", limited, simulator.nodes.length],
+        ["peers", peers, peersMax],
+        ["greeted", greeted, peersMax],
+        ["limited", limited, peersMax],
+        ["recent writes", recentWrites, Math.max(config.recentWritesMax, partitions)],
+        ["positions in logs", positions, 64 * partitions],
+        ["gatherings", gatherings, 64],
+        ["archive pages", archivePages, 64],
         ["puts", puts, config.requestsMax],
         ["gets", gets, 2 * config.requestsMax],
         ["forwarded", forwarded, config.requestsMax],
@@ -607,6 +728,20 @@ export class Checkers {
         return `${this.#name(firstOwner)} and ${this.#name(owner)} hold different records of ${key}`;
     }
     return undefined;
+  }
+
+  /** Where tombstones are reaped, all are in the end, when every member can be asked. */
+  #unreaped(ring: Ring, key: Key): string | undefined {
+    const simulator = this.#watched();
+    const members = belonging(ring.view);
+    const isOn = members.every(({ node }) => simulator.configOf(node).reapAfterMs < Number.POSITIVE_INFINITY);
+    if (!isOn || members.some(({ node }) => simulator.stateOf(node) !== "running")) return undefined;
+    const address = recordAddress(key, positionFor(key));
+    const having = members.find(({ node }) => {
+      const record = simulator.diskOf(node).get("records", address);
+      return record !== undefined && isDeleted(record.set);
+    });
+    return having === undefined ? undefined : `${this.#name(having.node)} has a tombstone of ${key}`;
   }
 
   #livingOwners(ring: Ring, key: Key): NodeId[] {

@@ -74,8 +74,24 @@ export function drawCluster(prng: Prng): ClusterPlan {
   const parameters = prng.chance(RANDOM_TOKENS)
     ? parametersFrom({ ...asked, placement: prng.pick([1, 2] as const)!, tokensPerNode: prng.pick([1, 4, 8, 16])! })
     : parametersFrom(asked);
-  const limited = { ...config, ...drawLimits(prng) };
+  const limited = {
+    ...config,
+    ...drawLimits(prng),
+    ...drawAdmission(prng),
+    ...drawLog(prng),
+    ...drawViewLimits(prng),
+    ...drawHistory(prng),
+  };
   return { parameters, founderCapacity, joins, config: limited, workloadFrom, faultsUntil, usesCodec, large };
+}
+
+/** How far background work gives way to callers: in some worlds hardly ever, in others always. What is left must be enough. */
+function drawAdmission(prng: Prng): Partial<Config> {
+  return {
+    foregroundTargetMs: prng.pick([2, 20, 50, 500])!,
+    backgroundPerSecond: prng.pick([40, 1_000])!,
+    backgroundPerSecondMin: prng.pick([4, 20])!,
+  };
 }
 
 /** One world in six has nodes that take little from each other; background work still gets done within the time for it. */
@@ -86,5 +102,33 @@ function drawLimits(prng: Prng): Partial<Config> {
     peerRequestsBurst: prng.between(1, 10),
     peerBackgroundPerSecond: prng.between(5, 30),
     peerBackgroundBurst: prng.between(1, 20),
+  };
+}
+
+/** Without a log of recent writes, with one that soon overflows, often where few hints leave it something to tell, and mostly with one that holds all. */
+function drawLog(prng: Prng): Partial<Config> {
+  const recentWritesMax = prng.pick([0, 16, 65_536, 65_536])!;
+  const fewHints = recentWritesMax === 16 && prng.chance(0.6);
+  return { recentWritesMax, ...(fewHints ? { hintsMax: prng.between(1, 5) } : {}) };
+}
+
+/** Four worlds in ten have members that answer few questions of light clients. */
+function drawViewLimits(prng: Prng): Partial<Config> {
+  if (!prng.chance(0.4)) return {};
+  return {
+    peerViewsPerSecond: prng.between(1, 2),
+    peerViewsBurst: prng.between(2, 4),
+    viewsPerSecond: prng.between(1, 2),
+    viewsBurst: prng.between(2, 4),
+  };
+}
+
+/** Every other world keeps what is replaced in its carts, some of them for seconds only, or hardly any of it. */
+function drawHistory(prng: Prng): Partial<Config> {
+  if (!prng.chance(0.5)) return {};
+  return {
+    history: { carts: { keepMs: prng.pick([5_000, 60_000, 3_600_000])! } },
+    historyBytesMax: prng.pick([20_000, 64 * 1_048_576, 64 * 1_048_576])!,
+    historyWalkMs: prng.pick([2_000, 10_000])!,
   };
 }

@@ -3,6 +3,7 @@ import { utf8Encode } from "../base/bytes.ts";
 import { hintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import { defaultConfig, parametersFrom } from "../core/config.ts";
 import type { Effect, StoredRecord, Write } from "../core/effect.ts";
+import type { NodeEvent } from "../core/event.ts";
 import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
@@ -86,6 +87,46 @@ describe("a hint goes", () => {
   });
 });
 
+test("a hint is delivered when the one who keeps it was told so, whatever is on the disks", () => {
+  const { custody, owners, strangers, record } = world();
+  const [keeper, departed] = strangers as [NodeId, NodeId];
+  const started = { kind: "started", at: 0 } as const;
+  const sent = (to: NodeId, request: number): Effect => ({
+    kind: "send",
+    to,
+    epoch: 1,
+    lane: "background",
+    message: {
+      kind: "replica-put",
+      request,
+      ring: 0,
+      ttlMs: 1,
+      purpose: "hint",
+      key,
+      set: record.set,
+      hintFor: undefined,
+      durability: "strict",
+    },
+  });
+  const told = (from: NodeId, request: number, outcome: "stored" | "refused"): NodeEvent => ({
+    kind: "message-received",
+    at: 0,
+    from,
+    epoch: 1,
+    message: { kind: "replica-put-reply", request, ring: 0, outcome, owner: true, durability: "strict", counted: [] },
+  });
+  const delivered = (target: NodeId): Effect => ({ kind: "note", note: { what: "hint-delivered", key, target } });
+  const lets = (target: NodeId, event: NodeEvent) =>
+    violationOf(() => custody.onStep(keeper, [delivered(target)], event));
+  const [first, second, third] = owners as [NodeId, NodeId, NodeId];
+  custody.onStep(keeper, [sent(first, 1), sent(second, 2), sent(third, 3)], started);
+  expect(lets(departed, told(first, 1, "stored"))).toBe("copies-kept");
+  expect(lets(first, told(first, 1, "stored"))).toBeUndefined();
+  expect(lets(departed, told(second, 2, "refused"))).toBe("copies-kept");
+  expect(lets(departed, told(second, 3, "stored"))).toBe("copies-kept");
+  expect(lets(departed, told(third, 3, "stored"))).toBeUndefined();
+});
+
 test("a record goes when all owners have it; what a disk lost by lying is nobody's fault", () => {
   const { custody, history, owners, strangers, record, onDisk } = world();
   const drop = () => custody.onRemoved(strangers[0]!, "records", atRecord, record);
@@ -125,5 +166,14 @@ test("at rest a record lies with its owners, unless one of them is waited for", 
   onDisk(strangers[0]!, { store: "records", address: atRecord, record });
   expect(custody.astray()).toContain("does not own");
   simulator.wipe(owners[0]!, "n5");
+  expect(custody.astray()).toBeUndefined();
+});
+
+test("at rest a node knows of every hint on its disk", () => {
+  const { custody, owners, strangers, record, onDisk } = world();
+  const address = hintAddress(key, position, owners[0]!);
+  onDisk(strangers[0]!, { store: "hints", address, record });
+  expect(custody.astray()).toContain("1 hints on its disk and knows of 0");
+  onDisk(strangers[0]!, { store: "hints", address, record: null });
   expect(custody.astray()).toBeUndefined();
 });

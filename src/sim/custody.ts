@@ -3,21 +3,24 @@
  * rest. `checkers.ts` counts whether enough copies are left of what was acknowledged; this one looks at the rules that make it so, because a rule
  * that is broken costs a copy at once, and a promise only when two things go wrong together.
  *
- *   a hint goes      when its target has all of it; when that owns the key no more, W of the owners          ("copies-kept")
+ *   a hint goes      when its target has all of it; when that owns the key no more, W of the owners; and they have said so to the one who kept it
+ *                                                                                                            ("copies-kept")
  *   a record goes    when all owners have all of it                                                          ("copies-kept")
  *   a holder opens   a partition it has come to hold, when it has every put that a quorum of the others had then ("placement")
- *   at rest          no record lies with somebody who does not own its partition                             ("placement")
+ *   at rest          no record lies with somebody who does not own its partition, and each node knows of every hint on its disk
  *
  * All by what is on the disks, and by the ring as the one who acts sees it. What a lying disk took is nobody's fault: puts that lost a copy so
  * (`budget.ts` writes it down) are left out, and a node that is gone for good is waited for.
  *
- * Limits: LISTS_KEPT lists for each node and key that was sent on, one list of puts for each partition that is not open yet.
+ * Limits: LISTS_KEPT lists and one set of nodes for each node and key that was sent on, one list of puts for each partition that is not open yet.
  */
 
 import { keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
-import type { Key, NodeId, Partition } from "../core/identifiers.ts";
-import type { View } from "../core/membership.ts";
+import type { NodeEvent } from "../core/event.ts";
+import type { Key, NodeId, Partition, RequestId } from "../core/identifiers.ts";
+import { type View, memberOf } from "../core/membership.ts";
+import type { ReplicaPutReply } from "../core/message.ts";
 import { quorumOf } from "../core/quorum.ts";
 import { type PreferenceList, Ring } from "../core/ring.ts";
 import { InvariantViolation, type Watched, setsOnDisk } from "./checkers.ts";
@@ -41,6 +44,10 @@ export class Custody {
   readonly #rings = new WeakMap<View, Ring>();
   /** Whose a key was whenever a node sent it on, to let go of it afterwards, the latest last. By node and key, or partition. */
   readonly #sentTo = new Map<string, readonly PreferenceList[]>();
+  /** What each node has sent of the hints that it keeps and has no answer to, since it started. */
+  readonly #delivering = new Map<NodeId, Map<RequestId, { readonly key: Key; readonly to: NodeId }>>();
+  /** Who has told a node that it has stored what that sent of its hints. By node and key. */
+  readonly #told = new Map<string, Set<NodeId>>();
   /** By copier and partition. */
   readonly #begun = new Map<string, Begun>();
 
@@ -50,7 +57,10 @@ export class Custody {
   }
 
   /** A node has taken a step; nothing of it is performed yet. */
-  onStep(node: NodeId, effects: readonly Effect[]): void {
+  onStep(node: NodeId, effects: readonly Effect[], event?: NodeEvent): void {
+    if (event?.kind === "started") this.#delivering.set(node, new Map());
+    else if (event?.kind === "message-received" && event.message.kind === "replica-put-reply")
+      this.#onAnswered(node, event.from, event.message);
     for (const effect of effects) {
       if (effect.kind === "send") {
         const { message } = effect;
@@ -58,15 +68,45 @@ export class Custody {
           for (const { index } of message.nodes) this.#onCompared(node, index);
         else if (message.kind === "replica-put" && (message.purpose === "hint" || message.purpose === "transfer"))
           this.#onSentOn(node, message.key);
-      } else if (effect.kind === "note" && effect.note.what === "partition-held")
+        if (message.kind === "replica-put" && message.purpose === "hint")
+          this.#delivering.get(node)?.set(message.request, { key: message.key, to: effect.to });
+      } else if (effect.kind === "note" && effect.note.what === "hint-delivered")
+        this.#onDelivered(node, effect.note.key, effect.note.target);
+      else if (effect.kind === "note" && effect.note.what === "partition-held")
         this.#onHeld(node, effect.note.partition);
       else if (effect.kind === "note" && effect.note.what === "partition-opened")
         this.#onOpened(node, effect.note.partition);
     }
   }
 
+  #onAnswered(node: NodeId, from: NodeId, { request, outcome }: ReplicaPutReply): void {
+    const sent = this.#delivering.get(node)?.get(request);
+    if (sent?.to !== from) return;
+    this.#delivering.get(node)?.delete(request);
+    if (outcome !== "stored" && outcome !== "early") return;
+    const name = `${node} ${sent.key}`;
+    (this.#told.get(name) ?? this.#told.set(name, new Set()).get(name)!).add(from);
+  }
+
+  /** Whatever else brought it there: who lets go of a hint must have been told that enough of them have it. */
+  #onDelivered(node: NodeId, key: Key, target: NodeId): void {
+    const ring = this.#ringOf(node);
+    const told = this.#told.get(`${node} ${key}`);
+    if (ring === undefined) return;
+    const lists = [...(this.#sentTo.get(`${node} ${key}`) ?? []), listOf(ring, key)];
+    const isTold = this.#rules(node, ring, lists, target).some(({ nodes, needed }) => {
+      return nodes.filter((keeper) => keeper === node || told?.has(keeper) === true).length >= needed;
+    });
+    if (isTold) return;
+    throw new InvariantViolation(
+      "copies-kept",
+      `${this.#world.nameOf(node)} takes its hint of ${key} for ${this.#world.nameOf(target)} for delivered, though only ${told?.size ?? 0} have said that they have it`,
+    );
+  }
+
   /** A record or a hint has gone from a disk, because its node said so. */
   onRemoved(node: NodeId, store: RecordStore, address: string, before: StoredRecord): void {
+    if (store === "history") return;
     const target = store === "records" ? undefined : parseHintAddress(address).target;
     const key = store === "records" ? keyOfRecord(address) : parseHintAddress(address).key;
     const history = this.#history.keys.get(key);
@@ -79,9 +119,9 @@ export class Custody {
       ...(this.#sentTo.get(`${node} ${partition}`) ?? []),
       ring.preferenceList(partition),
     ];
-    const rules = lists.map((list) => keepers(list, target, ring.view.parameters.w));
+    const rules = this.#rules(node, ring, lists, target);
     for (const operation of history.operations) {
-      if (operation.copiesLost > 0 || !history.shows(before.set, operation)) continue;
+      if (operation.copiesLost > 0 || operation.reaped || !history.shows(before.set, operation)) continue;
       const isSafe = rules.some(
         ({ nodes, needed }) => nodes.filter((keeper) => this.#isSafeWith(keeper, history, operation)).length >= needed,
       );
@@ -94,11 +134,22 @@ export class Custody {
     }
   }
 
+  #rules(node: NodeId, ring: Ring, lists: readonly PreferenceList[], target: NodeId | undefined): Rule[] {
+    const rules = lists.map((list) => keepers(list, target, ring.view.parameters.w));
+    // Who goes for good may entrust a hint to another who had no copy.
+    if (target !== undefined && memberOf(ring.view, node)?.departure !== undefined)
+      rules.push(...lists.map((list) => ({ nodes: list.fallbacks.filter((other) => other !== node), needed: 1 })));
+    return rules;
+  }
+
   /** When all is at rest nothing lies where it does not belong; undefined when it is so. */
   astray(): string | undefined {
     for (const node of this.#world.running) {
       const ring = this.#ringOf(node);
       if (ring === undefined) continue;
+      const hints = this.#world.diskOf(node).count("hints");
+      const owed = this.#world.inspect(node)?.hintsOwed ?? hints;
+      if (hints > owed) return `${this.#world.nameOf(node)} has ${hints} hints on its disk and knows of ${owed}`;
       for (const address of this.#world.diskOf(node).addresses("records", "", END)) {
         const key = keyOfRecord(address);
         const { owners } = listOf(ring, key);
@@ -155,7 +206,7 @@ export class Custody {
     const ring = this.#ringOf(node);
     if (begun === undefined || ring === undefined || !areSame(begun.sources, sourcesOf(ring, node, partition))) return;
     for (const { history, operation } of begun.due) {
-      if (operation.copiesLost > 0 || this.#has(node, history, operation)) continue;
+      if (operation.copiesLost > 0 || operation.reaped || this.#has(node, history, operation)) continue;
       throw new InvariantViolation(
         "placement",
         `${this.#world.nameOf(node)} answers for partition ${partition}, but has not copied put ${operation.index} of ${history.key}`,
@@ -200,6 +251,11 @@ function partitionOfKey(ring: Ring, key: Key): Partition {
 
 function listOf(ring: Ring, key: Key): PreferenceList {
   return ring.preferenceList(partitionOfKey(ring, key));
+}
+
+interface Rule {
+  readonly nodes: readonly NodeId[];
+  readonly needed: number;
 }
 
 /** Who must have a record, or the hint for `target`, and how many of them, before it may go. */

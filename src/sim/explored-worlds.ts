@@ -3,7 +3,7 @@
  * and, where one more is needed, d; unless a world says otherwise, n=3, r=2, w=2, all of them hold every key, and who coordinates is who is asked.
  */
 
-import { type ClusterParameters, parametersFrom } from "../core/config.ts";
+import { type ClusterParameters, type Config, parametersFrom } from "../core/config.ts";
 import type { ClientStep, Place, SmallWorldOptions } from "./world-state.ts";
 
 export interface NamedWorld extends Omit<SmallWorldOptions, "makeNode"> {
@@ -17,6 +17,27 @@ const parameters: ClusterParameters = parametersFrom({ n: 3, r: 2, w: 2, partiti
 const three = { members: 3, parameters };
 /** a and b own KEY, c stands in for them. */
 const pair = { members: 3, parameters: { ...parameters, n: 2 } };
+
+/** a and b own KEY and are alone. */
+const two = { members: 2, parameters: { ...parameters, n: 2 } };
+/**
+ * Tombstones are reaped by the node that counts first for KEY as soon as it has read them, which it does every REAP_MS; of all that nodes do by the clock
+ * nothing else comes within that time.
+ */
+const REAP_MS = 100;
+const NEVER_MS = 1e9;
+const reaping = (first: Place, more: Partial<Config> = {}) => ({
+  configOf: (place: Place): Partial<Config> => ({
+    ...more,
+    reapAfterMs: 0,
+    scrubMs: place === first ? REAP_MS : NEVER_MS,
+    gossipMs: NEVER_MS,
+    pingMs: NEVER_MS,
+    antiEntropyMs: NEVER_MS,
+    clockJumpMs: NEVER_MS,
+  }),
+});
+const timeToReap = { kind: "time-passes", ms: REAP_MS } as const;
 
 const KEY = "carts/ada";
 /** Of another partition than KEY. */
@@ -281,5 +302,154 @@ export const exploredWorlds: readonly NamedWorld[] = [
     restarted: [a, b, c],
     clients: [[get(a), change(a)], [put(b)]],
     faults: [{ kind: "fail-load", node: a }],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap",
+    about: "a tombstone is reaped",
+    prepared: [put(a), get(a), erase(a, { replacing: true })],
+    clients: [],
+    faults: [timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-beside-a-put",
+    about: "a tombstone is reaped while somebody writes the key again, without having read",
+    prepared: [put(a), change(a), erase(a, { replacing: true })],
+    clients: [[put(b), put(b)]],
+    faults: [timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-beside-old-contexts",
+    about:
+      "a tombstone is reaped while callers write the key again with the context of the delete, read before or after",
+    prepared: [put(a), put(b), get(a), erase(a, { replacing: true })],
+    clients: [
+      [get(b), change(b)],
+      [get(a), change(a)],
+    ],
+    faults: [timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-late-frame",
+    about: "what was put is deleted and reaped, and the network delivers the put once more, however late",
+    clients: [[put(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "repeat", from: a, to: b }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-late-reply",
+    about:
+      "a read is answered with the value; it is deleted and reaped, and the answer arrives once more, however late",
+    prepared: [put(a)],
+    clients: [[get(b)], [get(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "repeat", from: a, to: b }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-crash",
+    about: "one who is asked ends in the middle of a delete and its reaping, and comes back",
+    clients: [[put(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "crash", node: b }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-crash-of-the-asker",
+    about: "the one who asks ends in the middle of a delete and its reaping, and comes back",
+    clients: [[put(b), erase(b, { replacing: true })]],
+    faults: [{ kind: "crash", node: a }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-crash-and-late-frame",
+    about: "one who is asked ends and comes back, and the network delivers the put once more",
+    clients: [[put(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "repeat", from: a, to: b }, { kind: "crash", node: b }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-cut",
+    about: "the link between the two dies in the middle of a delete and its reaping",
+    clients: [[put(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "cut", links: [[a, b]] }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-wipe",
+    about: "a disk is lost for good in the middle of a delete and its reaping",
+    clients: [[put(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "wipe", node: b }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-failed-commit",
+    about: "a commit fails, applied or not, in the middle of a delete and its reaping",
+    clients: [[put(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "fail-commit", node: b }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-and-join",
+    about: "an owner that holds nothing yet copies what there is, while the tombstone of it is reaped",
+    joining: [b],
+    prepared: [put(a)],
+    clients: [[get(a), erase(a, { replacing: true })]],
+    faults: [timeToReap],
+  },
+  {
+    ...pair,
+    ...reaping(a),
+    name: "reap-and-hint",
+    about: "a hint of what was deleted is kept by one who is no owner, while the owners have the tombstone",
+    clients: [[put(a), erase(a, { replacing: true })]],
+    faults: [{ kind: "cut", links: [[a, b]] }, timeToReap],
+  },
+  {
+    ...two,
+    ...reaping(a),
+    name: "reap-beside-a-slow-put",
+    about: "the tombstone is everywhere, while its coordinator still waits for an answer to the put that was deleted",
+    clients: [[put(a, { w: 1 }), erase(a, { w: 1, replacing: true })]],
+    faults: [{ kind: "cut", links: [[a, b]] }, timeToReap],
+  },
+  {
+    ...pair,
+    ...reaping(a, { hintScanMs: REAP_MS }),
+    name: "reap-and-late-hint",
+    about: "a hint of what was deleted is sent to one who is no owner, and arrives once more, however late",
+    clients: [[put(a, { w: 1 }), erase(a, { w: 1, replacing: true })]],
+    faults: [{ kind: "cut", links: [[a, b]] }, { kind: "repeat", from: a, to: c }, timeToReap],
+  },
+  {
+    ...three,
+    ...reaping(a),
+    name: "reap-among-three",
+    about: "three owners, one of whom misses the delete",
+    prepared: [put(a)],
+    clients: [[get(a), erase(a, { replacing: true })]],
+    faults: [
+      {
+        kind: "cut",
+        links: [
+          [a, c],
+          [b, c],
+        ],
+      },
+      timeToReap,
+    ],
   },
 ];

@@ -38,9 +38,12 @@ export const faultClasses = [
   "freezes",
   "suspends",
   "slow-nodes",
+  "gray-nodes",
   "hidden-tabs",
   "late-timers",
   "newcomers",
+  "leaves",
+  "removals",
   "seed-outages",
   // Disks
   "failed-commits",
@@ -48,6 +51,7 @@ export const faultClasses = [
   "surviving-commits",
   "full-disks",
   "closed-disks",
+  "slow-disks",
   "wiped-disks",
   "old-disks",
   "lost-records",
@@ -82,13 +86,28 @@ export type FaultAction = { readonly at: Millis; readonly pick: number } & (
   | { readonly kind: "freeze"; readonly durationMs: Millis }
   | /** The computer sleeps: all nodes freeze. */ { readonly kind: "suspend"; readonly durationMs: Millis }
   | { readonly kind: "slow"; readonly factor: number; readonly durationMs: Millis }
-  | { readonly kind: "hide"; readonly durationMs: Millis }
+  | /** Answers pings; what it replies to requests comes so much later, or never when it is 0. */ {
+      readonly kind: "gray";
+      readonly delayMs: Millis;
+      readonly durationMs: Millis;
+    }
+  | /** Timers fire at whole multiples of `throttleMs` only. */ {
+      readonly kind: "hide";
+      readonly throttleMs: Millis;
+      readonly durationMs: Millis;
+    }
   | /** A tab is opened or duplicated: a new node, for a duplicate never gets the identity of its original. */ {
       readonly kind: "newcomer";
+    }
+  | /** A tab leaves the cluster for good, in order. */ { readonly kind: "leave" }
+  | /** An operator removes a node: one whose disk was lost, or one that is away and comes back later, still with its data. */ {
+      readonly kind: "remove";
+      readonly downMs: Millis;
     }
   | { readonly kind: "seed-down"; readonly downMs: Millis }
   | { readonly kind: "full-disk"; readonly durationMs: Millis }
   | { readonly kind: "closed-disk"; readonly durationMs: Millis }
+  | { readonly kind: "slow-disk"; readonly factor: number; readonly durationMs: Millis }
   | { readonly kind: "wipe" }
   | /** The node comes back with what was on its disk so long ago. */ {
       readonly kind: "old-disk";
@@ -208,11 +227,30 @@ const recurring: readonly Recurring[] = [
     meanMs: 8_000,
     draw: (prng, durationMs) => ({ kind: "slow", factor: prng.pick([2, 10, 50])!, durationMs }),
   },
-  { on: "hidden-tabs", meanMs: 8_000, draw: (_, durationMs) => ({ kind: "hide", durationMs }) },
+  {
+    on: "gray-nodes",
+    meanMs: 10_000,
+    draw: (prng, durationMs) => ({ kind: "gray", delayMs: prng.pick([0, 600, 3_000])!, durationMs }),
+  },
+  {
+    on: "hidden-tabs",
+    meanMs: 8_000,
+    draw: (prng, durationMs) => {
+      const throttleMs = prng.pick([1, 1_000, 1_000, 60_000])!;
+      return { kind: "hide", throttleMs, durationMs: throttleMs > 1_000 ? 20 * durationMs : durationMs };
+    },
+  },
   { on: "newcomers", meanMs: 20_000, draw: () => ({ kind: "newcomer" }) },
+  { on: "leaves", meanMs: 15_000, draw: () => ({ kind: "leave" }) },
+  { on: "removals", meanMs: 15_000, draw: (_, downMs) => ({ kind: "remove", downMs: 3 * downMs }) },
   { on: "seed-outages", meanMs: 15_000, draw: (_, downMs) => ({ kind: "seed-down", downMs: 2 * downMs }) },
   { on: "full-disks", meanMs: 12_000, draw: (_, durationMs) => ({ kind: "full-disk", durationMs }) },
   { on: "closed-disks", meanMs: 12_000, draw: (_, durationMs) => ({ kind: "closed-disk", durationMs }) },
+  {
+    on: "slow-disks",
+    meanMs: 10_000,
+    draw: (prng, durationMs) => ({ kind: "slow-disk", factor: prng.pick([5, 50, 500])!, durationMs }),
+  },
   { on: "wiped-disks", meanMs: 20_000, draw: () => ({ kind: "wipe" }) },
   {
     on: "old-disks",

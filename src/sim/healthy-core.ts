@@ -92,7 +92,8 @@ export class HealthyCore {
     const { simulator, prng, latencyMs } = this.#in;
     simulator.network.profile = { ...calmNetwork, latencyMs };
     simulator.setStorageProfile((profile) => ({ ...profile, commitFailureProbability: 0, readFailureProbability: 0 }));
-    const inCore = new Set(core);
+    // Light clients reach the core and nobody else: it serves them, too.
+    const inCore = new Set([...core, ...simulator.lights]);
     simulator.cut((from, to) => inCore.has(from) !== inCore.has(to), "core");
     for (const node of simulator.nodes) {
       if (inCore.has(node)) simulator.recover(node);

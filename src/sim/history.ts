@@ -10,7 +10,7 @@
  */
 
 import { assert } from "../base/assert.ts";
-import type { Clock, DvvSet } from "../core/dvvset.ts";
+import { type Clock, type DvvSet, covers, joinClocks } from "../core/dvvset.ts";
 import type { Actor, Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 
 export const OPERATIONS_MAX = 65_536;
@@ -76,6 +76,8 @@ export interface Operation {
   forgiven: boolean;
   /** Copies that went with lost disks. */
   copiesLost: number;
+  /** A delete that was reaped, or what it had replaced: it is nowhere any more, and must never be seen again. */
+  reaped: boolean;
 }
 
 export class KeyHistory {
@@ -86,6 +88,8 @@ export class KeyHistory {
   readonly byId = new Map<OperationId, Operation>();
   /** By actor and counter - 1: whose dot it is. */
   readonly dots = new Map<Actor, (Operation | undefined)[]>();
+  /** All dots that tombstones covered which were reaped. */
+  reapedClock: Clock = [];
 
   constructor(key: Key, lastWriteWins: boolean) {
     this.key = key;
@@ -102,6 +106,22 @@ export class KeyHistory {
       seen.addAll(operation.past);
     }
     return seen;
+  }
+
+  /** A record that was nothing but tombstones, and had seen so much, goes from the world. */
+  onReaped(clock: Clock): void {
+    this.reapedClock = joinClocks(this.reapedClock, clock);
+    for (const { actor, counter } of clock)
+      for (const operation of (this.dots.get(actor) ?? []).slice(0, counter)) if (operation) operation.reaped = true;
+  }
+
+  /** A value in the record that a reaped tombstone had covered; undefined when there is none. */
+  backFromTheDead(set: DvvSet): Operation | undefined {
+    if (this.reapedClock.length === 0) return undefined;
+    const back = set.siblings.find(
+      ({ value, dots }) => value !== null && dots.some((dot) => covers(this.reapedClock, dot)),
+    );
+    return back === undefined ? undefined : this.byId.get(back.operation);
   }
 
   /** True when the record has the operation or something that replaced it. */
@@ -150,6 +170,7 @@ export class History {
       acknowledged: undefined,
       forgiven: false,
       copiesLost: 0,
+      reaped: false,
     };
     history.operations.push(operation);
     history.byId.set(operation.operation, operation);

@@ -1,8 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { mutants, patched, patchesOf } from "./mutants.ts";
+import { exploredMutants } from "./explored-mutants.ts";
+import { exploredWorlds } from "./explored-worlds.ts";
+import { mutants as seedMutants, patched, patchesOf } from "./mutants.ts";
 import { makeTree, mutantNamed, removeTree, runSeeds, sourceOf } from "./run-mutated.ts";
+
+const mutants = [...seedMutants, ...exploredMutants];
 
 /** Breaks at the first puts of the first seeds. */
 const QUICK = "put-replaces-unseen-siblings";
@@ -38,6 +42,11 @@ describe("the list", () => {
     for (const patch of patchesOf(mutant))
       texts.set(patch.file, patched(texts.get(patch.file) ?? sourceOf(patch.file), patch));
     for (const [file, text] of texts) expect(text).not.toBe(sourceOf(file));
+  });
+
+  test("those for the exploration name a world that there is", () => {
+    const worlds = exploredWorlds.map(({ name }) => name);
+    expect(exploredMutants.filter(({ world }) => !worlds.includes(world))).toEqual([]);
   });
 
   test("no two are the same slip", () => {

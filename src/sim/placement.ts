@@ -9,8 +9,8 @@
 
 import { bytesEqual } from "../base/bytes.ts";
 import { bucketsDigest } from "../core/buckets.ts";
-import { type View, memberOf } from "../core/membership.ts";
-import { claimsAfterGiving } from "../core/token-claims.ts";
+import { type View, memberOf, stays } from "../core/membership.ts";
+import { claimsAfterDepartures, claimsAfterGiving } from "../core/token-claims.ts";
 import { digestOf } from "../core/ring.ts";
 import type { Budget } from "./budget.ts";
 import { InvariantViolation } from "./checkers.ts";
@@ -76,10 +76,15 @@ export class PlacementChecker {
     const living = nodes.filter((node) => this.#simulator.stateOf(node) !== "wiped");
     if (first === undefined || views.length < living.length) return;
     if (first.members.length < this.#simulator.nodes.length) return;
+    // Who goes, or is gone and has not heard of it, may still know of other tokens.
+    const staying = (view: View): string => view.members.flatMap((member) => (stays(member) ? member.node : [])).join();
+    if (first.members.some((member) => !stays(member) && this.#simulator.stateOf(member.node) !== "wiped")) return;
+    if (views.some((view) => staying(view) !== staying(first))) return;
     if (views.some((view) => view.members.length !== first.members.length || !sameClaims(view, first))) return;
     const uneven =
       first.parameters.placement === 3 &&
-      first.members.some((member) => claimsAfterGiving(first, member.node) !== first.claims);
+      (claimsAfterDepartures(first) !== first.claims ||
+        first.members.some((member) => claimsAfterGiving(first, member.node) !== first.claims));
     if (!uneven) this.#peace = { nodes: this.#simulator.nodes.length, view: first };
   }
 

@@ -82,7 +82,7 @@ function run(named: NamedWorld): Row {
 
 const columns = ["states", "transitions", "finals", "depthMax", "seconds"] as const;
 const line = (name: string, cells: readonly string[], end: string): string =>
-  `${name.padEnd(26)}${cells.map((cell) => cell.padStart(13)).join("")}  ${end}\n`;
+  `${name.padEnd(34)}${cells.map((cell) => cell.padStart(13)).join("")}  ${end}\n`;
 
 if (!words.json) out(line("world", columns, ""));
 const rows: Row[] = [];

@@ -7,6 +7,11 @@
  *   - more than one lost disk, and any before the cluster has copied everything that it owes: its node stays a member until somebody removes it,
  *     and quorums must be possible without it
  *   - more than NEWCOMERS_MAX newcomers, and absences of more than half of the nodes
+ *   - departures that leave fewer than N nodes with data, and that of the founder, through whom newcomers come; removals, which take a disk from all who
+ *     count on it, where one copy is promised
+ *
+ * A node that was removed while it was away comes back with what it has. At the end an operator removes those whose disks are gone, if there are departures
+ * in the run at all.
  *
  * Limits: one picture is kept for each `old-disk` under way.
  */
@@ -15,12 +20,16 @@ import { unreachable } from "../base/assert.ts";
 import { Prng } from "../base/prng.ts";
 import type { Config } from "../core/config.ts";
 import type { Millis, NodeId } from "../core/identifiers.ts";
+import type { MembershipChange } from "../core/membership-change.ts";
+import { isGone, memberOf, stays } from "../core/membership.ts";
 import type { Budget } from "./budget.ts";
 import type { ClusterPlan } from "./cluster-plan.ts";
 import type { CutShape, FaultAction } from "./fault-plan.ts";
 import type { Simulator } from "./simulator.ts";
 
 export const NEWCOMERS_MAX = 3;
+/** By then others have noticed that a node is away. */
+const REMOVE_AFTER_MS = 5_000;
 
 export interface SaboteurWorld {
   readonly simulator: Simulator;
@@ -35,6 +44,8 @@ export interface SaboteurWorld {
 export class Saboteur {
   readonly #world: SaboteurWorld;
   readonly #absent = new Set<NodeId>();
+  /** Those who leave, and those who were removed. */
+  readonly #departing = new Set<NodeId>();
   #newcomers = 0;
   /** Nothing starts or ends while the computer sleeps. */
   #asleepUntil = 0;
@@ -123,8 +134,12 @@ export class Saboteur {
         return true;
       }
       case "hide":
-        simulator.setVisibility(node, true);
+        simulator.setVisibility(node, true, action.throttleMs);
         this.#later(action.durationMs, () => simulator.setVisibility(node, false));
+        return true;
+      case "gray":
+        simulator.network.makeGray(node, action.delayMs === 0 ? Infinity : action.delayMs);
+        this.#later(action.durationMs, () => simulator.network.makeGray(node, 0));
         return true;
       case "newcomer": {
         if (this.#newcomers >= NEWCOMERS_MAX) return false;
@@ -137,6 +152,15 @@ export class Saboteur {
         simulator.add({ name: `m${++this.#newcomers}`, config: like, seeds: [this.#world.founder] });
         return true;
       }
+      case "leave": {
+        const leaver = this.#pick(action, this.#dispensable(running));
+        if (leaver === undefined) return false;
+        this.#departing.add(leaver);
+        this.#change(leaver, { kind: "leave", planned: undefined });
+        return true;
+      }
+      case "remove":
+        return this.#remove(action);
       case "seed-down":
         return this.#down(this.#world.founder, action.downMs);
       case "full-disk": {
@@ -149,6 +173,12 @@ export class Saboteur {
         const disk = simulator.diskOf(node);
         disk.closed = true;
         this.#later(action.durationMs, () => (disk.closed = false));
+        return true;
+      }
+      case "slow-disk": {
+        const disk = simulator.diskOf(node);
+        disk.slow(action.factor);
+        this.#later(action.durationMs, () => disk.slow(1));
         return true;
       }
       case "wipe": {
@@ -198,6 +228,79 @@ export class Saboteur {
     });
   }
 
+  /** To be called when all has healed: an operator removes those who will never come back. False when there is nobody to remove. */
+  removeLost(): boolean {
+    const { simulator } = this.#world;
+    if (this.#departing.size === 0) return false;
+    const [operator] = simulator.running.filter((node) => simulator.inspect(node)?.phase === "member");
+    const members = operator === undefined ? [] : (simulator.viewOf(operator)?.members ?? []);
+    const lost = members.filter((member) => !isGone(member) && simulator.stateOf(member.node) === "wiped");
+    for (const { node } of lost)
+      simulator.changeMembership(operator!, { kind: "remove", node, force: true, planned: undefined }, () => undefined);
+    return lost.length > 0;
+  }
+
+  #remove({ pick, downMs }: FaultAction & { readonly kind: "remove" }): boolean {
+    const { simulator, budget, plan } = this.#world;
+    if (plan.parameters.w < 2) return false;
+    const wiped = simulator.nodes.filter((node) => simulator.stateOf(node) === "wiped" && !this.#departing.has(node));
+    const [lost] = wiped.filter((node) => this.#isMember(node));
+    const victim = lost ?? nodeAt(this.#dispensable(simulator.nodes), pick);
+    const operators = simulator.running.filter((node) => node !== victim && this.#isMember(node, node));
+    const operator = nodeAt(operators, pick >>> 8);
+    if (victim === undefined || operator === undefined) return false;
+    if (lost === undefined) {
+      const forgiven = budget.loseDisk(victim);
+      if (forgiven === undefined) return false;
+      for (let i = 0; i < forgiven; i++) this.#world.count("forgiven");
+      this.#down(victim, downMs);
+    }
+    this.#departing.add(victim);
+    // Somebody else may take it for reachable for a while.
+    const remove = (): void => {
+      if (simulator.stateOf(operator) !== "running") return;
+      simulator.changeMembership(
+        operator,
+        { kind: "remove", node: victim, force: false, planned: undefined },
+        (refusal) => {
+          this.#world.count(refusal === undefined ? "removed" : `removal refused: ${refusal.code}`);
+        },
+      );
+    };
+    this.#later(Math.min(downMs, REMOVE_AFTER_MS), remove);
+    return true;
+  }
+
+  #change(node: NodeId, change: MembershipChange): void {
+    this.#world.simulator.changeMembership(node, change, (refusal) => {
+      this.#world.count(refusal === undefined ? "left" : `leave refused: ${refusal.code}`);
+    });
+  }
+
+  /** Members with data that the cluster can do without. */
+  #dispensable(nodes: readonly NodeId[]): NodeId[] {
+    const { simulator, plan, founder } = this.#world;
+    const takers = simulator.nodes.filter(
+      (node) =>
+        simulator.stateOf(node) !== "wiped" &&
+        simulator.configOf(node).capacity > 0 &&
+        !this.#departing.has(node) &&
+        this.#isMember(node),
+    );
+    if (takers.length <= plan.parameters.n) return [];
+    return nodes.filter((node) => node !== founder && takers.includes(node));
+  }
+
+  /** By the view of `by`, or of anybody. */
+  #isMember(node: NodeId, by?: NodeId): boolean {
+    const { simulator } = this.#world;
+    return (by === undefined ? simulator.running : [by]).some((other) => {
+      const view = simulator.viewOf(other);
+      const member = view === undefined ? undefined : memberOf(view, node);
+      return member !== undefined && stays(member);
+    });
+  }
+
   #down(node: NodeId, downMs: Millis): boolean {
     const { simulator } = this.#world;
     if (this.#absent.has(node)) return false;
@@ -217,7 +320,7 @@ export class Saboteur {
   }
 
   #pick(action: FaultAction, nodes: readonly NodeId[]): NodeId | undefined {
-    return nodes[action.pick % Math.max(1, nodes.length)];
+    return nodeAt(nodes, action.pick);
   }
 
   #shapeOf(shape: CutShape, share: number, prng: Prng): (from: NodeId, to: NodeId) => boolean {
@@ -251,7 +354,7 @@ export class Saboteur {
   #mayWipe(): boolean {
     const { simulator, plan } = this.#world;
     const { n, w } = plan.parameters;
-    if (this.#wiped || w < 2 || w >= n) return false;
+    if (this.#wiped || w < 2 || w >= n || this.#departing.size > 0) return false;
     if (plan.joins.some((join) => join.at >= simulator.now)) return false;
     const digests = new Set<number | undefined>();
     for (const node of simulator.nodes) {
@@ -261,4 +364,8 @@ export class Saboteur {
     }
     return digests.size === 1 && simulator.nodes.length > n;
   }
+}
+
+function nodeAt(nodes: readonly NodeId[], pick: number): NodeId | undefined {
+  return nodes[pick % Math.max(1, nodes.length)];
 }

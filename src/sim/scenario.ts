@@ -9,7 +9,8 @@
  *   The cluster
  *   cluster a b c d n=3 r=2 w=2     nodes in the order of joining, one after the other; the first founds. `s:0` has capacity 0, `a@east` is in
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
- *                                   most), cache=1 (records in memory at most), placement=1 tokens=4 (random tokens of a node)
+ *                                   most), cache=1 (records in memory at most), log=16 (recent writes
+ *                                   kept at most), placement=1 tokens=4 (random tokens of a node)
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
@@ -38,6 +39,8 @@
  *   wipe c d                        c and its disk are gone for good; d is the new node on that computer
  *   freeze c 10s                    a background tab that gets no time
  *   disk c 1000x                    reads and writes at c take so much longer; 1x ends it
+ *   gray c 600ms, gray c never      c answers pings, but what it replies to requests of its replica comes so much later, or never; 0ms ends it
+ *   hide c 60s                      its tab is in the background, where timers fire at whole multiples of so much.  unhide c
  *   fail c commits 2 [hints] [applied]
  *                                   the next commits at c fail, all or those that write records, hints or meta; applied: on disk nevertheless
  *   fail c reads 1                  the next reads at c fail
@@ -59,6 +62,8 @@
  *   check a hints carts/ada = 1              those of one key
  *   check a tokens >= 5                      tokens of a
  *   check a members = 4                      whom a knows
+ *   check a share = 50                       how much of its speed a leaves to background work, in percent
+ *   check a slow c = yes                     whether a takes c for slow;  check a hidden c = yes  whether it knows that c's tab is hidden
  *   check copies carts/ada milk >= 2         disks with this value, as a record or as a hint
  *   check owners carts/ada = b c a           likewise counted, joining, fallbacks: the preference list, as the first node sees it
  *   check lost nothing                       every acknowledged put is at every owner, or was replaced by one that had seen it
@@ -246,6 +251,12 @@ class Scenario {
         return this.#wipe(rest);
       case "freeze":
         return this.#world.freeze(this.#node(rest[0]), duration(rest[1]));
+      case "gray":
+        return this.#world.network.makeGray(this.#node(rest[0]), rest[1] === "never" ? Infinity : duration(rest[1]));
+      case "hide":
+        return this.#world.setVisibility(this.#node(rest[0]), true, duration(rest[1]));
+      case "unhide":
+        return this.#world.setVisibility(this.#node(rest[0]), false);
       case "fail":
         return this.#fail(rest);
       case "clock":
@@ -292,6 +303,7 @@ class Scenario {
     this.#config = {
       ...defaultConfig,
       hintsMax: numbers.get("hints") ?? defaultConfig.hintsMax,
+      recentWritesMax: numbers.get("log") ?? defaultConfig.recentWritesMax,
       cachedRecordsMax: numbers.get("cache") ?? defaultConfig.cachedRecordsMax,
     };
     this.#simulator = new Simulator(numbers.get("seed") ?? 1, {
@@ -513,7 +525,8 @@ class Scenario {
       const from = whose === undefined ? node : this.#node(whose);
       const base = (what === "seen" ? this.#read : this.#put).get(`${from} ${key}`);
       if (base === undefined) throw new ScenarioError(`${this.#world.nameOf(from)} has no context for ${key}`);
-      return base;
+      // With the context of another node's read the put stays where the scenario puts it.
+      return from === node ? base : { ...base, prefer: undefined };
     }
     return undefined;
   }
@@ -603,6 +616,16 @@ class Scenario {
         return view === undefined ? 0 : (tokenCounts(view).get(node) ?? 0);
       case "members":
         return view?.members.length ?? 0;
+      case "share":
+        return Math.round((this.#world.inspect(node)?.background.share ?? 0) * 100);
+      case "slow": {
+        const peer = this.#node(word);
+        return this.#world.inspect(node)?.peers.some((one) => one.node === peer && one.slow) === true ? "yes" : "no";
+      }
+      case "hidden": {
+        const member = this.#node(word);
+        return view?.members.some((one) => one.node === member && one.hidden) === true ? "yes" : "no";
+      }
       default:
         throw new ScenarioError(`check what of ${subject}?`);
     }
@@ -625,7 +648,7 @@ class Scenario {
       this.#line(node, `< ${this.#names.node(event.from)}: ${formatMessage(event.message, this.#names)}`);
     for (const effect of effects) {
       if (effect.kind === "note" && this.#tells(effect.note))
-        this.#line(node, `* ${formatNote(effect.note, this.#names)}`);
+        this.#line(node, `* ${formatNote(effect.note, this.#names)}`, effect.note.what === "admission");
       else if (this.#shown === "messages" && effect.kind === "send" && isAboutKeys(effect.message))
         this.#line(node, `> ${this.#names.node(effect.to)}: ${formatMessage(effect.message, this.#names)}`);
     }
@@ -644,8 +667,8 @@ class Scenario {
     );
   }
 
-  #line(node: NodeId, text: string): void {
-    if (this.#quiet) return;
+  #line(node: NodeId, text: string, evenIfQuiet = false): void {
+    if (this.#quiet && !evenIfQuiet) return;
     this.#lines.push(`  ${formatTime(this.#world.now - this.#standsAt)} ${this.#world.nameOf(node)} ${text}`);
   }
 
@@ -704,6 +727,8 @@ const kinds: readonly Message["kind"][] = [
   "leaf-reply",
   "fetch-request",
   "fetch-reply",
+  "recent-request",
+  "recent-reply",
 ];
 
 function kindOf(word: string | undefined): Message["kind"] | undefined {

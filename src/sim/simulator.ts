@@ -2,7 +2,7 @@
  * Many nodes on virtual time. One seed decides everything: node ids, delays, what a crash leaves on disk, and the seeds of the nodes themselves.
  *
  * A computer (here called a host) has a disk and, while it runs, a node. States of a host: running, frozen (running, but events wait until it
- * thaws, as for a background tab), down (crashed, disk intact), wiped (gone for good; its successor is a new host with a new node id).
+ * thaws, as for a background tab), down (crashed, disk intact), wiped (gone for good, after a departure or with its disk; a successor is a new host with a new node id).
  *
  * The simulator performs the node's effects and keeps the host's side of the contract: one event at a time, `at` never back, each storage effect
  * answered once, `wakeAt` honoured after each step. Whoever wants to judge or to tell watches through `Observer`; nothing here judges, except
@@ -20,8 +20,10 @@ import type { ClusterParameters, Config } from "../core/config.ts";
 import type { DvvSet } from "../core/dvvset.ts";
 import type { BucketRefusal, Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
-import type { ClientResult, ClientWrite } from "../core/message.ts";
+import type { Gathered, Gathering } from "../core/gathering.ts";
+import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
+import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.ts";
+import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
 import type { NodeOptions, NodeView } from "../core/node.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
@@ -75,7 +77,8 @@ export interface Observer {
 }
 
 export interface SimulatorOptions {
-  makeNode(options: NodeOptions): SimulatedNode;
+  /** `light`: a light client. */
+  makeNode(options: NodeOptions, light: boolean): SimulatedNode;
   readonly network: NetworkProfile;
   readonly storage: StorageProfile;
   /** Messages travel as bytes. */
@@ -99,6 +102,8 @@ export interface HostOptions {
   /** Founds the cluster at its first start. */
   readonly found?: ClusterParameters | undefined;
   readonly seeds: readonly NodeId[];
+  /** Runs a light client, which is none of the `nodes`; see `lights`. */
+  readonly light?: boolean;
 }
 
 export type HostState = "running" | "frozen" | "down" | "wiped";
@@ -118,6 +123,8 @@ interface Host {
   clockOrigin: Millis;
   /** The earliest wake that is scheduled; undefined when none is. */
   armedAt: Millis | undefined;
+  /** Timers fire at whole multiples of it. */
+  throttleMs: Millis;
   /** While frozen: what happened meanwhile. */
   held: Happening[] | undefined;
   frozenUntil: Millis;
@@ -127,6 +134,9 @@ interface Host {
   /** Callers who have set a bucket. */
   readonly setting: Map<RequestId, (refusal: BucketRefusal | undefined) => void>;
   readonly surveys: Map<RequestId, (report: StatisticsReport) => void>;
+  readonly sizes: Map<RequestId, (sizes: readonly PartitionSize[]) => void>;
+  readonly changes: Map<RequestId, (refusal: ChangeRefusal | undefined) => void>;
+  readonly gatherings: Map<RequestId, (what: Gathered | undefined) => void>;
   steppedAt: Millis;
   stepsThen: number;
 }
@@ -173,14 +183,29 @@ export class Simulator {
     return this.#steps;
   }
 
-  /** All hosts ever added, in that order. */
+  /** All hosts ever added, in that order, but for light clients. */
   get nodes(): readonly NodeId[] {
-    return [...this.#hosts.keys()];
+    return [...this.#hosts.values()].flatMap((host) => (host.options.light === true ? [] : [host.id]));
   }
 
   /** Nodes that run, frozen or not, in the order of their hosts. */
   get running(): readonly NodeId[] {
-    return [...this.#hosts.values()].flatMap((host) => (host.node === undefined ? [] : [host.id]));
+    return this.nodes.filter((node) => this.#host(node).node !== undefined);
+  }
+
+  /** Light clients that run, frozen or not, in that order. One that ended is gone for good. */
+  get lights(): readonly NodeId[] {
+    const lights = [...this.#hosts.values()].filter((host) => host.options.light === true);
+    return lights.flatMap((host) => (host.node === undefined ? [] : [host.id]));
+  }
+
+  /** How many light clients there ever were. */
+  get lightsEver(): number {
+    return this.#hosts.size - this.nodes.length;
+  }
+
+  isLight(node: NodeId): boolean {
+    return this.#hosts.get(node)?.options.light === true;
   }
 
   nameOf(node: NodeId): string {
@@ -197,6 +222,11 @@ export class Simulator {
   /** When the node last thawed; minus infinity when it never froze. */
   thawedAt(node: NodeId): Millis {
     return this.#host(node).thawedAt;
+  }
+
+  /** True while it is hidden and its timers come at multiples of a second or more. */
+  isThrottled(node: NodeId): boolean {
+    return this.#host(node).throttleMs > 1;
   }
 
   configOf(node: NodeId): Config {
@@ -254,6 +284,7 @@ export class Simulator {
       node: undefined,
       clockOrigin: 0,
       armedAt: undefined,
+      throttleMs: 1,
       held: undefined,
       frozenUntil: 0,
       thawedAt: Number.NEGATIVE_INFINITY,
@@ -261,6 +292,9 @@ export class Simulator {
       requests: new Map(),
       setting: new Map(),
       surveys: new Map(),
+      sizes: new Map(),
+      changes: new Map(),
+      gatherings: new Map(),
       steppedAt: -1,
       stepsThen: 0,
     };
@@ -295,6 +329,7 @@ export class Simulator {
     const buffered = this.buffered(node);
     host.node = undefined;
     host.armedAt = undefined;
+    host.throttleMs = 1;
     host.held = undefined;
     host.storage.crash();
     this.#options.observer?.ended?.(node, buffered);
@@ -302,7 +337,12 @@ export class Simulator {
     host.requests.clear();
     host.setting.clear();
     host.surveys.clear();
+    host.changes.clear();
+    host.sizes.clear();
+    const gatherers = [...host.gatherings.values()];
+    host.gatherings.clear();
     for (const answer of callers) answer(undefined);
+    for (const answer of gatherers) answer(undefined);
   }
 
   /** Starts a crashed node again, from its disk. */
@@ -320,6 +360,19 @@ export class Simulator {
     this.#tell(`wipe ${host.options.name}`);
     host.wiped = true;
     return this.add({ ...host.options, name: successor, id, found: undefined });
+  }
+
+  /** It has given all that it had to others and belongs to the cluster no more: its tab throws its data away. */
+  #depart(node: NodeId, standing: "left" | "removed"): void {
+    const host = this.#host(node);
+    if (host.node === undefined) return;
+    this.#end(node);
+    this.network.nodeLeft(node);
+    this.#tell(`${host.options.name} has departed (${standing})`);
+    host.wiped = true;
+    for (const store of ["records", "hints"] as const)
+      for (const [address, record] of [...host.storage.all(store)])
+        this.#options.observer?.applied?.(node, store, address, record, null);
   }
 
   /** The node takes no event for so long, or until an earlier freeze ends, if that is later; then all at once. */
@@ -349,6 +402,8 @@ export class Simulator {
   recover(node: NodeId): void {
     const { storage } = this.#host(node);
     this.network.slow(node, 1);
+    this.network.makeGray(node, 0);
+    if (this.#host(node).throttleMs > 1) this.setVisibility(node, false);
     storage.slow(1);
     storage.full = false;
     storage.closed = false;
@@ -358,24 +413,25 @@ export class Simulator {
 
   partition(groups: readonly (readonly NodeId[])[]): void {
     this.#tell(`partition ${groups.map((group) => group.map((node) => this.nameOf(node)).join(" ")).join(" | ")}`);
-    this.network.partition(groups, this.nodes);
+    this.network.partition(groups, [...this.#hosts.keys()]);
   }
 
   /** Cuts exactly the directions for which `isCut` says so; `shape` in a word. */
   cut(isCut: (from: NodeId, to: NodeId) => boolean, shape: string): void {
     const pairs: string[] = [];
-    for (const from of this.nodes)
-      for (const to of this.nodes)
+    const everybody = [...this.#hosts.keys()];
+    for (const from of everybody)
+      for (const to of everybody)
         if (from !== to && isCut(from, to)) pairs.push(`${this.nameOf(from)}>${this.nameOf(to)}`);
     this.#tell(
       `cut (${shape}) ${pairs.slice(0, CUT_PAIRS_TOLD).join(" ")}${pairs.length > CUT_PAIRS_TOLD ? " …" : ""}`,
     );
-    this.network.cutWhere(this.nodes, isCut);
+    this.network.cutWhere(everybody, isCut);
   }
 
   mute(nodes: readonly NodeId[]): void {
     this.#tell(`mute ${nodes.map((node) => this.nameOf(node)).join(" ")}`);
-    this.network.mute(nodes, this.nodes);
+    this.network.mute(nodes, [...this.#hosts.keys()]);
   }
 
   heal(): void {
@@ -435,6 +491,41 @@ export class Simulator {
     this.#happens(node, { kind: "client-statistics", request, timeoutMs: undefined });
   }
 
+  /** Asks a node how much is in some partitions. Answers once, or not at all when the node ends first. */
+  sizes(
+    node: NodeId,
+    partitions: readonly Partition[],
+    timeoutMs: Millis,
+    answer: (sizes: readonly PartitionSize[]) => void,
+  ): void {
+    const request = this.#nextRequest++;
+    this.#host(node).sizes.set(request, answer);
+    this.#happens(node, { kind: "client-sizes", request, partitions, timeoutMs });
+  }
+
+  /** An operator changes who belongs, at this node. Answers once, or not at all when the node ends first. */
+  changeMembership(node: NodeId, change: MembershipChange, answer: (refusal: ChangeRefusal | undefined) => void): void {
+    const request = this.#nextRequest++;
+    this.#host(node).changes.set(request, answer);
+    this.#happens(node, { kind: "change-membership", request, change, wallMs: this.wallAt(node) });
+  }
+
+  /** Gathers what the cluster knows of a partition: `answer` once for each page, with undefined when the node ended first; `gatherMore` for the next. */
+  gather(node: NodeId, wanted: Gathering, answer: (what: Gathered | undefined) => void): RequestId {
+    const request = this.#nextRequest++;
+    if (this.#host(node).node === undefined) {
+      this.after(0, () => answer(undefined));
+      return request;
+    }
+    this.#host(node).gatherings.set(request, answer);
+    this.#happens(node, { kind: "client-gather", request, wanted });
+    return request;
+  }
+
+  gatherMore(node: NodeId, request: RequestId): void {
+    this.#happens(node, { kind: "client-gather-more", request });
+  }
+
   /** The caller loses interest: it gets no answer. */
   abandon(node: NodeId, request: RequestId): void {
     if (this.#host(node).requests.delete(request)) this.#happens(node, { kind: "client-abandoned", request });
@@ -445,8 +536,15 @@ export class Simulator {
     this.#host(node).wallSkewMs += byMs;
   }
 
-  setVisibility(node: NodeId, hidden: boolean): void {
+  /** Its tab goes to the background, where timers fire at whole multiples of `throttleMs` only, or comes back. */
+  setVisibility(node: NodeId, hidden: boolean, throttleMs: Millis = 1): void {
+    const host = this.#host(node);
+    if (hidden) this.#tell(`hide ${host.options.name}, timers every ${throttleMs} ms`);
+    host.throttleMs = hidden ? throttleMs : 1;
+    // What was put off comes at once.
+    host.armedAt = undefined;
     this.#happens(node, { kind: "visibility", hidden });
+    if (host.node !== undefined) this.#arm(host, host.node);
   }
 
   /** From now on all disks, and those to come, follow this profile. */
@@ -481,15 +579,12 @@ export class Simulator {
     const meta: NodeMeta | undefined = storage.meta;
     host.clockOrigin = skewed ? prng.below(1_000_000) : 0;
     host.steppedAt = -1;
-    host.node = this.#options.makeNode({
-      id: host.id,
-      config: options.config,
-      meta,
-      seed,
-      seeds: options.seeds,
-    });
+    host.node = this.#options.makeNode(
+      { id: host.id, config: options.config, meta, seed, seeds: options.seeds },
+      options.light === true,
+    );
     const start = host.node;
-    this.#step(host, { kind: "started" });
+    this.#step(host, { kind: "started", wall: this.wallAt(host.id) });
     if (meta?.view === undefined && options.found !== undefined && host.node === start)
       this.#step(host, { kind: "found-cluster", parameters: options.found });
     this.#dialSeeds(host, start);
@@ -582,6 +677,13 @@ export class Simulator {
         if (answer !== undefined) this.after(0, () => answer(effect.result));
         break;
       }
+      case "gathered": {
+        const { what } = effect;
+        const answer = host.gatherings.get(effect.request);
+        if (what.outcome !== "page") host.gatherings.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(what));
+        break;
+      }
       case "bucket-set": {
         const answer = host.setting.get(effect.request);
         host.setting.delete(effect.request);
@@ -594,6 +696,21 @@ export class Simulator {
         if (answer !== undefined) this.after(0, () => answer(effect));
         break;
       }
+      case "report-sizes": {
+        const answer = host.sizes.get(effect.request);
+        host.sizes.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(effect.sizes));
+        break;
+      }
+      case "report-change": {
+        const answer = host.changes.get(effect.request);
+        host.changes.delete(effect.request);
+        if (answer !== undefined) this.after(0, () => answer(effect.refusal));
+        break;
+      }
+      case "departed":
+        this.after(0, () => this.#depart(host.id, effect.standing));
+        break;
       case "note":
         break;
       default:
@@ -608,6 +725,7 @@ export class Simulator {
     // Rounded up to sixteenths, exact in binary: a wake must not come before its time by a rounding error.
     let due = Math.max(this.#now, Math.ceil(((local - host.clockOrigin) / host.clockRate) * 16) / 16);
     if (due * host.clockRate < local - host.clockOrigin) due += 1 / 16;
+    if (host.throttleMs > 1) due = Math.ceil(due / host.throttleMs) * host.throttleMs;
     if (host.armedAt !== undefined && host.armedAt <= due) return;
     host.armedAt = due;
     const lateness = this.#options.timerLatenessMs ?? 0;

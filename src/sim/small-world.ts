@@ -107,7 +107,8 @@ export class SmallWorld implements Explorable<WorldState, Action> {
       turn.drain();
       this.#ledger.keys.forEach((_, key) => this.#ledger.ids.forEach((__, place) => turn.read(place, key)));
       const missing = turn.unsettled();
-      if (missing === undefined) break;
+      if (missing === undefined && !turn.receiveLate()) break;
+      if (missing === undefined) continue;
       if (step === SETTLE_STEPS_MAX) throw new InvariantViolation("convergence", missing);
       turn.pass(SETTLE_STEP_MS);
     }
@@ -128,6 +129,8 @@ export class SmallWorld implements Explorable<WorldState, Action> {
       into.word(lane.length);
       for (const parcel of lane) into.word(parcel.number);
     }
+    into.word(state.late.length);
+    for (const parcel of state.late) into.word(parcel.number);
     for (const { step, waits, seen, mustSee } of state.clients) {
       into.word(2 * step + (waits ? 1 : 0));
       into.word(seen?.number ?? -1);
@@ -221,6 +224,7 @@ export class SmallWorld implements Explorable<WorldState, Action> {
       faultsUsed: 0,
       links: this.#ledger.pairs.map(() => 0),
       lanes: Array.from({ length: members * members * 2 }, () => NOTHING),
+      late: NOTHING,
       clients: [...clients, prepared].map(() => client),
       known: this.#ledger.knownAs(new History()),
     });
@@ -306,6 +310,11 @@ export class SmallWorld implements Explorable<WorldState, Action> {
           for (let load = 0; load < state.disks[fault.node]!.loads.length; load++)
             possible.push({ ...fault, fault: number, load });
           break;
+        case "repeat":
+          for (const lane of LANES)
+            if (state.lanes[this.#ledger.laneOf(fault.from, fault.to, lane)]!.length > 0)
+              possible.push({ ...fault, fault: number, lane });
+          break;
         case "time-passes":
           possible.push({ ...fault, fault: number });
           break;
@@ -313,6 +322,8 @@ export class SmallWorld implements Explorable<WorldState, Action> {
           unreachable(fault);
       }
     });
+    for (let late = 0; late < state.late.length; late++)
+      if (state.nodes[state.late[late]!.to] !== undefined) possible.push({ kind: "deliver-late", late });
     return possible;
   }
 

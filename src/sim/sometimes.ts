@@ -9,23 +9,39 @@ import type { NodeEvent } from "../core/event.ts";
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
   "actor renewed",
+  "archive finished",
+  "background work slowed down",
+  "background work sped up",
+  "background work waited",
   "bucket heard of",
   "buffer lost in a crash",
   "call abandoned",
+  "caught up from the log",
   "clock jumped",
   "core served alone",
   "damaged record found",
   "dot minted under a kept actor",
   "early answer",
   "get failed",
+  "gathering begun again",
+  "gathering left some unread",
   "get hedged",
   "gray failure",
+  "departed after a removal",
+  "departed by itself",
   "hint delivered",
+  "hint entrusted",
   "hint kept",
   "hint refused",
   "hint re-routed",
   "late frame dropped",
   "leaf corrected",
+  "light client answered",
+  "light client learned what changed",
+  "light client told that it is stale",
+  "log did not cover",
+  "log told what was missing",
+  "looked back at an acknowledged put",
   "newcomer not known yet",
   "one operation under several dots",
   "owners out of reach",
@@ -35,16 +51,21 @@ export const sometimesPoints = [
   "partition dropped in placement 2",
   "partition held",
   "partition opened",
+  "past not covered",
   "peer limited",
+  "peer prompt again",
+  "peer slow",
   "peer suspected",
   "put failed",
   "put acknowledged from memory",
   "put forwarded",
   "put with strict commits",
   "quorum grown",
+  "read mended",
   "read of one who does not count",
   "read repaired",
   "release refused",
+  "request handed on",
   "retry after a failure",
   "ring views differed",
   "siblings read",
@@ -53,9 +74,12 @@ export const sometimesPoints = [
   "stand-in coordinated",
   "storage failed",
   "three siblings merged",
+  "reaping blocked",
   "tombstone read",
+  "tombstone reaped",
   "tree exchange failed",
   "trees evened out",
+  "write coordinator taken from the context",
   "write kept by one who does not count",
 ] as const;
 export type SometimesPoint = (typeof sometimesPoints)[number];
@@ -109,7 +133,9 @@ export class Sometimes {
         this.reached("tree exchange failed");
     }
     for (const effect of effects) {
-      if (effect.kind === "note") this.#onNote(effect.note);
+      if (effect.kind === "departed")
+        this.reached(effect.standing === "left" ? "departed by itself" : "departed after a removal");
+      else if (effect.kind === "note") this.#onNote(effect.note);
       else if (effect.kind === "send" && effect.message.kind === "replica-put")
         this.#onSet(effect.message.set.siblings);
       else if (effect.kind === "reply") this.#onReply(effect.result);
@@ -148,18 +174,34 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "read repaired";
     case "hint-kept":
       return "hint kept";
+    case "hint-entrusted":
+      return "hint entrusted";
     case "hint-delivered":
       return "hint delivered";
     case "hint-refused":
       return "hint refused";
     case "forwarded":
       return "put forwarded";
+    case "handed-on":
+      return "request handed on";
+    case "coordinator-preferred":
+      return "write coordinator taken from the context";
+    case "view-stale":
+      return "light client told that it is stale";
+    case "view-refreshed":
+      return note.news ? "light client learned what changed" : undefined;
     case "hedged":
       return "get hedged";
     case "owners-unreachable":
       return "owners out of reach";
     case "stand-in":
       return "stand-in coordinated";
+    case "admission":
+      return note.why === "steady" ? "background work sped up" : "background work slowed down";
+    case "peer-slow":
+      return "peer slow";
+    case "peer-prompt":
+      return "peer prompt again";
     case "peer-suspect":
       return "peer suspected";
     case "peer-gray":
@@ -172,8 +214,16 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "clock jumped";
     case "rings-differ":
       return "ring views differed";
+    case "caught-up":
+      return note.records > 0 ? "log told what was missing" : "caught up from the log";
+    case "log-gap":
+      return "log did not cover";
     case "exchanged":
       return "trees evened out";
+    case "tombstone-reaped":
+      return "tombstone reaped";
+    case "reap-blocked":
+      return "reaping blocked";
     case "leaf-corrected":
       return "leaf corrected";
     case "partition-opened":

@@ -8,9 +8,10 @@ import { utf8Decode, utf8Encode } from "../base/bytes.ts";
 import { crc32 } from "../base/crc32.ts";
 import type { BucketProperties } from "../core/buckets.ts";
 import type { Clock, DvvSet, Sibling } from "../core/dvvset.ts";
-import type { Effect, Note } from "../core/effect.ts";
+import { COVERED_ADDRESS } from "../core/history-ledger.ts";
+import type { Effect, Note, RecordStore } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import { keyOfRecord, parseHintAddress } from "../core/address.ts";
+import { keyOfRecord, parseHintAddress, parseHistoryAddress } from "../core/address.ts";
 import type { Actor, Millis, NodeId } from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite, Message, RequestReport } from "../core/message.ts";
 
@@ -115,6 +116,11 @@ export function formatResult(result: ClientResult, names: Names): string {
   }
 }
 
+/** Nothing for the usual one: a caller's node hands its request on. */
+function formatHops(hops: number): string {
+  return hops === 1 ? "" : ` hops=${hops}`;
+}
+
 export function formatMessage(message: Message, names: Names): string {
   switch (message.kind) {
     case "ping":
@@ -130,6 +136,12 @@ export function formatMessage(message: Message, names: Names): string {
       return `gossip-versions members=${message.members.length}`;
     case "gossip-news":
       return `gossip-news members=${message.members.length} claims=${message.claims === undefined ? "no" : "yes"}${message.buckets === undefined ? "" : ` buckets=${message.buckets.length}`} wanted=${message.wanted.length}`;
+    case "light-hello":
+      return "light-hello";
+    case "view-request":
+      return `view-request #${message.request} ${message.digest ?? "none"}${message.known === undefined ? "" : ` members=${message.known.members.length}`}`;
+    case "view-reply":
+      return `view-reply #${message.request} ${message.outcome}${message.news === undefined ? "" : ` members=${message.news.members.length} claims=${message.news.claims === undefined ? "no" : "yes"}`}`;
     case "replica-put": {
       const hint = message.hintFor === undefined ? "" : ` hint for ${names.node(message.hintFor)}`;
       return `replica-put #${message.request} ${message.purpose} ${message.key} ${formatSet(message.set, names)}${hint}`;
@@ -141,9 +153,9 @@ export function formatMessage(message: Message, names: Names): string {
     case "replica-get-reply":
       return `replica-get-reply #${message.request} ${message.outcome}${message.set === undefined ? "" : ` ${formatSet(message.set, names)}`}`;
     case "coordinate-get":
-      return `coordinate-get #${message.request} ${message.key}${formatReadQuorum(message)}`;
+      return `coordinate-get #${message.request} ${message.key}${formatHops(message.hops)}${formatReadQuorum(message)}`;
     case "coordinate-put":
-      return `coordinate-put #${message.request} ${message.key} ${formatWrite(message.write, names)}`;
+      return `coordinate-put #${message.request} ${message.key}${formatHops(message.hops)} ${formatWrite(message.write, names)}`;
     case "coordinate-reply":
       return `coordinate-reply #${message.request} ${formatResult(message.result, names)}`;
     case "transfer-request":
@@ -170,6 +182,24 @@ export function formatMessage(message: Message, names: Names): string {
       return `fetch-request #${message.request} ${message.keys.join(", ")}`;
     case "fetch-reply":
       return `fetch-reply #${message.request} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}`;
+    case "archive-request":
+      return `archive-request #${message.request} partition=${message.partition} ${message.store}${message.after === "" ? "" : ` after ${message.after}`}${message.through === undefined ? "" : ` through ${message.through}`} known=${message.known.length}`;
+    case "archive-page":
+      return `archive-page #${message.request} ${message.outcome} ${message.records.map(({ key, set }) => `${key} ${formatSet(set, names)}`).join(", ")}${message.next === undefined ? "" : " and more"}`;
+    case "recent-request":
+      return `recent-request #${message.request} ${message.log === undefined ? "head" : `since ${message.since.map(({ position, partitions }) => `${position} (${partitions.length})`).join(", ")}`}`;
+    case "recent-reply":
+      return `recent-reply #${message.request} up to ${message.upTo}${message.more ? " and more" : ""} uncovered=${message.uncovered.length} ${message.changes.map(({ key }) => key).join(", ")}`;
+    case "reap-watch-request":
+      return `reap-watch-request #${message.request} ${message.records.map(({ key }) => key).join(", ")}`;
+    case "reap-watch-reply":
+    case "reap-proof-reply":
+      return `${message.kind} #${message.request} quiet=${message.quiet.length}`;
+    case "reap-drop":
+      return `reap-drop ${message.records.map(({ key }) => key).join(", ")}`;
+    case "sizes-request":
+    case "sizes-reply":
+    case "reap-proof-request":
     case "statistics-request":
     case "statistics-reply":
       return `${message.kind} #${message.request}`;
@@ -190,12 +220,20 @@ export function formatNote(note: Note, names: Names): string {
       return `merged ${note.key} ${note.purpose} siblings=${note.siblings}${note.changed ? "" : " unchanged"}`;
     case "read-repair":
       return `read-repair ${note.key} to ${names.node(note.to)}`;
+    case "membership-changed":
+      return `${note.change} ${names.node(note.node)}`;
+    case "hint-entrusted":
+      return `hint-entrusted ${note.key} for ${names.node(note.target)} to ${names.node(note.to)}`;
     case "hint-kept":
     case "hint-delivered":
     case "hint-refused":
       return `${note.what} ${note.key} for ${names.node(note.target)}`;
     case "forwarded":
       return `forwarded ${note.key} to ${names.node(note.to)}`;
+    case "coordinator-preferred":
+      return `coordinator-preferred ${note.key} ${names.node(note.node)}`;
+    case "handed-on":
+      return `handed-on ${note.key} from ${names.node(note.from)}`;
     case "hedged":
       return `hedged ${note.key} to ${names.node(note.to)}`;
     case "owners-unreachable":
@@ -206,20 +244,40 @@ export function formatNote(note: Note, names: Names): string {
       return `stand-in ${note.key}`;
     case "damaged":
       return `damaged ${note.key}`;
+    case "gather-began":
+      return `gather-began partition=${note.partition} attempt=${note.attempt}`;
     case "exchanged":
       return `exchanged ${note.records} records with ${names.node(note.peer)}`;
+    case "caught-up":
+      return `caught-up from the log of ${names.node(note.peer)}: keys=${note.keys} records=${note.records}`;
+    case "log-gap":
+      return `log-gap at ${names.node(note.peer)}: partitions=${note.partitions}`;
+    case "tombstone-reaped":
+      return `tombstone-reaped ${note.key} ${formatClock(note.clock, names)}`;
+    case "epochs-renewed":
+      return "epochs-renewed";
+    case "reap-blocked":
+      return `reap-blocked by ${names.node(note.by)}, ${note.why}`;
     case "leaf-corrected":
       return `leaf-corrected ${note.leaf}`;
     case "many-siblings":
       return `many-siblings ${note.key} ${note.siblings}`;
     case "long-clock":
       return `long-clock ${note.key} ${note.entries}`;
+    case "admission":
+      return `admission ${Math.round(note.share * 1_000) / 10}% ${note.why}`;
     case "peer-up":
+    case "peer-slow":
+    case "peer-prompt":
     case "peer-suspect":
     case "peer-gray":
     case "peer-down":
     case "rings-differ":
+    case "light-client":
+    case "view-stale":
       return `${note.what} ${names.node(note.peer)}`;
+    case "view-refreshed":
+      return `view-refreshed by ${names.node(note.peer)}${note.news ? " with news" : ""}`;
     case "parameters-differ":
       return `parameters-differ ${names.node(note.peer)}: ${note.difference}`;
     case "late-dropped":
@@ -257,6 +315,10 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-get #${event.request} ${event.key}${formatReadQuorum(event)}`;
     case "client-put":
       return `client-put #${event.request} ${event.key} ${formatWrite(event.write, names)}`;
+    case "client-gather":
+      return `client-gather #${event.request} partition=${event.wanted.partition} ${event.wanted.stores.join(" ")}`;
+    case "client-gather-more":
+      return `client-gather-more #${event.request}`;
     case "set-bucket":
       return `set-bucket #${event.request} ${event.name} ${formatBucket(event.properties)}`;
     case "client-statistics":
@@ -265,6 +327,10 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `client-abandoned #${event.request}`;
     case "message-received":
       return `from ${names.node(event.from)} (epoch ${event.epoch}): ${formatMessage(event.message, names)}`;
+    case "client-sizes":
+      return `client-sizes #${event.request} partitions=${event.partitions.length}`;
+    case "change-membership":
+      return `change-membership #${event.request} ${event.change.kind}${event.change.kind === "leave" ? "" : ` ${names.node(event.change.node)}`}`;
     case "peer-connected":
     case "peer-lost":
       return `${event.kind} ${names.node(event.peer)}`;
@@ -288,8 +354,10 @@ export function formatEvent(event: NodeEvent, names: Names): string {
 }
 
 /** The key of a storage address, and whom a hint is for. */
-function formatAddress(store: "records" | "hints", address: string, names: Names): string {
+function formatAddress(store: RecordStore, address: string, names: Names): string {
   if (store === "records") return keyOfRecord(address);
+  if (address === COVERED_ADDRESS) return "covered from";
+  if (store === "history") return `${parseHistoryAddress(address).key} of the past`;
   const { key, target } = parseHintAddress(address);
   return `${key} hint for ${names.node(target)}`;
 }
@@ -317,6 +385,14 @@ export function formatEffect(effect: Effect, names: Names): string {
       return `load-leaves #${effect.ticket}`;
     case "scan":
       return `scan #${effect.ticket} ${effect.store} after ${effect.after === "" ? "start" : effect.after}`;
+    case "report-sizes":
+      return `report-sizes #${effect.request} partitions=${effect.sizes.length}`;
+    case "report-change":
+      return `report-change #${effect.request} ${effect.refusal === undefined ? "made" : `refused: ${effect.refusal.code}`}`;
+    case "departed":
+      return `departed ${effect.standing}`;
+    case "gathered":
+      return `gathered #${effect.request} ${effect.what.outcome}${effect.what.outcome === "page" ? ` records=${effect.what.records.length}` : ""}`;
     case "report-statistics":
       return `report-statistics #${effect.request} members=${effect.members.length} silent=${effect.silent.length}`;
     case "reply":

@@ -30,6 +30,8 @@ export interface NetworkProfile {
   readonly latencyMs: Span;
   /** Added to each message, drawn each time. */
   readonly jitterMs: Millis;
+  /** Draws the whole way of each message, in place of the latency and what is added to it. */
+  readonly drawMs?: (prng: Prng) => Millis;
   /** Messages overtake each other within a lane. */
   readonly reordering: boolean;
   readonly lossProbability: number;
@@ -108,6 +110,8 @@ export class VirtualNetwork {
   readonly #dialling = new Set<string>();
   /** Multiplies the latency to and from a slow node. */
   readonly #slowness = new Map<NodeId, number>();
+  /** By how much what gray nodes reply to requests comes later. */
+  readonly #grayness = new Map<NodeId, Millis>();
   readonly #cuts = new Map<NodeId, Set<NodeId>>();
   /** Directions whose messages, all or those of some kinds, are kept back until released; for scenarios. */
   readonly #held = new Map<string, { readonly kinds: Set<Message["kind"]> | undefined; readonly parcels: Parcel[] }>();
@@ -190,9 +194,13 @@ export class VirtualNetwork {
     for (let copy = 0; copy < copies; copy++) {
       const late = profile.lateProbability > 0 && prng.chance(profile.lateProbability);
       const parcel: Parcel = { from, to, generation: end.generation, late, kind: message.kind, deliver };
-      let delay = this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
+      let delay =
+        profile.drawMs?.(prng) ??
+        this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
+      if (isReplicaReply(message)) delay += this.#grayness.get(from) ?? 0;
+      if (delay === Infinity) return;
       if (late) delay += prng.below(profile.lateMsMax);
-      else if (!profile.reordering && copy === 0) {
+      else if (!profile.reordering && copy === 0 && !(this.#grayness.has(from) && isReplicaReply(message))) {
         const arrival = Math.max(end.arrival[lane], this.#now() + delay);
         end.arrival[lane] = arrival;
         delay = arrival - this.#now();
@@ -261,6 +269,12 @@ export class VirtualNetwork {
   slow(node: NodeId, factor: number): void {
     if (factor === 1) this.#slowness.delete(node);
     else this.#slowness.set(node, factor);
+  }
+
+  /** This node's answers to requests of its replica come so much later, or never when it is Infinity; all else as usual. 0 ends it. */
+  makeGray(node: NodeId, delayMs: Millis): void {
+    if (delayMs === 0) this.#grayness.delete(node);
+    else this.#grayness.set(node, delayMs);
   }
 
   /** Nothing passes between these two any more; cuts that were there stay. */
@@ -357,4 +371,8 @@ export class VirtualNetwork {
     if (this.#slowness.size === 0) return latency;
     return latency * (this.#slowness.get(from) ?? 1) * (this.#slowness.get(to) ?? 1);
   }
+}
+
+function isReplicaReply({ kind }: Message): boolean {
+  return kind === "replica-put-reply" || kind === "replica-get-reply";
 }

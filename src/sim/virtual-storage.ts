@@ -158,14 +158,14 @@ export class VirtualStorage {
   readonly #prng: Prng;
   readonly #host: StorageHost;
   readonly #codec: StorageCodec | undefined;
-  readonly #shelves: Record<RecordStore, Shelf> = { records: new Shelf(), hints: new Shelf() };
+  readonly #shelves: Record<RecordStore, Shelf> = { records: new Shelf(), hints: new Shelf(), history: new Shelf() };
   /** Sums of leaves that are not 0. */
   readonly #leaves = new Map<Leaf, Digest>();
   readonly #waiting: Commit[] = [];
   /** Applied and not flushed, the earliest first. */
   readonly #unflushed: Unflushed[] = [];
   /** Addresses in either store whose record is damaged. */
-  readonly #damaged: Record<RecordStore, Set<string>> = { records: new Set(), hints: new Set() };
+  readonly #damaged: Record<RecordStore, Set<string>> = { records: new Set(), hints: new Set(), history: new Set() };
   /** Refuses whatever would put something on it. */
   full = false;
   /** Closed under the node: every operation fails. */
@@ -272,7 +272,11 @@ export class VirtualStorage {
   picture(): DiskPicture {
     return {
       meta: this.#meta,
-      shelves: { records: [...this.#shelves.records.all()], hints: [...this.#shelves.hints.all()] },
+      shelves: {
+        records: [...this.#shelves.records.all()],
+        hints: [...this.#shelves.hints.all()],
+        history: [...this.#shelves.history.all()],
+      },
       leaves: [...this.#leaves],
     };
   }
@@ -284,7 +288,7 @@ export class VirtualStorage {
     this.#meta = picture.meta;
     this.#leaves.clear();
     for (const [leaf, digest] of picture.leaves) this.#leaves.set(leaf, digest);
-    for (const store of ["records", "hints"] as const) {
+    for (const store of ["records", "hints", "history"] as const) {
       this.#damaged[store].clear();
       for (const [address] of [...this.#shelves[store].all()]) this.#shelves[store].delete(address);
       for (const [address, record] of picture.shelves[store]) this.#shelves[store].set(address, record);

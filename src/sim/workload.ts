@@ -8,6 +8,7 @@
 
 import type { Prng } from "../base/prng.ts";
 import { utf8Encode } from "../base/bytes.ts";
+import { bucketNameOf } from "../core/buckets.ts";
 import type { Clock } from "../core/dvvset.ts";
 import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
 import type { BucketEntry } from "../core/buckets.ts";
@@ -19,7 +20,7 @@ import { quorumOf } from "../core/quorum.ts";
 import { Ring } from "../core/ring.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation, OperationBits } from "./history.ts";
-import type { Simulator } from "./simulator.ts";
+import { type Simulator, WALL_START } from "./simulator.ts";
 
 export const CALLERS_MAX = 64;
 /** An answer may come this much after the time bound of its request: timers fire late, and steps take turns. */
@@ -120,6 +121,7 @@ export class Callers {
   /** Default and most of r and w. */
   readonly #parameters: ClusterParameters;
   readonly #latenessMs: Millis;
+  readonly #lightShare: number;
   #stopped = false;
   #underWay = 0;
   /** Whom callers ask; undefined: whoever runs. */
@@ -132,7 +134,12 @@ export class Callers {
     checkers: Checkers,
     prng: Prng,
     workload: Workload,
-    options: { readonly parameters: ClusterParameters; readonly timerLatenessMs: Millis },
+    options: {
+      readonly parameters: ClusterParameters;
+      readonly timerLatenessMs: Millis;
+      /** Of the requests: asked of a light client, while there is one. */
+      readonly lightShare?: number;
+    },
   ) {
     this.#simulator = simulator;
     this.#history = history;
@@ -141,6 +148,7 @@ export class Callers {
     this.#workload = workload;
     this.#parameters = options.parameters;
     this.#latenessMs = options.timerLatenessMs;
+    this.#lightShare = options.lightShare ?? 0;
   }
 
   get underWay(): number {
@@ -182,7 +190,7 @@ export class Callers {
         value: operation.value,
         context: operation.context,
         operation: operation.operation,
-        at: this.#simulator.wallAt(writer),
+        at: this.#wallOf(writer, key),
         w: undefined,
         policy: "siblings",
       };
@@ -219,7 +227,7 @@ export class Callers {
       value,
       context,
       operation: operation.operation,
-      at: this.#simulator.wallAt(node),
+      at: this.#wallOf(node, key),
       w: undefined,
     };
     this.#ask(
@@ -259,7 +267,7 @@ export class Callers {
     const running = this.#askable();
     const home =
       caller.home !== undefined && running.includes(caller.home) && prng.chance(this.#workload.stickyProbability);
-    const node = home ? caller.home! : prng.pick(running);
+    const node = home ? caller.home! : this.#pickNode();
     if (node === undefined) {
       this.#think(caller);
       return;
@@ -278,15 +286,29 @@ export class Callers {
     } else this.#put(caller, node, key);
   }
 
+  /** Members that callers may ask, and all light clients. */
   #askable(): readonly NodeId[] {
+    return [...this.#members(), ...this.#simulator.lights];
+  }
+
+  #members(): readonly NodeId[] {
     const { running } = this.#simulator;
     return this.#reach === undefined ? running : running.filter((node) => this.#reach?.includes(node));
+  }
+
+  #pickNode(): NodeId | undefined {
+    const { lights } = this.#simulator;
+    const light = lights.length > 0 && this.#prng.chance(this.#lightShare);
+    return this.#prng.pick(light ? lights : this.#members());
   }
 
   /** A request that began while everything must succeed has failed. */
   #demand(strict: boolean, what: string, node: NodeId, result: ClientResult | undefined): void {
     if (!strict || result?.outcome === "got" || result?.outcome === "put") return;
-    if (result?.outcome === "failed" && result.failure.code === "too-many-siblings") return;
+    const code = result?.outcome === "failed" ? result.failure.code : undefined;
+    if (code === "too-many-siblings") return;
+    // A member does itself what others refuse to take from it; a light client cannot.
+    if (code === "overloaded" && this.#simulator.isLight(node)) return;
     throw new InvariantViolation(
       "served",
       `a healthy core did not serve a ${what} at ${this.#simulator.nameOf(node)}: ${JSON.stringify(result ?? "no answer")}`,
@@ -341,7 +363,7 @@ export class Callers {
           this.#checkers.judge(key, result.set, node, "answers with");
           this.#checkOwners("get", options.pr, result.report);
           this.#checkStrictRead(node, key, options.r, result, strictlyDue, owners);
-          if (due !== undefined && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
+          if (due?.reaped === false && !this.#history.of(key).shows(result.set, due)) this.counts.staleReads++;
         } else this.counts.getsFailed++;
         this.#demand(strict, `get of ${key}`, node, result);
         done(result);
@@ -355,9 +377,15 @@ export class Callers {
     if (history.lastWriteWins) return undefined;
     for (let i = history.operations.length - 1; i >= 0; i--) {
       const operation = history.operations[i]!;
-      if (operation.acknowledged !== undefined && !operation.forgiven) return operation;
+      if (operation.acknowledged !== undefined && !operation.forgiven && !operation.reaped) return operation;
     }
     return undefined;
+  }
+
+  /** Where the past is kept callers have right clocks, so that a look back can be judged; elsewhere they have those of their nodes. */
+  #wallOf(node: NodeId, key: Key): Millis {
+    const kept = this.#simulator.configOf(node).history[bucketNameOf(key) ?? ""] !== undefined;
+    return kept ? WALL_START + Math.floor(this.#simulator.now) : this.#simulator.wallAt(node);
   }
 
   #put(caller: Caller, node: NodeId, key: Key): void {
@@ -381,7 +409,7 @@ export class Callers {
       value,
       context: operation.context,
       operation: operation.operation,
-      at: this.#simulator.wallAt(node),
+      at: this.#wallOf(node, key),
       w: this.#ownQuorum(),
       pw: this.#ownOwners(),
       dw: this.#ownOwners(),
@@ -540,8 +568,9 @@ export class Callers {
     const strict = needed === quorumOf(asked, n, counted) && answered.length + silent.length === counted;
     const history = this.#history.of(key);
     const missed = due.find(
-      ({ acknowledged, copiesLost, forgiven }, i) =>
+      ({ acknowledged, copiesLost, forgiven, reaped }, i) =>
         !forgiven &&
+        !reaped &&
         copiesLost === 0 &&
         ((strict && (acknowledged?.strict ?? 0) + asked > n) ||
           (owners !== undefined &&

@@ -50,14 +50,18 @@ function isMembership(message: Message): boolean {
 export class Ledger {
   /**
    * Time stands still, or nearly so: nothing would refill a bucket, so how often a peer has asked would make states of their own; and so would reply
-   * times, without hedges to show for it.
+   * times, without hedges to show for it, and the order of writes in a log on which nothing rests.
    */
   readonly config: Config = {
     ...defaultConfig,
     peerRequestsPerSecond: Number.POSITIVE_INFINITY,
     peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
+    recentWritesMax: 0,
     hedges: false,
+    // What was measured would be part of every state, and hardly two ways would lead to one.
+    foregroundTargetMs: Number.POSITIVE_INFINITY,
   };
+  readonly #configs: readonly Config[];
   readonly ids: readonly NodeId[];
   readonly pairs: readonly (readonly [Place, Place])[];
   readonly keys: readonly Key[];
@@ -82,6 +86,7 @@ export class Ledger {
       script.forEach((_, step) => this.operationOf(client, step));
     });
     this.keys = [...new Set(this.#scripts.flat().map((step) => step.key as Key))];
+    this.#configs = Array.from({ length: members }, (_, place) => ({ ...this.config, ...options.configOf?.(place) }));
     this.ids = Array.from({ length: members }, (_, place) => String(place + 1).repeat(32) as NodeId);
     this.pairs = this.ids.flatMap((_, lower) =>
       this.ids.slice(lower + 1).map((__, i) => [lower, lower + 1 + i] as const),
@@ -96,6 +101,10 @@ export class Ledger {
 
   scriptOf(client: number): readonly ClientStep[] {
     return this.#scripts[client] ?? NOTHING;
+  }
+
+  configOf(place: Place): Config {
+    return this.#configs[place] ?? this.config;
   }
 
   pairOf(a: Place, b: Place): number {
@@ -120,7 +129,7 @@ export class Ledger {
   start(place: Place, start: number, meta: NodeMeta | undefined): LocalState {
     const options: NodeOptions = {
       id: this.ids[place]!,
-      config: this.config,
+      config: this.configOf(place),
       meta,
       seed: [place + 1, start, 0x9e3779b9, 0x7f4a7c15],
       seeds: [],
@@ -162,7 +171,8 @@ export class Ledger {
           const { epoch, lane, message } = effect;
           const to = this.ids.indexOf(effect.to);
           const parcel = this.#parcelAs({ from: place, to, lane, epoch, message });
-          if (message.kind === "replica-put" || message.kind === "transfer-page") shows = true;
+          if (message.kind === "replica-put" || message.kind === "transfer-page" || message.kind === "fetch-reply")
+            shows = true;
           deeds.push({ kind: isMembership(message) ? "tell" : "post", parcel });
           break;
         }
@@ -181,10 +191,16 @@ export class Ledger {
         case "disconnect":
           deeds.push({ kind: "hang-up", peer: this.ids.indexOf(effect.peer) });
           break;
+        case "note":
+          shows ||= effect.note.what === "tombstone-reaped";
+          break;
         case "connect":
         case "bucket-set":
         case "report-statistics":
-        case "note":
+        case "report-change":
+        case "report-sizes":
+        case "departed":
+        case "gathered":
           break;
         default:
           unreachable(effect);
@@ -224,6 +240,7 @@ export function copyOf(history: History): History {
       fresh.operations.push(own);
       fresh.byId.set(own.operation, own);
     }
+    fresh.reapedClock = ofKey.reapedClock;
     for (const [actor, dots] of ofKey.dots)
       fresh.dots.set(
         actor,
@@ -238,11 +255,12 @@ function nameOfHistory(history: History): string {
   return fingerprintOf(
     [...history.keys.values()]
       .sort((a, b) => (a.key < b.key ? -1 : 1))
-      .map(({ key, operations, dots }) => ({
+      .map(({ key, operations, dots, reapedClock }) => ({
         key,
+        reapedClock,
         operations: [...operations]
           .sort((a, b) => (a.operation < b.operation ? -1 : 1))
-          .map(({ operation, context, past, acknowledged, forgiven, copiesLost }) => ({
+          .map(({ operation, context, past, acknowledged, forgiven, copiesLost, reaped }) => ({
             operation,
             context,
             past: operations
@@ -252,6 +270,7 @@ function nameOfHistory(history: History): string {
             acknowledged,
             forgiven,
             copiesLost,
+            reaped,
           })),
         dots: [...dots]
           .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -4,7 +4,7 @@
  */
 
 import { unreachable } from "../base/assert.ts";
-import type { ClusterParameters } from "../core/config.ts";
+import type { ClusterParameters, Config } from "../core/config.ts";
 import type { Clock } from "../core/dvvset.ts";
 import type { Lane } from "../core/effect.ts";
 import type { Epoch, Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
@@ -44,6 +44,8 @@ export type Fault =
   /** The first commit in the line of the disk fails; it is on the disk nevertheless, or not. */
   | { readonly kind: "fail-commit"; readonly node: Place }
   | { readonly kind: "fail-load"; readonly node: Place }
+  /** The network keeps a copy of the message that is delivered next on some lane of this link, and delivers it once more at any later time. */
+  | { readonly kind: "repeat"; readonly from: Place; readonly to: Place }
   | { readonly kind: "time-passes"; readonly ms: Millis };
 
 export interface SmallWorldOptions {
@@ -57,6 +59,8 @@ export interface SmallWorldOptions {
   readonly restarted?: readonly Place[];
   readonly clients: readonly (readonly ClientStep[])[];
   readonly faults?: readonly Fault[];
+  /** What is not as usual at a node. */
+  readonly configOf?: (place: Place) => Partial<Config>;
   /** Commits of membership wait like any other. */
   readonly exploresMembershipCommits?: boolean;
   /** Stops with an error beyond so many states of single nodes. */
@@ -81,6 +85,15 @@ export type Action =
   | { readonly kind: "cut"; readonly fault: number; readonly links: readonly (readonly [Place, Place])[] }
   | { readonly kind: "fail-commit"; readonly fault: number; readonly node: Place; readonly applied: boolean }
   | { readonly kind: "fail-load"; readonly fault: number; readonly node: Place; readonly load: number }
+  | {
+      readonly kind: "repeat";
+      readonly fault: number;
+      readonly from: Place;
+      readonly to: Place;
+      readonly lane: Lane;
+    }
+  /** A copy that the network kept arrives, however late. */
+  | { readonly kind: "deliver-late"; readonly late: number }
   | { readonly kind: "time-passes"; readonly fault: number; readonly ms: Millis };
 
 /** A data message on its way. */
@@ -140,6 +153,8 @@ export interface WorldState {
   readonly links: readonly number[];
   /** For each direction of each pair and each lane. */
   readonly lanes: readonly (readonly Parcel[])[];
+  /** Copies that will arrive late. */
+  readonly late: readonly Parcel[];
   readonly clients: readonly ClientState[];
   readonly known: Known;
 }
@@ -193,6 +208,10 @@ export function describe(action: Action): string {
       return `the first commit in line fails at ${letterOf(action.node)}${action.applied ? ", but is on disk" : ""}`;
     case "fail-load":
       return `a load fails at ${letterOf(action.node)}`;
+    case "repeat":
+      return `the network keeps a copy of what ${letterOf(action.from)} sent to ${letterOf(action.to)}${action.lane === "background" ? " (background)" : ""}`;
+    case "deliver-late":
+      return `the copy that the network kept arrives`;
     case "time-passes":
       return `${action.ms} ms pass`;
     default:

@@ -57,6 +57,7 @@ export class Turn implements Watched {
   #disks: WorldState["disks"];
   #links: WorldState["links"];
   #lanes: WorldState["lanes"];
+  #late: WorldState["late"];
   #clients: WorldState["clients"];
   #now: Millis;
   #wiped: number;
@@ -79,6 +80,7 @@ export class Turn implements Watched {
     this.#disks = state.disks;
     this.#links = state.links;
     this.#lanes = state.lanes;
+    this.#late = state.late;
     this.#clients = state.clients;
   }
 
@@ -92,6 +94,7 @@ export class Turn implements Watched {
       faultsUsed: this.#faultsUsed,
       links: this.#links,
       lanes: this.#lanes,
+      late: this.#late,
       clients: this.#clients,
       known: this.#known,
     };
@@ -135,6 +138,12 @@ export class Turn implements Watched {
         break;
       case "fail-load":
         this.#load(action.node, action.load, true);
+        break;
+      case "repeat":
+        this.#late = [...this.#late, this.#lanes[this.#ledger.laneOf(action.from, action.to, action.lane)]![0]!];
+        break;
+      case "deliver-late":
+        this.#receiveLate(action.late);
         break;
       case "time-passes":
         this.#pass(action.ms);
@@ -202,6 +211,17 @@ export class Turn implements Watched {
     this.drain();
   }
 
+  /** Whatever is late arrives. False when nothing was. */
+  receiveLate(): boolean {
+    if (this.#late.length === 0) return false;
+    while (this.#late.length > 0) {
+      this.#receiveLate(0);
+      this.#follow();
+    }
+    this.drain();
+    return true;
+  }
+
   pass(ms: Millis): void {
     this.#pass(ms);
     this.#follow();
@@ -242,8 +262,8 @@ export class Turn implements Watched {
     return this.#isWiped(place) ? "wiped" : this.#nodes[place] === undefined ? "down" : "running";
   }
 
-  configOf(): Config {
-    return this.#ledger.config;
+  configOf(node: NodeId): Config {
+    return this.#ledger.configOf(this.#ledger.ids.indexOf(node));
   }
 
   diskOf(node: NodeId): SmallDisk {
@@ -337,7 +357,7 @@ export class Turn implements Watched {
         const overlap =
           (faultless && operation.acknowledged!.needed + needed > counted) ||
           (operation.acknowledged!.byOwners?.answered ?? 0) + ownersAnswered > this.#options.parameters.n;
-        if (overlap && !ofKey.shows(result.set, operation))
+        if (overlap && !operation.reaped && !ofKey.shows(result.set, operation))
           throw new InvariantViolation(
             "read-your-writes",
             `a get of ${key} does not show a put acknowledged before it`,
@@ -570,6 +590,12 @@ export class Turn implements Watched {
       epoch,
       message,
     }));
+  }
+
+  #receiveLate(late: number): void {
+    const parcel = this.#late[late]!;
+    this.#late = this.#late.filter((_, i) => i !== late);
+    this.#receive(parcel);
   }
 
   // Disks

@@ -290,8 +290,8 @@ describe("refused", () => {
       news({ parameters: { ...parameters, partitions: 6 }, members: [] }),
       /partitions is 6/,
     ],
-    "a request with r of 0": [{ ...get, kind: "coordinate-get", key: "k" as Key, r: 0 }, /quorum is 0/],
-    "a request with r of 17": [{ ...get, kind: "coordinate-get", key: "k" as Key, r: 17 }, /quorum is 17/],
+    "a request with r of 0": [{ ...get, kind: "coordinate-get", hops: 0, key: "k" as Key, r: 0 }, /quorum is 0/],
+    "a request with r of 17": [{ ...get, kind: "coordinate-get", hops: 0, key: "k" as Key, r: 17 }, /quorum is 17/],
     "partition 4,096": [
       { kind: "transfer-request", request: 1, partition: 4_096, after: "", bytesMax: 1 },
       /partition is 4096/,
@@ -329,7 +329,10 @@ describe("refused", () => {
     "a key that is no UTF-8": [[1, 10, 0, 7, 1, 2, 3, 4, 9, 2, 0xc3, 0x28], /UTF-8/],
     "a list longer than the bytes": [[1, 6, 0, 0xff, 7, 1, 2, 3], /end within the list of members/],
     "a list over its limit": [[1, 6, 0, 0x81, 8, 1, 2, 3], /1025, over/],
-    "a value longer than the bytes": [[1, 13, 0, 7, 1, 2, 3, 4, 9, 1, 65, 1, 0xff, 0xff, 3, 1], /end within a value/],
+    "a value longer than the bytes": [
+      [1, 13, 0, 7, 1, 2, 3, 4, 9, 1, 1, 65, 1, 0xff, 0xff, 3, 1],
+      /end within a value/,
+    ],
   };
   for (const [name, [bytes, words]] of Object.entries(raw)) {
     test(name, () => {

@@ -33,6 +33,7 @@ import type {
   GossipVersions,
   KnownReply,
   KnownRequest,
+  LightHello,
   Message,
   Ping,
   Pong,
@@ -47,11 +48,16 @@ import type {
   RequestReport,
   ReleaseReply,
   ReleaseRequest,
+  SizesReply,
+  SizesRequest,
   StatisticsReply,
   StatisticsRequest,
   TransferPage,
   TransferRequest,
+  ViewReply,
+  ViewRequest,
 } from "../core/message.ts";
+import { readArchivePage, readArchiveRequest, writeArchivePage, writeArchiveRequest } from "./archive-messages.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
   type Decoder,
@@ -81,6 +87,19 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readRecentReply, readRecentRequest, writeRecentReply, writeRecentRequest } from "./recent-messages.ts";
+import {
+  readReapDrop,
+  readReapProofReply,
+  readReapProofRequest,
+  readReapWatchReply,
+  readReapWatchRequest,
+  writeReapDrop,
+  writeReapProofReply,
+  writeReapProofRequest,
+  writeReapWatchReply,
+  writeReapWatchRequest,
+} from "./reap-messages.ts";
 import { readStatistics, writeStatistics } from "./statistics.ts";
 import {
   demandNodeOrder,
@@ -165,8 +184,22 @@ const KIND = {
   "leaf-reply": 22,
   "fetch-request": 23,
   "fetch-reply": 24,
+  "recent-request": 36,
+  "recent-reply": 37,
   "known-request": 25,
   "known-reply": 26,
+  "light-hello": 40,
+  "view-request": 41,
+  "view-reply": 42,
+  "sizes-request": 55,
+  "sizes-reply": 56,
+  "reap-watch-request": 50,
+  "reap-watch-reply": 51,
+  "reap-proof-request": 52,
+  "reap-proof-reply": 53,
+  "reap-drop": 54,
+  "archive-request": 30,
+  "archive-page": 31,
   "statistics-request": 48,
   "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
@@ -185,6 +218,7 @@ const DURABILITY_OF: Record<PurposeOnWire, readonly [PutPurpose, Durability]> = 
 const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "early", "hinted", "refused"];
 const DURABILITIES: readonly Durability[] = ["relaxed", "strict", "buffered"];
 const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed", "moved"];
+const VIEWS: readonly ViewReply["outcome"][] = ["same", "differs", "news", "busy", "unknown"];
 const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
 const POLICIES: readonly NonNullable<ClientWrite["policy"]>[] = ["siblings", "last-write-wins"];
 const RESULTS: readonly ClientResult["outcome"][] = ["got", "put", "failed"];
@@ -253,6 +287,12 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeGossipVersions(encoder, message);
     case "gossip-news":
       return writeGossipNews(encoder, message);
+    case "light-hello":
+      return;
+    case "view-request":
+      return writeViewRequest(encoder, message);
+    case "view-reply":
+      return writeViewReply(encoder, message);
     case "replica-put":
       return writeReplicaPut(encoder, message);
     case "replica-put-reply":
@@ -279,6 +319,16 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeKnownRequest(encoder, message);
     case "known-reply":
       return writeKnownReply(encoder, message);
+    case "reap-watch-request":
+      return writeReapWatchRequest(encoder, message);
+    case "reap-watch-reply":
+      return writeReapWatchReply(encoder, message);
+    case "reap-proof-request":
+      return writeReapProofRequest(encoder, message);
+    case "reap-proof-reply":
+      return writeReapProofReply(encoder, message);
+    case "reap-drop":
+      return writeReapDrop(encoder, message);
     case "tree-request":
       return writeTreeRequest(encoder, message);
     case "tree-reply":
@@ -291,6 +341,18 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeFetchRequest(encoder, message);
     case "fetch-reply":
       return writeFetchReply(encoder, message);
+    case "sizes-request":
+      return writeSizesRequest(encoder, message);
+    case "sizes-reply":
+      return writeSizesReply(encoder, message);
+    case "recent-request":
+      return writeRecentRequest(encoder, message);
+    case "recent-reply":
+      return writeRecentReply(encoder, message);
+    case "archive-request":
+      return writeArchiveRequest(encoder, message);
+    case "archive-page":
+      return writeArchivePage(encoder, message);
     case "statistics-request":
       return writeStatisticsRequest(encoder, message);
     case "statistics-reply":
@@ -316,6 +378,12 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readGossipVersions(decoder);
     case KIND["gossip-news"]:
       return readGossipNews(decoder);
+    case KIND["light-hello"]:
+      return lightHello;
+    case KIND["view-request"]:
+      return readViewRequest(decoder);
+    case KIND["view-reply"]:
+      return readViewReply(decoder);
     case KIND["replica-put"]:
       return readReplicaPut(decoder);
     case KIND["replica-put-reply"]:
@@ -342,6 +410,16 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readKnownRequest(decoder);
     case KIND["known-reply"]:
       return readKnownReply(decoder);
+    case KIND["reap-watch-request"]:
+      return readReapWatchRequest(decoder);
+    case KIND["reap-watch-reply"]:
+      return readReapWatchReply(decoder);
+    case KIND["reap-proof-request"]:
+      return readReapProofRequest(decoder);
+    case KIND["reap-proof-reply"]:
+      return readReapProofReply(decoder);
+    case KIND["reap-drop"]:
+      return readReapDrop(decoder);
     case KIND["tree-request"]:
       return readTreeRequest(decoder);
     case KIND["tree-reply"]:
@@ -354,6 +432,18 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readFetchRequest(decoder);
     case KIND["fetch-reply"]:
       return readFetchReply(decoder);
+    case KIND["sizes-request"]:
+      return readSizesRequest(decoder);
+    case KIND["sizes-reply"]:
+      return readSizesReply(decoder);
+    case KIND["recent-request"]:
+      return readRecentRequest(decoder);
+    case KIND["recent-reply"]:
+      return readRecentReply(decoder);
+    case KIND["archive-request"]:
+      return readArchiveRequest(decoder);
+    case KIND["archive-page"]:
+      return readArchivePage(decoder);
     case KIND["statistics-request"]:
       return readStatisticsRequest(decoder);
     case KIND["statistics-reply"]:
@@ -402,7 +492,7 @@ function readGossipDigest(decoder: Decoder): GossipDigest {
 }
 
 /** gossip-versions: (node incarnation version)* with node ids ascending, claims? buckets? (their digests) */
-function writeGossipVersions(encoder: Encoder, message: GossipVersions): void {
+function writeGossipVersions(encoder: Encoder, message: Omit<GossipVersions, "kind">): void {
   writeCount(encoder, message.members.length);
   for (const member of inNodeOrder(message.members)) {
     writeNodeId(encoder, member.node);
@@ -455,6 +545,56 @@ function readGossipNews(decoder: Decoder): GossipNews {
   const wantsClaims = readBoolean(decoder, "whether claims are wanted");
   const wantsBuckets = readBoolean(decoder, "whether buckets are wanted");
   return { kind: "gossip-news", parameters, members, claims, buckets, wanted, wantsClaims, wantsBuckets };
+}
+
+/** light-hello: nothing */
+const lightHello: LightHello = { kind: "light-hello" };
+
+/** view-request: request digest? known? (the body of gossip-versions) */
+function writeViewRequest(encoder: Encoder, message: ViewRequest): void {
+  writeUint(encoder, message.request);
+  writeOptional(encoder, message.digest, writeUint32);
+  writeOptional(encoder, message.known, writeGossipVersions);
+}
+function readViewRequest(decoder: Decoder): ViewRequest {
+  const request = readRequest(decoder);
+  const digest = readOptional(decoder, "whether there is a ring", readRing);
+  return {
+    kind: "view-request",
+    request,
+    digest,
+    known: readOptional(decoder, "whether there are versions", (own) => {
+      const { members, claims, buckets } = readGossipVersions(own);
+      return { members, claims, buckets };
+    }),
+  };
+}
+
+/** view-reply: request digest outcome, and for "news" parameters members (present, claims)? buckets? */
+function writeViewReply(encoder: Encoder, message: ViewReply): void {
+  const { news } = message;
+  assert((message.outcome === "news") === (news !== undefined), "news goes with its outcome");
+  writeUint(encoder, message.request);
+  writeUint32(encoder, message.digest);
+  writeChoice(encoder, VIEWS, message.outcome);
+  if (news === undefined) return;
+  writeParameters(encoder, news.parameters);
+  writeMembers(encoder, news.members, news.parameters);
+  writeBoolean(encoder, news.claims !== undefined);
+  if (news.claims !== undefined) writeClaims(encoder, news.claims, news.parameters);
+  writeOptional(encoder, news.buckets, writeBuckets);
+}
+function readViewReply(decoder: Decoder): ViewReply {
+  const request = readRequest(decoder);
+  const digest = readRing(decoder);
+  const outcome = readChoice(decoder, "the outcome of a question about the view", VIEWS);
+  if (outcome !== "news") return { kind: "view-reply", request, digest, outcome, news: undefined };
+  const parameters = readParameters(decoder);
+  const members = readMembers(decoder, parameters);
+  const hasClaims = readBoolean(decoder, "whether there are claims");
+  const claims = hasClaims ? readClaims(decoder, parameters) : undefined;
+  const buckets = readOptional(decoder, "whether there are buckets", () => readBuckets(decoder, parameters.n));
+  return { kind: "view-reply", request, digest, outcome, news: { parameters, members, claims, buckets } };
 }
 
 /** replica-put: request ring ttlMs purpose (that of a write with how it is kept) key set hintFor? */
@@ -548,11 +688,12 @@ function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
   };
 }
 
-/** coordinate-get: request ring ttlMs key r? pr? */
+/** coordinate-get: request ring ttlMs hops key r? pr? */
 function writeCoordinateGet(encoder: Encoder, message: CoordinateGet): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
+  writeByte(encoder, message.hops);
   writeKey(encoder, message.key);
   writeOptional(encoder, message.r, writeUint);
   writeOptional(encoder, message.pr, writeUint);
@@ -561,23 +702,26 @@ function readCoordinateGet(decoder: Decoder): CoordinateGet {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
+  const hops = readByte(decoder, "how often it was handed on");
   const key = readKey(decoder);
   return {
     kind: "coordinate-get",
     request,
     ring,
     ttlMs,
+    hops,
     key,
     r: readOptional(decoder, "whether there is an r", readQuorum),
     pr: readOptional(decoder, "whether there is a pr", readOwnersQuorum),
   };
 }
 
-/** coordinate-put: request ring ttlMs key write */
+/** coordinate-put: request ring ttlMs hops key write */
 function writeCoordinatePut(encoder: Encoder, message: CoordinatePut): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
+  writeByte(encoder, message.hops);
   writeKey(encoder, message.key);
   writeClientWrite(encoder, message.write);
 }
@@ -585,8 +729,9 @@ function readCoordinatePut(decoder: Decoder): CoordinatePut {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
+  const hops = readByte(decoder, "how often it was handed on");
   const key = readKey(decoder);
-  return { kind: "coordinate-put", request, ring, ttlMs, key, write: readClientWrite(decoder) };
+  return { kind: "coordinate-put", request, ring, ttlMs, hops, key, write: readClientWrite(decoder) };
 }
 
 /** coordinate-reply: request ring result */
@@ -679,14 +824,16 @@ function readKnownRequest(decoder: Decoder): KnownRequest {
   return { kind: "known-request", request, incarnation, version: readUint(decoder, "the version of a member", 1) };
 }
 
-/** known-reply: request known */
+/** known-reply: request known partition* */
 function writeKnownReply(encoder: Encoder, message: KnownReply): void {
   writeUint(encoder, message.request);
   writeBoolean(encoder, message.known);
+  writePartitions(encoder, message.unopened);
 }
 function readKnownReply(decoder: Decoder): KnownReply {
   const request = readRequest(decoder);
-  return { kind: "known-reply", request, known: readBoolean(decoder, "whether something is known") };
+  const known = readBoolean(decoder, "whether something is known");
+  return { kind: "known-reply", request, known, unopened: readPartitions(decoder) };
 }
 
 /** write: value context operation at w? pw? dw? policy? */
@@ -819,6 +966,37 @@ function readReport(decoder: Decoder): RequestReport {
     hintedFor,
     elapsedMs,
   };
+}
+
+/** sizes-request: request partition* */
+function writeSizesRequest(encoder: Encoder, message: SizesRequest): void {
+  writeUint(encoder, message.request);
+  writePartitions(encoder, message.partitions);
+}
+function readSizesRequest(decoder: Decoder): SizesRequest {
+  return { kind: "sizes-request", request: readRequest(decoder), partitions: readPartitions(decoder) };
+}
+
+/** sizes-reply: request partition* (keys bytes)*, as many as there are partitions */
+function writeSizesReply(encoder: Encoder, message: SizesReply): void {
+  writeUint(encoder, message.request);
+  writePartitions(
+    encoder,
+    message.sizes.map(({ partition }) => partition),
+  );
+  for (const { keys, bytes } of message.sizes) {
+    writeUint(encoder, keys);
+    writeUint(encoder, bytes);
+  }
+}
+function readSizesReply(decoder: Decoder): SizesReply {
+  const request = readRequest(decoder);
+  const sizes = readPartitions(decoder).map((partition) => ({
+    partition,
+    keys: readUint(decoder, "a number of keys"),
+    bytes: readUint(decoder, "a number of bytes"),
+  }));
+  return { kind: "sizes-reply", request, sizes };
 }
 
 /** statistics-request: request */

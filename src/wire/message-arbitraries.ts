@@ -114,7 +114,13 @@ function members(fixed: ClusterParameters): fc.Arbitrary<Member[]> {
     protocolMin: fc.integer({ min: 1, max: 9 }),
     protocolMax: fc.integer({ min: 9, max: 255 }),
     hidden: fc.boolean(),
-  });
+  }).chain((fixed) =>
+    fc
+      .option(record({ standing: fc.constantFrom("leaving", "left", "removed"), by: nodeId, at: uint }), {
+        nil: undefined,
+      })
+      .map((departure): Member => (departure === undefined ? fixed : { ...fixed, departure })),
+  );
   return fc
     .uniqueArray(member, { maxLength: 4, selector: ({ node }) => node })
     .map((list) => list.sort((a, b) => compare(a.node, b.node)));
@@ -169,12 +175,35 @@ export const view: fc.Arbitrary<View> = parameters.chain((fixed) =>
 
 const partitions = fc.uniqueArray(fc.nat(4_095), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 
-export const meta: fc.Arbitrary<NodeMeta> = record({
+const logId = fc
+  .uint8Array({ minLength: 8, maxLength: 8 })
+  .map((id) => Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join(""));
+/** Positions in a log, each with partitions of its own. */
+const since = fc
+  .uniqueArray(uint, { maxLength: 3 })
+  .map((positions) =>
+    positions
+      .sort((a, b) => a - b)
+      .map((position, i) => ({ position, partitions: [i, 100 + 7 * i, 4_000 + i].slice(0, 1 + (position % 3)) })),
+  );
+const caughtUp: fc.Arbitrary<NonNullable<NodeMeta["caughtUp"]>> = fc
+  .uniqueArray(record({ peer: nodeId, log: logId, since }), {
+    minLength: 1,
+    maxLength: 3,
+    selector: ({ peer }) => peer,
+  })
+  .map((some) => some.sort((a, b) => compare(a.peer, b.peer)));
+
+const metaBefore = record({
   incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
   view: fc.option(view, { nil: undefined }),
   unopened: partitions,
   buffering: fc.constantFrom(true, undefined),
 });
+export const meta: fc.Arbitrary<NodeMeta> = fc.oneof(
+  metaBefore,
+  fc.tuple(metaBefore, caughtUp).map(([before, some]) => ({ ...before, caughtUp: some })),
+);
 
 export const storedRecord: fc.Arbitrary<StoredRecord> = record({
   set: dvvSet,
@@ -225,9 +254,11 @@ const clientResult: fc.Arbitrary<ClientResult> = fc.oneof(
 
 const header = { request: uint, ring: uint32 };
 const timed = { ...header, ttlMs: uint, key };
+const hops = fc.nat(255);
 const address = fc.string({ maxLength: 40 });
 
 const digest = fc.integer({ min: 0, max: 2 ** 52 - 1 });
+const places = fc.uniqueArray(fc.nat(63), { maxLength: 8 }).map((some) => some.sort((a, b) => a - b));
 const treeIndex = fc.nat(4_096 * 64 - 1);
 const byIndex = <T extends { readonly index: number }>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
   fc
@@ -295,6 +326,47 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       wantsBuckets: fc.boolean(),
     }),
   ),
+  "light-hello": record({ kind: fc.constant("light-hello") }),
+  "view-request": record({
+    kind: fc.constant("view-request"),
+    request: uint,
+    digest: fc.option(uint32, { nil: undefined }),
+    known: fc.option(
+      record({
+        members: fc
+          .uniqueArray(record({ node: nodeId, incarnation: fromOne, version: fromOne }), {
+            selector: ({ node }) => node,
+          })
+          .map((list) => list.sort((a, b) => compare(a.node, b.node))),
+        claims: fc.option(uint32, { nil: undefined }),
+        buckets: fc.option(uint32, { nil: undefined }),
+      }),
+      { nil: undefined },
+    ),
+  }),
+  "view-reply": fc.oneof(
+    record({
+      kind: fc.constant("view-reply"),
+      request: uint,
+      digest: uint32,
+      outcome: fc.constantFrom("same", "differs", "busy", "unknown"),
+      news: fc.constant(undefined),
+    }),
+    parameters.chain((fixed) =>
+      record({
+        kind: fc.constant("view-reply"),
+        request: uint,
+        digest: uint32,
+        outcome: fc.constant("news"),
+        news: record({
+          parameters: fc.constant(fixed),
+          members: members(fixed),
+          claims: fc.option(claims(fixed), { nil: undefined }),
+          buckets: fc.option(buckets(fixed.n), { nil: undefined }),
+        }),
+      }),
+    ),
+  ),
   "replica-put": record({
     kind: fc.constant("replica-put"),
     ...timed,
@@ -330,8 +402,8 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
       set: fc.constant(undefined),
     }),
   ),
-  "coordinate-get": record({ kind: fc.constant("coordinate-get"), ...timed, r: quorum, pr: ownersQuorum }),
-  "coordinate-put": record({ kind: fc.constant("coordinate-put"), ...timed, write: clientWrite }),
+  "coordinate-get": record({ kind: fc.constant("coordinate-get"), ...timed, hops, r: quorum, pr: ownersQuorum }),
+  "coordinate-put": record({ kind: fc.constant("coordinate-put"), ...timed, hops, write: clientWrite }),
   "coordinate-reply": record({ kind: fc.constant("coordinate-reply"), ...header, result: clientResult }),
   "transfer-request": record({
     kind: fc.constant("transfer-request"),
@@ -371,7 +443,30 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
     version: fc.integer({ min: 1, max: 2 ** 40 }),
   }),
-  "known-reply": record({ kind: fc.constant("known-reply"), request: uint, known: fc.boolean() }),
+  "known-reply": record({ kind: fc.constant("known-reply"), request: uint, known: fc.boolean(), unopened: partitions }),
+  "reap-watch-request": record({
+    kind: fc.constant("reap-watch-request"),
+    request: uint,
+    members: digest,
+    records: fc.array(record({ key, digest }), { maxLength: 5 }),
+  }),
+  "reap-watch-reply": record({
+    kind: fc.constant("reap-watch-reply"),
+    request: uint,
+    watch: fc.constantFrom("", "0123456789abcdef"),
+    quiet: places,
+  }),
+  "reap-proof-request": record({
+    kind: fc.constant("reap-proof-request"),
+    request: uint,
+    watch: fc.constantFrom("", "0123456789abcdef"),
+  }),
+  "reap-proof-reply": record({ kind: fc.constant("reap-proof-reply"), request: uint, quiet: places }),
+  "reap-drop": record({
+    kind: fc.constant("reap-drop"),
+    watch: fc.constantFrom("", "0123456789abcdef"),
+    records: fc.array(record({ key, digest }), { maxLength: 5 }),
+  }),
   "tree-request": record({
     kind: fc.constant("tree-request"),
     request: uint,
@@ -417,6 +512,54 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     request: uint,
     records: fc.array(record({ key, set: dvvSet }), { maxLength: 4 }),
     answered: fc.nat(64),
+  }),
+  "sizes-request": record({ kind: fc.constant("sizes-request"), request: uint, partitions }),
+  "sizes-reply": record({
+    kind: fc.constant("sizes-reply"),
+    request: uint,
+    sizes: partitions.chain((told) =>
+      fc.tuple(...told.map((partition) => record({ partition: fc.constant(partition), keys: uint, bytes: uint }))),
+    ),
+  }),
+  "recent-request": fc.oneof(
+    record({
+      kind: fc.constant("recent-request"),
+      request: uint,
+      log: fc.constant(undefined),
+      since: fc.constant([]),
+    }),
+    record({ kind: fc.constant("recent-request"), request: uint, log: logId, since }),
+  ),
+  "recent-reply": record({
+    kind: fc.constant("recent-reply"),
+    request: uint,
+    log: logId,
+    uncovered: partitions,
+    changes: fc.array(record({ key, digest: digest.map((some) => some || 1) }), { maxLength: 4 }),
+    upTo: uint,
+    more: fc.boolean(),
+  }),
+  "archive-request": record({
+    kind: fc.constant("archive-request"),
+    ...header,
+    partition: fc.nat(4_095),
+    store: fc.constantFrom("hints", "records", "history"),
+    prefix: fc.constantFrom("", "carts/", "ä/"),
+    moment: uint,
+    after: address,
+    through: fc.option(address, { nil: undefined }),
+    bytesMax: fc.integer({ min: 1, max: 16 * 1_048_576 }),
+    known: fc.array(record({ key, digest }), { maxLength: 4 }),
+  }),
+  "archive-page": record({
+    kind: fc.constant("archive-page"),
+    ...header,
+    outcome: fc.constantFrom("page", "refused"),
+    counted: nodeIds,
+    records: fc.array(record({ key, set: dvvSet }), { maxLength: 4 }),
+    damaged: fc.nat(256),
+    next: fc.option(address, { nil: undefined }),
+    coveredFrom: uint,
   }),
   "statistics-request": record({ kind: fc.constant("statistics-request"), request: uint }),
   "statistics-reply": record({ kind: fc.constant("statistics-reply"), request: uint, statistics }),

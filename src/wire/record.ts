@@ -28,6 +28,7 @@ import {
   writeUint,
   writeUint32,
 } from "./primitives.ts";
+import { readCaughtUp, writeCaughtUp } from "./recent-messages.ts";
 import {
   readActor,
   readDvvSet,
@@ -40,7 +41,7 @@ import {
 } from "./values.ts";
 
 const FORMAT = 1;
-/** Format 1 had a view without buckets, and nothing of buffering. */
+/** Format 1 had a view without buckets, did not say how far the node had caught up with others, and nothing of buffering. */
 const META_FORMAT = 2;
 const CHECKSUM_AT = 1;
 const BODY_AT = 5;
@@ -64,7 +65,7 @@ export function encodeMeta(meta: NodeMeta): Uint8Array {
 /** @throws MalformedMessageError with code "damaged", whatever is wrong. */
 export function decodeMeta(bytes: Uint8Array): NodeMeta {
   const format = bytes[0] === 1 ? 1 : META_FORMAT;
-  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format === 1), format);
+  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format >= 2), format);
 }
 
 /** record: set minted? */
@@ -87,19 +88,21 @@ function readMinted(decoder: Decoder): Minted {
   return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
 }
 
-/** meta: incarnation view? unopened-partition* buffering */
+/** meta: incarnation view? unopened-partition* caught-up buffering */
 function writeMeta(encoder: Encoder, meta: NodeMeta): void {
   writeUint(encoder, meta.incarnation);
   writeOptional(encoder, meta.view, writeView);
   writePartitions(encoder, meta.unopened);
+  writeCaughtUp(encoder, meta.caughtUp ?? []);
   writeBoolean(encoder, meta.buffering === true);
 }
-function readMeta(decoder: Decoder, isFirst: boolean): NodeMeta {
+function readMeta(decoder: Decoder, isWhole: boolean): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation", 1);
-  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, !isFirst));
+  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, isWhole));
   const unopened = readPartitions(decoder);
-  const buffering = isFirst ? false : readBoolean(decoder, "whether writes are acknowledged from memory");
-  return { incarnation, view, unopened, buffering: buffering ? true : undefined };
+  const caughtUp = isWhole ? readCaughtUp(decoder) : [];
+  const buffering = isWhole && readBoolean(decoder, "whether writes are acknowledged from memory") ? true : undefined;
+  return { incarnation, view, unopened, buffering, ...(caughtUp.length === 0 ? {} : { caughtUp }) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */

@@ -35,7 +35,7 @@ import {
   TOKENS_MAX,
   VALUE_BYTES_MAX,
 } from "../core/identifiers.ts";
-import { type Claim, type Member, type View, unclaimed } from "../core/membership.ts";
+import { type Claim, type Departure, type Member, type View, unclaimed } from "../core/membership.ts";
 import { tokensFault } from "../core/placement.ts";
 import {
   damaged,
@@ -263,8 +263,8 @@ export function readNodeIds(decoder: Decoder, what: string): NodeId[] {
 }
 
 /**
- * member: node incarnation version capacity zone holders protocolMin protocolMax hidden, and in placements 1 and 2 tokens; the partitions fix the length
- * of the holders
+ * member: node incarnation version capacity zone holders protocolMin protocolMax hidden departure, and in placements 1 and 2 tokens; the partitions fix
+ * the length of the holders
  */
 function writeMember(encoder: Encoder, member: Member, parameters: ClusterParameters): void {
   assert(member.holders.length === holderBytes(parameters.partitions), "holders have a bit for each partition");
@@ -277,6 +277,7 @@ function writeMember(encoder: Encoder, member: Member, parameters: ClusterParame
   writeByte(encoder, member.protocolMin);
   writeByte(encoder, member.protocolMax);
   writeBoolean(encoder, member.hidden);
+  writeDeparture(encoder, member.departure);
   writeTokens(encoder, member.tokens, parameters);
 }
 function readMember(decoder: Decoder, parameters: ClusterParameters): Member {
@@ -293,8 +294,26 @@ function readMember(decoder: Decoder, parameters: ClusterParameters): Member {
   const protocolMax = readByte(decoder, "a protocol version");
   if (protocolMin < 1 || protocolMin > protocolMax) throw malformed("the protocol versions of a member are no range");
   const hidden = readBoolean(decoder, "whether a member is hidden");
+  const departure = readDeparture(decoder);
   const tokens = readTokens(decoder, parameters);
-  return { node, incarnation, version, capacity, zone, holders, tokens, protocolMin, protocolMax, hidden };
+  const member = { node, incarnation, version, capacity, zone, holders, tokens, protocolMin, protocolMax, hidden };
+  return departure === undefined ? member : { ...member, departure };
+}
+
+/** departure: 0 when there is none; else 1 leaving, 2 left, 3 removed, and by whom and when */
+const STANDINGS = ["leaving", "left", "removed"] as const;
+function writeDeparture(encoder: Encoder, departure: Departure | undefined): void {
+  writeByte(encoder, departure === undefined ? 0 : 1 + STANDINGS.indexOf(departure.standing));
+  if (departure === undefined) return;
+  writeNodeId(encoder, departure.by);
+  writeUint(encoder, departure.at);
+}
+function readDeparture(decoder: Decoder): Departure | undefined {
+  const code = readByte(decoder, "a departure");
+  if (code === 0) return undefined;
+  const standing = STANDINGS[code - 1];
+  if (standing === undefined) throw malformed(`a departure of kind ${code}`);
+  return { standing, by: readNodeId(decoder), at: readUint(decoder, "the time of a departure", 0) };
 }
 function holderBytes(partitions: number): number {
   return Math.max(1, partitions >> 3);
