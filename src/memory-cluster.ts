@@ -57,6 +57,8 @@ export class MemoryCluster {
   readonly hub = new MemoryHub();
   readonly stores: TabringStore[] = [];
   readonly disks = new Map<number, MemoryDisk>();
+  /** Nodes that have departed and thrown their data away, in that order. */
+  readonly discarded: number[] = [];
   readonly #name: string;
   readonly #parameters: ClusterParameters;
   readonly #config: Partial<Pick<Config, "history">>;
@@ -100,6 +102,10 @@ export class MemoryCluster {
       clock: this.clock,
       random,
       zone: `zone-${n}`,
+      discard: () => {
+        this.discarded.push(n);
+        return Promise.resolve();
+      },
       ...this.#config,
     });
     this.stores.push(store);

@@ -1,107 +1,28 @@
 /** Stores on memory links and disks: previews of membership changes, leaving, removing, and why an operator is refused. */
 
 import { afterEach, expect, test } from "vitest";
-import { Prng } from "./base/prng.ts";
-import { parametersFrom } from "./core/config.ts";
-import type { NodeId } from "./core/identifiers.ts";
+import { MemoryCluster, nodeId as id } from "./memory-cluster.ts";
 import { NEWCOMER } from "./core/membership-plan.ts";
-import { MemoryDisk, MemoryStorage } from "./driver/memory-storage.ts";
-import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
-import type { Clock } from "./driver/ports.ts";
 import { DepartedError, MembershipChangeError } from "./operator.ts";
-import { type StoreTransport, TabringStore } from "./store.ts";
+import type { TabringStore } from "./store.ts";
 
-/** Rings its alarms in order, as fast as the process lets it. */
-class TestClock implements Clock {
-  #time = 1_000;
-  #alarms: { readonly at: number; readonly callback: () => void }[] = [];
-  now = () => this.#time;
-  wall = () => 1_700_000_000_000 + this.#time;
-  after = (delayMs: number, callback: () => void) => {
-    const alarm = { at: this.#time + delayMs, callback };
-    this.#alarms.push(alarm);
-    return () => void (this.#alarms = this.#alarms.filter((other) => other !== alarm));
-  };
-  async pass(ms: number): Promise<void> {
-    const until = this.#time + ms;
-    for (;;) {
-      for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-      const next = this.#alarms.reduce((a, b) => (b.at < a.at ? b : a), { at: Infinity, callback: () => {} });
-      if (next.at > until) break;
-      this.#alarms = this.#alarms.filter((alarm) => alarm !== next);
-      this.#time = Math.max(this.#time, next.at);
-      next.callback();
-    }
-    this.#time = until;
-  }
-  /** Lets time pass until the promise has settled. */
-  async during<T>(promise: Promise<T>): Promise<T> {
-    let over = false;
-    const done = promise.finally(() => (over = true));
-    done.catch(() => undefined);
-    for (let i = 0; i < 600 && !over; i++) await this.pass(100);
-    return done;
-  }
-}
-
-class TestTransport extends MemoryTransport implements StoreTransport {
-  readonly seedState = "none";
-  setCut(): void {
-    throw new Error("nothing is cut here");
-  }
-}
-
-const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const bytes = (n: number) => new Uint8Array([n & 255, n >> 8]);
 const KEYS = 60;
-const open: TabringStore[] = [];
+const worlds: MemoryCluster[] = [];
 afterEach(async () => {
-  await Promise.all(open.splice(0).map((store) => store.close()));
+  await Promise.all(worlds.splice(0).map((world) => world.close()));
 });
 
-class World {
-  readonly clock = new TestClock();
-  readonly hub = new MemoryHub();
-  readonly disks = new Map<number, MemoryDisk>();
-  readonly discarded: number[] = [];
-
-  async open(n: number): Promise<TabringStore> {
-    const prng = Prng.fromNumber(n);
-    const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
-    const { hub, clock } = this;
-    const transport = new TestTransport(hub, { self: id(n), cluster: "c", secret: new Uint8Array(32), clock, random });
-    const disk = this.disks.get(n) ?? new MemoryDisk();
-    this.disks.set(n, disk);
-    const store = new TabringStore({
-      node: id(n),
-      cluster: "c",
-      storage: new MemoryStorage({ disk }),
-      transport,
-      clock,
-      random,
-      zone: `zone-${n}`,
-      discard: () => {
-        this.discarded.push(n);
-        return Promise.resolve();
-      },
-    });
-    open.push(store);
-    await store.open(n === 1 ? parametersFrom({ partitions: 16 }) : undefined);
-    if (n > 1) transport.connect(id(1));
-    await clock.pass(20_000);
-    return store;
-  }
-
-  async cluster(size: number): Promise<TabringStore[]> {
-    const stores: TabringStore[] = [];
-    for (let n = 1; n <= size; n++) stores.push(await this.open(n));
-    for (let n = 0; n < KEYS; n++) await this.clock.during(stores[n % size]!.put(`keys/${n}`, bytes(n)));
-    await this.clock.pass(10_000);
-    return stores;
-  }
+/** So many nodes, which hold KEYS keys. */
+async function filled(size: number): Promise<MemoryCluster> {
+  const world = await MemoryCluster.of(size);
+  worlds.push(world);
+  for (let n = 0; n < KEYS; n++) await world.clock.during(world.stores[n % size]!.put(`keys/${n}`, bytes(n)));
+  await world.clock.pass(10_000);
+  return world;
 }
 
-async function readsAll(world: World, store: TabringStore): Promise<boolean> {
+async function readsAll(world: MemoryCluster, store: TabringStore): Promise<boolean> {
   for (let n = 0; n < KEYS; n++) {
     const { values } = await world.clock.during(store.get(`keys/${n}`));
     if (values.length !== 1 || values[0]!.join() !== bytes(n).join()) return false;
@@ -110,8 +31,8 @@ async function readsAll(world: World, store: TabringStore): Promise<boolean> {
 }
 
 test("a plan says what will move, and then that moves", async () => {
-  const world = new World();
-  const [a, b, c] = await world.cluster(4);
+  const world = await filled(4);
+  const [a, b, c] = world.stores;
   const plan = await world.clock.during(a!.plan({ kind: "leave" }));
   expect(plan).toMatchObject({ change: { kind: "leave" }, refusal: undefined, untold: 0 });
   // Of four nodes three are left: each must hold everything, and each lacks a quarter of it.
@@ -143,20 +64,21 @@ test("a plan says what will move, and then that moves", async () => {
 });
 
 test("a plan for a newcomer, which is not committed but done by joining", async () => {
-  const world = new World();
-  const [a] = await world.cluster(3);
+  const world = await filled(3);
+  const [a] = world.stores;
   const plan = await world.clock.during(a!.plan({ kind: "join" }));
   expect(plan.moves.every(({ to }) => to === NEWCOMER)).toBe(true);
   expect(plan.partitions).toBe(12);
   await expect(a!.commit(plan)).rejects.toThrow(MembershipChangeError);
   const newcomer = await world.open(4);
+  await world.clock.pass(15_000);
   expect(newcomer.status.partitionsHeld).toBe(12);
   expect(await readsAll(world, newcomer)).toBe(true);
 });
 
 test("who is away can be removed; who comes back then gives what it has, and goes", async () => {
-  const world = new World();
-  const [a, b, c, d] = await world.cluster(4);
+  const world = await filled(4);
+  const [a, b, c, d] = world.stores;
   await expect(world.clock.during(a!.remove(id(4)))).rejects.toMatchObject({ reason: "still-reachable" });
   await d!.close();
   await world.clock.pass(10_000);
@@ -167,14 +89,15 @@ test("who is away can be removed; who comes back then gives what it has, and goe
   for (const store of [a!, b!, c!]) expect(store.status).toMatchObject({ state: "online", members: 3 });
   expect(await readsAll(world, b!)).toBe(true);
   const back = await world.open(4);
+  await world.clock.pass(15_000);
   await world.clock.pass(20_000);
   expect(back.status.reason).toContain("it was removed from the cluster by 000000");
   expect(world.discarded).toEqual([4]);
 });
 
 test("an operator's slips are refused with the reason, and change nothing", async () => {
-  const world = new World();
-  const [a, b, c] = await world.cluster(3);
+  const world = await filled(3);
+  const [a, b, c] = world.stores;
   const before = a!.nodes();
   await expect(a!.remove("f00".padEnd(32, "0"))).rejects.toMatchObject({
     code: "membership-change",
@@ -184,6 +107,7 @@ test("an operator's slips are refused with the reason, and change nothing", asyn
   const stale = await world.clock.during(a!.plan({ kind: "remove", node: id(3) }));
   expect(stale.refusal).toMatchObject({ reason: "still-reachable" });
   const d = await world.open(4);
+  await world.clock.pass(15_000);
   await c!.close();
   await world.clock.pass(10_000);
   await expect(a!.commit(stale)).rejects.toMatchObject({ reason: "outdated" });

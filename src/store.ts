@@ -746,11 +746,11 @@ function statusOf(
     [state, reason] = ["closed", `This node is stopped: ${closedWhy}.${isLight ? "" : " Its data is kept."}`];
   else if (node === undefined || node.phase === "starting")
     [state, reason] = ["starting", "Opening this node's storage."];
+  else if (node.departure !== undefined) [state, reason] = ["leaving", departureWords(node.departure, count)];
   else if ((isLight ? view : self) === undefined && refusal !== undefined)
     [state, reason] = ["waiting", refusal.message];
   else if ((isLight ? view : self) === undefined)
     [state, reason] = ["waiting", "Has met no member of its cluster yet, and does not answer for it until it has."];
-  else if (node.departure !== undefined) [state, reason] = ["leaving", departureWords(node.departure, count)];
   else if (owed > 0) [state, reason] = ["joining", `Copying ${count(owed, "partition")} to this node.`];
   else if ((isLight || keepers.length > 1) && others < 1)
     [state, reason] = [

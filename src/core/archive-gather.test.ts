@@ -133,16 +133,23 @@ test("fewer than w may be silent; with more it begins again, and tells when the 
   expect(g.look()).toEqual(["1 hints", "2 hints"]);
   g.pass(12_000);
   for (let i = 0; i < 8; i++) {
+    g.pass(500);
     for (const node of [A, B]) if (g.look().some((asked) => asked.startsWith(String(Number(node))))) g.answer(node);
   }
   for (const { what } of [...g.surroundings.notes]) expect(what).toBe("gather-began");
   expect(g.given.at(-1)).toMatchObject({ outcome: "done", part: { unread: [C, D], coversW: 3 } });
 });
 
-test("one who refuses is asked again, then another leads", () => {
+test("one who refuses is asked again after a while, then another leads", () => {
   const f = new Fixture();
   for (const node of [A, B, C, D]) f.answer(node);
-  for (let i = 0; i < 3; i++) f.answer(A, { outcome: "refused" });
+  for (let i = 0; i < 3; i++) {
+    f.answer(A, { outcome: "refused" });
+    if (i === 2) break;
+    expect(f.look()).toEqual([]);
+    f.pass(1_000);
+    expect(f.look()).toEqual(["1 records"]);
+  }
   expect(f.look()).toEqual(["2 records"]);
   f.answer(B, { records: [record(1)] });
   expect(f.look()).toEqual(["3 records"]);

@@ -23,7 +23,7 @@
 import type { Gathered, GatheredRecord, Gathering } from "./gathering.ts";
 import type { Key, Millis, NodeId, Partition, RequestId } from "./identifiers.ts";
 import { type Digest, recordDigest } from "./merkle-forest.ts";
-import { belonging } from "./membership.ts";
+import { belonging, isGone } from "./membership.ts";
 import type { ArchivePage, ArchiveRequest } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -31,6 +31,7 @@ const PARTS_MAX = 64;
 /** A caller that has asked for nothing for so long may be gone. */
 const IDLE_MS = 600_000;
 const TICK_MS = 250;
+const AGAIN_MS = 400;
 const PAUSE_MS = 1_000;
 /** What is handed out at once. */
 const RECORDS_TOGETHER = 1_024;
@@ -76,6 +77,8 @@ interface Part {
   readonly behind: Map<NodeId, string>;
   readonly asked: Map<NodeId, Ask>;
   readonly tries: Map<NodeId, number>;
+  /** Whoever refused is asked again after a while: it may have given as much as it gives to one peer at a time. */
+  readonly notBefore: Map<NodeId, Millis>;
   /** Whose pages are the windows for the others; undefined for hints and history, which everybody gives by himself. */
   lead: NodeId | undefined;
   /** The window: behind `from`, up to `through`; undefined: to the end. */
@@ -133,6 +136,7 @@ export class ArchiveGather {
       behind: new Map(),
       asked: new Map(),
       tries: new Map(),
+      notBefore: new Map(),
       lead: undefined,
       from: "",
       through: undefined,
@@ -282,6 +286,7 @@ export class ArchiveGather {
   #failed(part: Part, node: NodeId, after: string): void {
     const tries = (part.tries.get(node) ?? 0) + 1;
     part.tries.set(node, tries);
+    part.notBefore.set(node, this.#in.now + tries * AGAIN_MS);
     if (tries >= TRIES_MAX || !this.#in.reachable(node)) this.#silence(part, node);
     else part.behind.set(node, after);
   }
@@ -319,7 +324,9 @@ export class ArchiveGather {
       }
       if (!part.hungry) break;
       if (part.behind.size > 0) {
-        for (const [node, after] of [...part.behind]) this.#ask(part, node, after);
+        const due = [...part.behind].filter(([node]) => (part.notBefore.get(node) ?? 0) <= this.#in.now);
+        if (due.length === 0) break;
+        for (const [node, after] of due) this.#ask(part, node, after);
       } else if (store === undefined) {
         this.#finish(part);
         return;
@@ -357,7 +364,18 @@ export class ArchiveGather {
 
   #unread(part: Part): NodeId[] {
     const late = [...part.coveredFrom].filter(([, from]) => from > part.wanted.moment).map(([node]) => node);
-    return [...new Set([...this.#unreadNow(part), ...late])].sort();
+    return [...new Set([...this.#unreadNow(part), ...late, ...this.#departed(part).keys()])].sort();
+  }
+
+  /** Who has gone since the moment that is looked back at, and when: what it kept of the past went with it. */
+  #departed({ wanted }: Part): Map<NodeId, Millis> {
+    const departed = new Map<NodeId, Millis>();
+    if (!wanted.stores.includes("history")) return departed;
+    for (const member of this.#in.ring?.view.members ?? []) {
+      const { at = 0 } = member.departure ?? {};
+      if (isGone(member) && at >= wanted.moment) departed.set(member.node, at);
+    }
+    return departed;
   }
 
   #ask(part: Part, node: NodeId, after: string): void {
@@ -395,7 +413,8 @@ export class ArchiveGather {
   #finish(part: Part): void {
     const { wanted, members, counted, attempts, beganAt } = part;
     const unread = this.#unread(part);
-    const late = [...part.coveredFrom.values()].sort((a, b) => b - a);
+    const gone = [...this.#departed(part).values()].map((at) => at + 1);
+    const late = [...part.coveredFrom.values(), ...gone].sort((a, b) => b - a);
     // So many of those who were read may be late; the one behind them says from when on it would do.
     const spare = Math.max(0, this.#demanded(part) - 1 - this.#unreadNow(part).size);
     this.#end(part);

@@ -33,6 +33,8 @@ import type { Surroundings } from "./surroundings.ts";
 const RECORDS_PER_PAGE = 64;
 /** How often what could not be done is tried again. */
 const RETRY_MS = 2_000;
+/** A page that is still there is looked at again so soon, then after twice as long, up to `RETRY_MS`. */
+const AGAIN_MS = 25;
 /** Let the view settle before the owners are asked. */
 const ASK_AFTER_MS = 300;
 /** Partitions in one round of exchanges. */
@@ -87,6 +89,7 @@ export class HandOver {
   #page: { readonly partition: Partition; readonly ticket: Ticket } | undefined;
   /** The first record of the last page: one that is there again could not be removed. */
   #lastFirst = "";
+  #againMs = AGAIN_MS;
 
   constructor(surroundings: Surroundings, actions: HandOverActions) {
     this.#in = surroundings;
@@ -119,6 +122,7 @@ export class HandOver {
       round: this.#round,
       rounds: this.#rounds,
       lastFirst: this.#lastFirst,
+      againMs: this.#againMs,
       gone: this.#gone,
       page: this.#page,
     };
@@ -259,7 +263,14 @@ export class HandOver {
       else if (typeof record !== "string") this.#do.dropRecord(key, record.set);
     }
     const first = entries[0]?.address ?? "";
-    if (first !== this.#lastFirst) this.#nextPage();
+    if (first !== this.#lastFirst) {
+      this.#againMs = AGAIN_MS;
+      this.#nextPage();
+    } else {
+      // Its removal is still to come, because the record had to be read first; or the disk refuses it.
+      this.#in.timers.set("hand-over", this.#in.now + this.#againMs);
+      this.#againMs = Math.min(2 * this.#againMs, RETRY_MS);
+    }
     this.#lastFirst = first;
     return true;
   }

@@ -212,6 +212,7 @@ class Bench {
         break;
       case "bucket-set":
       case "report-change":
+      case "gathered":
       case "report-sizes":
       case "departed":
         break;

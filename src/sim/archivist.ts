@@ -201,7 +201,7 @@ export class Archivist {
   #take(own: Export, records: readonly GatheredRecord[]): void {
     own.chunks.push(...own.writer.recordsOf(own.part, records));
     for (const { key, set } of records) {
-      this.#checkers.judge(key, set, own.node, "gathers");
+      this.#checkers.judge(key, set, own.node, "gathers", true);
       own.all.set(key, [...(own.all.get(key) ?? []), set]);
       merge(own.sets, key, set);
       merge(own.written, key, set);
@@ -239,7 +239,7 @@ export class Archivist {
       const { key, operations } = history;
       if (!key.startsWith("carts/") || partitionOf(positionOf(key), parameters?.partitions ?? 1) !== part) continue;
       const state = stateAt(all.get(key) ?? [], at);
-      this.#checkers.judge(key, state, node, "finds in the past");
+      this.#checkers.judge(key, state, node, "finds in the past", true);
       if (state.siblings.some((sibling) => sibling.at > at))
         throw new InvariantViolation("look-back", `a look back at ${key} found what was written later`);
       for (const operation of operations) {

@@ -187,7 +187,8 @@ export class Custody {
     const w = quorumOf(asked, n, sources.size);
     const due = this.#putsOf(ring, partition).filter(({ history, operation }) => {
       const having = [...sources].filter((source) => this.#hasRecord(source, history, operation));
-      return having.length >= w;
+      // What newcomers alone have makes no quorum.
+      return having.length >= w && having.some((source) => !this.#begun.has(`${source} ${partition}`));
     });
     this.#begun.set(copy, { sources, due });
   }

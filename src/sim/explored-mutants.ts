@@ -28,7 +28,7 @@ export const exploredMutants: readonly ExploredMutant[] = [
     bug: "only members that answer now are asked: one that is away has the value still",
     caughtBy: ["no-resurrection"],
     file: "core/reaping.ts",
-    find: "const members = ring.view.members.map((member) => member.node);",
+    find: "const members = belonging(ring.view).map((member) => member.node);",
     replace:
       "const members = ring.view.members.map((member) => member.node).filter((node) => this.#in.reachable(node));",
   },
@@ -39,7 +39,7 @@ export const exploredMutants: readonly ExploredMutant[] = [
     bug: "only those who count for the key are asked: a stand-in keeps a hint of the value",
     caughtBy: ["no-resurrection"],
     file: "core/reaping.ts",
-    find: "const members = ring.view.members.map((member) => member.node);",
+    find: "const members = belonging(ring.view).map((member) => member.node);",
     replace: "const members = this.#in.listOf(records[0]!.key)!.counted;",
   },
   {

@@ -128,7 +128,7 @@ export class LogClaims {
     const disk = this.#world.diskOf(peer);
     for (const [address, versions] of theirs.told) {
       const upTo = claimed.get(partitionOf(address, count));
-      const last = upTo === undefined ? undefined : versions.findLast(({ at }) => at < upTo);
+      const last = upTo === undefined ? undefined : versions.filter(({ at }) => at < upTo).at(-1);
       if (last === undefined) continue;
       const present = disk.get("records", address)?.set;
       if (present === undefined || !has(present, last.set)) continue;

@@ -5,8 +5,8 @@
  *   faults      callers read and write while the fault plan is carried out: safety
  *   core        a healthy core is chosen (`healthy-core.ts`); all others stay dead or cut off, and the core must serve and converge: liveness
  *   healing     all come back; no more faults and no more requests
- *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX, and not before the last late frame has come out. Until the Merkle
- *               trees are there, a record that one owner missed is found by reads alone, so every key is read now and then
+ *   settling    the cluster must come to rest and agree within SETTLE_MS_MAX, and not before the last late frame has come out. Where
+ *               nodes leave or are removed, an operator removes those that are lost for good
  *   verdict     nothing is lost and nothing comes back; reads at every node give what the owners hold; a put is read at once by everybody; a cluster
  *               that has nothing to do is quiet; nodes have counted what their callers saw; and a read mends an owner whose disk lost a record
  *
@@ -494,8 +494,9 @@ class SeedRun {
   #isBack(node: NodeId): boolean {
     const simulator = this.#simulator;
     const until = simulator.now + RETURN_MS;
-    const isUp = (other: NodeId): boolean =>
-      simulator.inspect(other)?.peers.some((peer) => peer.node === node && peer.reachability === "up") === true;
+    const sees = (one: NodeId, other: NodeId): boolean =>
+      simulator.inspect(one)?.peers.some((peer) => peer.node === other && peer.reachability === "up") === true;
+    const isUp = (other: NodeId): boolean => sees(other, node) && sees(node, other);
     while (simulator.now < until) {
       simulator.runUntil(simulator.now + 250);
       const others = simulator.running.filter((other) => other !== node);

@@ -309,6 +309,8 @@ export class Callers {
     if (code === "too-many-siblings") return;
     // A member does itself what others refuse to take from it; a light client cannot.
     if (code === "overloaded" && this.#simulator.isLight(node)) return;
+    // One that was opened while its seed was away has met nobody yet.
+    if (this.#simulator.isLight(node) && this.#simulator.viewOf(node) === undefined) return;
     throw new InvariantViolation(
       "served",
       `a healthy core did not serve a ${what} at ${this.#simulator.nameOf(node)}: ${JSON.stringify(result ?? "no answer")}`,
