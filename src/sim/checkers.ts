@@ -454,14 +454,13 @@ export class Checkers {
 
   /** On how many disks, lost ones not counted, the operation or something that replaced it is durable; or in whose memory, if it has been acknowledged so. */
   copies(operation: Operation): number {
-    const simulator = this.#watched();
+    return this.#watched().nodes.filter((node) => this.hasCopy(node, operation)).length;
+  }
+
+  hasCopy(node: NodeId, operation: Operation): boolean {
+    if (this.#watched().stateOf(node) === "wiped") return false;
     const history = this.#history.of(operation.key);
-    let copies = 0;
-    for (const node of simulator.nodes) {
-      if (simulator.stateOf(node) === "wiped") continue;
-      if (this.#shows(history, node, operation) || this.#buffers(history, node, operation)) copies++;
-    }
-    return copies;
+    return this.#shows(history, node, operation) || this.#buffers(history, node, operation);
   }
 
   /** The same of records alone, without hints. */

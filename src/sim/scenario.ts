@@ -239,7 +239,8 @@ class Scenario {
         const nodes = this.#several(rest);
         for (const node of nodes) this.#world.crash(node);
         new Budget(this.#world, this.#history, this.#checkers).losePower(nodes, 0, (what) => {
-          if (what === "put lost with the power") this.#lines.push("  an acknowledged put was on no disk that was flushed");
+          if (what === "put lost with the power")
+            this.#lines.push("  an acknowledged put was on no disk that was flushed");
         });
         return;
       }

@@ -250,7 +250,7 @@ class SeedRun {
                 this.#story.add(`${head} ${lines[i + 1]!}`);
             });
           }
-          this.#quietness.onStep(event, effects);
+          this.#quietness.onStep(node, event, effects);
           this.#sometimes.onStep(event, effects);
           for (const effect of effects) {
             if (effect.kind !== "note") continue;

@@ -440,7 +440,8 @@ describe("buckets", () => {
 
   test("have one spelling", () => {
     const bytes = sent(entry("carts", { policy: "merge:union" }));
-    const spelled = "0563617274730" + "1" + "a".repeat(32) + "0101" + "0103" + "00" + "0100" + "00" + "00" + "0205756e696f6e";
+    const spelled =
+      "0563617274730" + "1" + "a".repeat(32) + "0101" + "0103" + "00" + "0100" + "00" + "00" + "0205756e696f6e";
     expect(Buffer.from(bytes).toString("hex")).toContain(spelled);
     expect((decodeMessage(bytes).message as GossipNews).buckets).toStrictEqual([
       entry("carts", { policy: "merge:union" }),
