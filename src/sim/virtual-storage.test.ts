@@ -154,6 +154,16 @@ describe("reads", () => {
     }
   });
 
+  test("of ranges wait for the commits before them", () => {
+    const { storage, run, write } = disk({ commitMs: { min: 100, max: 100 }, readMs: { min: 1, max: 1 } });
+    write(1, "x", "v");
+    storage.scan(2, { store: "records", after: "", before: "z", countMax: 9, bytesMax: 1_000 });
+    expect(run()).toMatchObject([
+      { kind: "stored", ticket: 1 },
+      { kind: "scanned", ticket: 2, entries: [{ address: "x" }] },
+    ]);
+  });
+
   test("asked for before a crash are never answered", () => {
     const { storage, run } = disk();
     storage.load(1, [{ store: "records", address: "x" }]);

@@ -4,7 +4,7 @@
  * States of a commit, in order: waiting (not on disk), applied and acknowledged at the same moment, after every earlier commit. A crash of the
  * node meets the waiting ones in their order: each is kept with a drawn probability, never acknowledged, and with the first that vanishes all
  * later ones vanish too. A read answers with what is on disk at the moment when it completes: whatever was acknowledged before it was asked for,
- * and perhaps more.
+ * and perhaps more. A scan waits for all commits before it, as hosts make it wait.
  *
  * **Durability.** A strict commit is flushed when it is acknowledged, and with it all that were applied before it: the disk has one log. A relaxed one
  * survives a crash of the tab, but the power may fail before it is flushed, which happens by itself after FLUSHED_AFTER_MS: then any number of the latest
@@ -142,6 +142,8 @@ interface Commit {
   readonly ticket: Ticket;
   readonly writes: readonly Write[];
   readonly strict: boolean;
+  /** Scans that have waited for it. */
+  readonly afterwards: (() => void)[];
 }
 
 /** How to take back one commit that is not flushed, the last change first. */
@@ -322,7 +324,7 @@ export class VirtualStorage {
       readonly bytesMax: number;
     },
   ): void {
-    this.#later(this.profile.readMs, () => {
+    this.#afterCommits(() => {
       if (this.#failsRead()) {
         this.#host.answer({ kind: "storage-failed", ticket, reason: "the scan failed" });
         return;
@@ -357,7 +359,7 @@ export class VirtualStorage {
 
   commit(ticket: Ticket, writes: readonly Write[], durability: "relaxed" | "strict" = "relaxed"): void {
     assert(this.#waiting.length < COMMITS_WAITING_MAX, `more than ${COMMITS_WAITING_MAX} commits wait for one disk`);
-    const commit: Commit = { ticket, writes, strict: durability === "strict" };
+    const commit: Commit = { ticket, writes, strict: durability === "strict", afterwards: [] };
     this.#waiting.push(commit);
     const { now } = this.#host;
     const { commitMs, commitDelay } = this.profile;
@@ -365,7 +367,9 @@ export class VirtualStorage {
     this.#lastCommitAt = Math.max(this.#lastCommitAt, now + takesMs * this.#slowness);
     const start = this.#start;
     this.#host.schedule(this.#lastCommitAt - now, () => {
-      if (start === this.#start) this.#complete(commit);
+      if (start !== this.#start) return;
+      this.#complete(commit);
+      for (const scan of commit.afterwards) scan();
     });
   }
 
@@ -470,6 +474,15 @@ export class VirtualStorage {
     }
     const { readFailureProbability } = this.profile;
     return this.closed || (readFailureProbability > 0 && this.#prng.chance(readFailureProbability));
+  }
+
+  /** Once the last of the commits that wait now has been answered. */
+  #afterCommits(run: () => void): void {
+    const last = this.#waiting.at(-1);
+    this.#later(this.profile.readMs, () => {
+      if (last !== undefined && this.#waiting.includes(last)) last.afterwards.push(run);
+      else run();
+    });
   }
 
   #later(span: Span, run: () => void): void {
