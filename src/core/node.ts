@@ -1474,6 +1474,7 @@ export class DynamoNode {
     this.#transfer.onPeerDown(peer);
     this.#opening.onPeerDown(peer);
     this.#reaping.onPeerDown(peer);
+    this.#reapWatch.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
     this.#recent.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);

@@ -6,7 +6,8 @@
  *   no-vanishing        a record covers a dot only if it has the operation, or something that had seen it                            (2)
  *   no-fabrication      values are only ones that somebody put, dots only ones that were minted, siblings only maximal ones          (2)
  *   unique-dots         no dot ever stands for two operations                                                                        (2)
- *   durable-before-ack  at the moment of the answer the put is on as many disks as were promised                                     (1)
+ *   durable-before-ack  at the moment of the answer the put is on as many disks as were promised; what a node says that it keeps strictly is
+ *                       flushed, and so is whatever somebody may let go of because of its answer                                     (1)
  *   copies-kept         no record or hint is let go while that leaves fewer copies of an acknowledged put than were promised         (1)
  *   disk-monotonic      a record on disk never loses knowledge                                                                       (1)
  *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced; a tombstone is
@@ -40,14 +41,14 @@ import {
   positionOf,
   recordAddress,
 } from "../core/address.ts";
-import { type DvvSet, covers, descends, equal, isDeleted } from "../core/dvvset.ts";
+import { type DvvSet, EMPTY, covers, descends, equal, isDeleted, sync } from "../core/dvvset.ts";
 import { COVERED_ADDRESS } from "../core/history-ledger.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Epoch, Key, Millis, NodeId, Position, RequestId, RingDigest } from "../core/identifiers.ts";
 import { belonging, isGone, memberOf } from "../core/membership.ts";
-import type { Message } from "../core/message.ts";
+import type { Message, ReplicaPut, ReplicaPutReply } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
@@ -135,6 +136,14 @@ function positionFor(key: Key): Position {
   return position;
 }
 
+const TO_KEEP_MAX = 10_000;
+
+/** These know, all together, what the other one knows. */
+function holdTogether(sets: readonly DvvSet[], other: DvvSet): boolean {
+  const all = sets.reduce(sync, EMPTY);
+  return equal(sync(all, other), all);
+}
+
 function isAnswer({ kind }: Message): boolean {
   return kind.endsWith("-reply") || kind === "transfer-page" || kind === "archive-page";
 }
@@ -173,6 +182,8 @@ export class Checkers {
   readonly #told = new Map<NodeId, Map<NodeId, { asked: Epoch; oldest: Epoch }>>();
   /** What each node has asked others since it started, and by which epochs it asked to be addressed. */
   readonly #asked = new Map<NodeId, { readonly requests: Set<RequestId>; readonly epochs: Set<Epoch> }>();
+  /** What each node is to keep and has not answered, by who asks and the number of the request; the latest last. */
+  readonly #toKeep = new Map<NodeId, Map<string, ReplicaPut>>();
   #simulator: Watched | undefined;
   #restSince: Millis | undefined;
   #restDigest: RingDigest | undefined;
@@ -192,8 +203,12 @@ export class Checkers {
       this.#lettingGo.set(node, new Set());
       this.#told.set(node, new Map());
       this.#asked.set(node, { requests: new Set(), epochs: new Set() });
+      this.#toKeep.set(node, new Map());
       this.#checkReport(node, effects);
-    } else if (event.kind === "message-received") this.#checkLateness(node, event, effects);
+    } else if (event.kind === "message-received") {
+      this.#checkLateness(node, event, effects);
+      if (event.message.kind === "replica-put") this.#onToKeep(node, event.from, event.message);
+    }
     const gently = effects.some((effect) => effect.kind === "note" && effect.note.what === "epochs-renewed");
     for (const effect of effects) {
       switch (effect.kind) {
@@ -213,6 +228,7 @@ export class Checkers {
           this.#checkAnswer(node, effect);
           if (message.kind === "ping" || message.kind === "pong") this.#onTold(node, effect.to, message.epoch, gently);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
+          else if (message.kind === "replica-put-reply") this.#checkKept(node, effect.to, message);
           else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
           else if (message.kind === "archive-page")
@@ -258,6 +274,31 @@ export class Checkers {
         `${this.#name(node)} answers ${this.#name(to)} with a ${message.kind} to request ${message.request}, which an earlier start of it asked`,
       );
     }
+  }
+
+  #onToKeep(node: NodeId, from: NodeId, put: ReplicaPut): void {
+    const toKeep = this.#toKeep.get(node);
+    if (toKeep === undefined) return;
+    toKeep.delete(`${from} ${put.request}`);
+    toKeep.set(`${from} ${put.request}`, put);
+    const [oldest] = toKeep.keys();
+    if (toKeep.size > TO_KEEP_MAX && oldest !== undefined) toKeep.delete(oldest);
+  }
+
+  /** What has gone from its disk without its knowledge is not its fault: what is there must be flushed. */
+  #checkKept(node: NodeId, to: NodeId, { request, outcome, durability }: ReplicaPutReply): void {
+    const put = this.#toKeep.get(node)?.get(`${to} ${request}`);
+    if (put === undefined || outcome === "refused") return;
+    this.#toKeep.get(node)?.delete(`${to} ${request}`);
+    const { key, set, purpose } = put;
+    const kept = `${this.#name(node)} keeps a ${purpose} of ${key} for ${this.#name(to)}`;
+    if (purpose !== "write" && durability !== "strict")
+      throw new InvariantViolation("durable-before-ack", `${kept} ${durability}, so that a power failure may take it`);
+    if (durability !== "strict") return;
+    const [there, flushed] = [setsOnDisk(this.#disk(node), key), setsOnDisk(this.#disk(node), key, true)];
+    const same = there.length === flushed.length && there.every((each, i) => each === flushed[i]);
+    if (same || !holdTogether(there, set) || holdTogether(flushed, set)) return;
+    throw new InvariantViolation("durable-before-ack", `${kept} strictly, but a power failure would take it`);
   }
 
   #onTold(node: NodeId, peer: NodeId, epoch: Epoch, gently: boolean): void {
