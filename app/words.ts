@@ -170,6 +170,12 @@ export function noteWords(note: Note): string {
       return `Too few owners of ${note.key} can be reached for what was asked.`;
     case "bucket":
       return `Heard what bucket ${note.bucket} defaults to (version ${note.version}, set by ${shortNode(note.setBy)}).`;
+    case "buffer-full":
+      return `Has no room in its buffer: ${note.key} waits for the disk.`;
+    case "buffer-lost":
+      return note.key === undefined
+        ? "Ended while writes were in its memory alone: some may be gone from here."
+        : `Could not write down ${note.key}, which it had acknowledged from memory.`;
     case "stand-in":
       return `No owner of ${note.key} can be reached: this node stands in.`;
     case "many-siblings":

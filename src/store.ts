@@ -54,7 +54,7 @@ import {
   TabringError,
   WrongSecretError,
 } from "./core/errors.ts";
-import type { Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
+import type { Durability, Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
 import { holds, isGone, memberOf, stays } from "./core/membership.ts";
 import { type MembershipChange, changeRefusal } from "./core/membership-change.ts";
 import { NEWCOMER, type PlannedChange, planOf } from "./core/membership-plan.ts";
@@ -110,7 +110,7 @@ export interface StoreParts {
   readonly capacity?: number | undefined;
   /** See `Config`. */
   readonly expects?: Partial<ClusterParameters> | undefined;
-  readonly durability?: "relaxed" | "strict" | undefined;
+  readonly durability?: Durability | undefined;
   /** A light client: asks nothing of the storage. */
   readonly light?: boolean | undefined;
   /** See `Config`. */
@@ -182,13 +182,13 @@ export class TabringStore implements Store {
       zone: parts.zone,
       capacity: parts.capacity ?? defaultConfig.capacity,
       expects: parts.expects ?? defaultConfig.expects,
+      durability: parts.durability ?? defaultConfig.durability,
       linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
       reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
       history: parts.history ?? defaultConfig.history,
       writesProtocol: parts.writesProtocol ?? defaultConfig.writesProtocol,
     };
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
-    const reaps = config.reapAfterMs < Number.POSITIVE_INFINITY;
     this.#driver = new Driver({
       id: parts.node,
       config,
@@ -196,7 +196,6 @@ export class TabringStore implements Store {
       transport: parts.transport,
       clock: parts.clock,
       random: parts.random,
-      durability: reaps ? "strict" : (parts.durability ?? "relaxed"),
       light: parts.light === true,
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
@@ -290,8 +289,8 @@ export class TabringStore implements Store {
 
   async setBucket(name: string, settings: BucketSettings): Promise<void> {
     this.#demandOpen();
-    const { r, w, pr, pw, dw, policy = "siblings" } = settings;
-    await this.#driver.setBucket(name, { r, w, pr, pw, dw, policy });
+    const { r, w, pr, pw, dw, buffered = false, policy = "siblings" } = settings;
+    await this.#driver.setBucket(name, { r, w, pr, pw, dw, buffered, policy });
   }
 
   buckets(): readonly BucketEntry[] {
@@ -601,6 +600,7 @@ export class TabringStore implements Store {
     checkValue(value);
     const w = checkQuorum("w", options.w, this.#n());
     const pw = checkQuorum("pw", options.pw, this.#n());
+    const dw = checkQuorum("dw", options.dw, this.#n());
     const operation =
       options.operation === undefined
         ? (toHex(this.#parts.random(16)) as OperationId)
@@ -617,6 +617,7 @@ export class TabringStore implements Store {
         at: this.#parts.clock.wall(),
         w,
         pw,
+        dw,
         policy: options.policy,
       },
       context?.first,

@@ -90,6 +90,7 @@ const CORE_VALUES = [
   "ring",
   "statistics",
   "surroundings",
+  "write-buffer",
   "timers",
   "token-claims",
   "token-spacing",

@@ -73,10 +73,11 @@ export interface BelongingActions {
   bucketSet(request: RequestId, refusal: BucketRefusal | undefined): void;
 }
 
-/** What is told once it is durable: that these partitions are held now, that they are not counted on any more, or that a bucket is set. */
+/** What is told once it is durable: that these partitions are held now, that they are not counted on any more, that a bucket is set, or that writes may be acknowledged from memory. */
 type Announcement =
   | { readonly what: "held" | "counted-out"; readonly partitions: readonly Partition[] }
-  | { readonly what: "bucket-set"; readonly request: RequestId };
+  | { readonly what: "bucket-set"; readonly request: RequestId }
+  | { readonly what: "buffering" };
 
 /** A meta write under way. */
 interface Writing {
@@ -104,12 +105,17 @@ export class Belonging {
   readonly #holding = new Set<Partition>();
   /** Callers who have set a bucket that is not durable yet. */
   #settingBuckets = 0;
+  /** Whether it is written down that writes may be acknowledged from memory. */
+  #buffering: "no" | "soon" | "yes" = "no";
+  /** It was, when the node ended that this one goes on from. */
+  #mayHaveLost: boolean;
 
   constructor(surroundings: Surroundings, meta: NodeMeta | undefined, actions: BelongingActions) {
     this.#in = surroundings;
     this.#do = actions;
     const view = meta?.view;
     const before = view === undefined ? undefined : memberOf(view, surroundings.self);
+    this.#mayHaveLost = meta?.buffering === true;
     const known = before === undefined || isGone(before) ? 0 : before.incarnation;
     this.#incarnation = Math.max(meta?.incarnation ?? 0, known) + 1;
     if (view === undefined) return;
@@ -190,13 +196,33 @@ export class Belonging {
       durableView: this.#durableView,
       unopened: this.#unopened,
       settingBuckets: this.#settingBuckets,
+      buffering: this.#buffering,
     };
+  }
+
+  /** Whether writes may be acknowledged from memory: it must be written down before, so that a crash takes nothing silently. If not, soon. */
+  beginBuffering(): boolean {
+    if (this.#buffering === "no" && this.started) {
+      this.#buffering = "soon";
+      this.#changed = true;
+      this.#onceDurable.push({ what: "buffering" });
+    }
+    return this.#buffering === "yes";
+  }
+
+  /** Nothing is in the buffer any more, and has not been for a while. */
+  endBuffering(): void {
+    if (this.#buffering !== "yes") return;
+    this.#buffering = "no";
+    this.#changed = true;
   }
 
   /** Writes down that this is another start. */
   start(): void {
+    if (this.#mayHaveLost) this.#in.note({ what: "buffer-lost", key: undefined });
+    this.#mayHaveLost = false;
     this.#startStore = this.#in.nextTicket();
-    this.#in.store(this.#startStore, [{ store: "meta", meta: this.#meta() }]);
+    this.#in.store(this.#startStore, [{ store: "meta", meta: this.#meta() }], "strict");
   }
 
   found(parameters: ClusterParameters): void {
@@ -216,15 +242,20 @@ export class Belonging {
     const refuse = (refusal: BucketRefusal) => this.#do.bucketSet(request, refusal);
     if (view === undefined || this.self === undefined || !this.started) return refuse({ code: "not-ready" });
     if (this.#settingBuckets >= BUCKETS_MAX) return refuse({ code: "overloaded" });
-    const fault = bucketFault(name, properties, view.parameters.n) ?? roomFault(view.buckets, name);
+    const fault =
+      bucketFault(name, properties, view.parameters.n) ??
+      roomFault(view.buckets, name) ??
+      (properties.buffered === true && this.protocol < 2
+        ? "it is buffered, which not all members' builds know of yet: upgrade them first"
+        : undefined);
     if (fault !== undefined) return refuse({ code: "invalid", fault });
     const known = bucketNamed(view.buckets, name);
-    const { r, w, pr, pw, dw, policy } = properties;
+    const { r, w, pr, pw, dw, buffered = false, policy } = properties;
     const entry: BucketEntry = {
       name,
       version: (known?.version ?? 0) + 1,
       setBy: this.#in.self,
-      properties: { r, w, pr, pw, dw, policy },
+      properties: { r, w, pr, pw, dw, buffered, policy },
     };
     if (known === undefined || !sameProperties(known.properties, properties))
       this.#setView(mergeView(view, [], undefined, [entry]));
@@ -355,7 +386,8 @@ export class Belonging {
     this.#changed = false;
     const ticket = this.#in.nextTicket();
     this.#stores.set(ticket, { announcements: this.#onceDurable.splice(0), view: this.#ring?.view });
-    this.#in.store(ticket, [{ store: "meta", meta: this.#meta() }]);
+    // Strictly, as others rely on what is told of it; and whatever came before it, copies of partitions above all, is flushed with it.
+    this.#in.store(ticket, [{ store: "meta", meta: this.#meta() }], "strict");
   }
 
   onStored(ticket: Ticket): void {
@@ -385,6 +417,10 @@ export class Belonging {
     if (announcement.what === "bucket-set") {
       this.#settingBuckets--;
       this.#do.bucketSet(announcement.request, undefined);
+      return;
+    }
+    if (announcement.what === "buffering") {
+      this.#buffering = "yes";
       return;
     }
     const { partitions } = announcement;
@@ -480,10 +516,12 @@ export class Belonging {
     const own = this.self;
     const incarnation = this.#incarnation;
     const unopened = [...this.#unopened.keys()].sort((a, b) => a - b);
-    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, unopened };
+    const buffering = this.#buffering === "no" ? undefined : true;
+    if (view === undefined || own === undefined || this.#holding.size === 0)
+      return { incarnation, view, unopened, buffering };
     const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
     const members = view.members.map((member) => (member === own ? entry : member));
-    return { incarnation, view: { ...view, members }, unopened };
+    return { incarnation, view: { ...view, members }, unopened, buffering };
   }
 }
 

@@ -52,6 +52,8 @@ export interface NodeMeta {
   readonly view: View | undefined;
   /** Partitions that it holds and does not answer for yet; see `opening.ts`. Ascending. */
   readonly unopened: readonly Partition[];
+  /** True while there may be writes that were acknowledged from memory: what starts from this may have lost some. */
+  readonly buffering?: boolean | undefined;
   /** How far it has caught up with the logs of others; see `recent-writes.ts`. Ascending by peer, never empty. */
   readonly caughtUp?: readonly CaughtUp[];
 }
@@ -84,6 +86,8 @@ export type Effect =
       readonly kind: "store";
       readonly ticket: Ticket;
       readonly writes: readonly Write[];
+      /** strict: flushed, and everything before it with it. */
+      readonly durability: "relaxed" | "strict";
     } /** Entries behind `after`, up to but without `before`, in order; at least one if there is one, then until a bound is met. Sees every store that was emitted before it. */
   | {
       readonly kind: "scan";
@@ -198,6 +202,14 @@ export type Note =
       readonly setBy: NodeId;
     }
   | { readonly what: "stand-in"; readonly key: Key }
+  | /** A write for the buffer waits for the disk instead: the buffer is full. */ {
+      readonly what: "buffer-full";
+      readonly key: Key;
+    }
+  | /** Writes that were acknowledged from memory may be gone from this node: it crashed (no key), or its disk refused one of this key. */ {
+      readonly what: "buffer-lost";
+      readonly key: Key | undefined;
+    }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
   | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }
   /** How much of the full speed background work has while callers are served, 0 to 1, and why it changed. */

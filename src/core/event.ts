@@ -61,6 +61,7 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly request: RequestId;
       readonly timeoutMs: Millis | undefined;
     }
+  | /** The host will end this node soon: what is in memory alone goes to the disk. */ { readonly kind: "closing" }
   | /** The caller is no longer interested; what was sent may still take effect. */ {
       readonly kind: "client-abandoned";
       readonly request: RequestId;

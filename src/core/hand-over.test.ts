@@ -154,3 +154,29 @@ test("an owner says yes only to what it owns, holds and answers for, and only by
   world.view = former;
   expect(reply(claimsDigest(former.claims))).toEqual([]);
 });
+
+test("what a node lost before it had all of it is cleared, unless it comes to be held after all: then it is counted out first", () => {
+  const holdingNothing = (at: View): View => ({
+    ...at,
+    members: at.members.map((each) => (each.node === id(1) ? { ...each, holders: new Uint8Array(1) } : each)),
+  });
+  for (const holdsAfterAll of [false, true]) {
+    const { world, mechanism, questions } = handOver(holdingNothing(other));
+    mechanism.onRing();
+    world.view = holdingNothing(view([2, 3], 4));
+    mechanism.onRing();
+    mechanism.onTimer();
+    const all = [0, 1, 2, 3, 4, 5, 6, 7];
+    expect(world.exchanges.map(({ owner, partitions }) => [owner, partitions])).toEqual([
+      [id(2), all],
+      [id(3), all],
+    ]);
+    if (holdsAfterAll) world.view = view([2, 3], 4);
+    mechanism.onRing();
+    for (const { owner, partitions, round } of world.exchanges.slice(0, 2))
+      mechanism.onExchanged(owner, partitions, round, true);
+    expect(world.effects.some(({ kind }) => kind === "scan")).toBe(!holdsAfterAll);
+    mechanism.onTimer();
+    expect(questions().length).toBe(holdsAfterAll ? 2 : 0);
+  }
+});

@@ -288,6 +288,7 @@ export class LightClient {
       case "visibility":
         break;
       case "found-cluster":
+      case "closing":
       case "loaded":
       case "stored":
       case "storage-failed":

@@ -29,6 +29,7 @@ const record = (purpose: PutPurpose): Message => ({
   purpose,
   set: EMPTY,
   hintFor: undefined,
+  durability: "strict",
 });
 const page: Message = { kind: "transfer-request", request: 1, partition: 0, after: "", bytesMax: 1 };
 

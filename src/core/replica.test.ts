@@ -76,7 +76,7 @@ class Fixture {
       epochOf: () => 1,
       send: () => false,
       emit: (effect) => this.pending.push(effect),
-      store: (ticket, writes) => this.pending.push({ kind: "store", ticket, writes }),
+      store: (ticket, writes, durability) => this.pending.push({ kind: "store", ticket, writes, durability }),
       complete: (completion) => this.completions.push(completion),
       note: (note) => this.notes.push(note),
     };

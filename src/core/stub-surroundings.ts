@@ -143,8 +143,8 @@ export class StubSurroundings implements Surroundings {
   emit(effect: Effect): void {
     this.effects.push(effect);
   }
-  store(ticket: Ticket, writes: readonly Write[]): void {
-    this.effects.push({ kind: "store", ticket, writes });
+  store(ticket: Ticket, writes: readonly Write[], durability: "relaxed" | "strict"): void {
+    this.effects.push({ kind: "store", ticket, writes, durability });
   }
   complete(completion: Completion): void {
     this.completions.push(completion);

@@ -7,7 +7,7 @@ import type { Prng } from "../base/prng.ts";
 import type { Config } from "./config.ts";
 import type { Dot, DvvSet } from "./dvvset.ts";
 import type { Effect, Lane, Note, Write } from "./effect.ts";
-import type { Epoch, Key, Millis, NodeId, RequestId, RingDigest, Ticket } from "./identifiers.ts";
+import type { Durability, Epoch, Key, Millis, NodeId, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { Message } from "./message.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { TimerTable } from "./timers.ts";
@@ -35,6 +35,7 @@ export type Origin =
       readonly session: number;
       readonly key: Key;
     }
+  | /** It was acknowledged from memory, and its store failed. */ { readonly kind: "buffer" }
   | /** A record that a peer's log says has changed there. */ { readonly kind: "recent"; readonly key: Key }
   | /** What somebody asked to be watched; see `reap-watch.ts`. */ {
       readonly kind: "reap-watch";
@@ -62,7 +63,12 @@ export type Completion =
       readonly set: DvvSet;
       readonly dot: Dot | undefined;
     }
-  | /** Durable here. */ { readonly kind: "stored"; readonly origin: Origin; readonly key: Key }
+  | /** Durable here, as it says; "buffered" is in memory alone. */ {
+      readonly kind: "stored";
+      readonly origin: Origin;
+      readonly key: Key;
+      readonly durability: Durability;
+    }
   | {
       readonly kind: "refused";
       readonly origin: Origin;
@@ -112,7 +118,7 @@ export interface Surroundings {
    */
   send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean;
   emit(effect: Effect): void;
-  store(ticket: Ticket, writes: readonly Write[]): void;
+  store(ticket: Ticket, writes: readonly Write[], durability: "relaxed" | "strict"): void;
   complete(completion: Completion): void;
   note(note: Note): void;
 }

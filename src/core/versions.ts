@@ -4,8 +4,8 @@
  * 2022: read-write deployments).
  *
  *   1   records, hints, transfers, Merkle trees, buckets, departures, sizes, statistics: what the recorded build of `sim/older-builds` speaks
- *   2   the log of recent writes, reaping by proof, archives and looks back, light clients; requests that are handed on say how often; one more count
- *       in the statistics
+ *   2   the log of recent writes, reaping by proof, archives and looks back, light clients; requests that are handed on say how often; how a write is to be
+ *       kept and is kept (dw, buffers); one more count in the statistics
  *
  * **Two rules.** What goes over one link is in the newest form that both its ends read: `formOf`. What needs everybody (reaping), and what a disk keeps
  * that an older build could not read, is used only while all who belong read it: `sharedVersion`. So it is switched on when the last one has been
@@ -40,14 +40,14 @@ export const FORMS: Readonly<Record<Message["kind"], readonly [number, ...number
   "probe-reply": [1],
   "gossip-digest": [1],
   "gossip-versions": [1],
-  "gossip-news": [1],
-  "replica-put": [1],
-  "replica-put-reply": [1],
+  "gossip-news": [1, 2],
+  "replica-put": [1, 2],
+  "replica-put-reply": [1, 2],
   "replica-get": [1],
   "replica-get-reply": [1],
   "coordinate-get": [1, 2],
   "coordinate-put": [1, 2],
-  "coordinate-reply": [1],
+  "coordinate-reply": [1, 2],
   "transfer-request": [1],
   "transfer-page": [1],
   "release-request": [1],

@@ -3,8 +3,8 @@
  * it back, and judges it by what callers did (`history.ts`):
  *
  *   archive   every put that was acknowledged before the last attempt at its partition began is in the archive, or what replaced it, if as many nodes
- *             had it as the part says that it covers; what is in it reads back as it was written; once all is at rest it is what the owners hold, and
- *             nothing but what can never answer is missing
+ *             that the exporter has heard of had it as the part says that it covers; what is in it reads back as it was written; once all is at rest it
+ *             is what the owners hold, and nothing but what can never answer is missing
  *
  *   look-back every put that had been acknowledged at the moment that is looked back at is in what is found, or what had replaced it by then, if the part
  *             says that it covers that moment; and nothing that was written later. Callers have right clocks there, whatever their nodes have
@@ -37,7 +37,7 @@ const PART_TIMEOUTS_MS: readonly Millis[] = [500, 3_000, 20_000];
 
 interface Due {
   readonly operation: Operation;
-  /** Nodes that had it when it was acknowledged. */
+  /** Nodes that had it when it was acknowledged, without those of whom the exporter has never heard: these it cannot ask. */
   readonly needed: number;
 }
 
@@ -311,12 +311,19 @@ export class Archivist {
   }
 
   #acknowledgedIn(partition: Partition, node: NodeId): Due[] {
-    const partitions = this.#simulator.viewOf(node)?.parameters.partitions ?? 1;
+    const view = this.#simulator.viewOf(node);
+    const partitions = view?.parameters.partitions ?? 1;
+    const known = new Set(view?.members.map((member) => member.node));
+    // A newcomer that went before anybody who is there now had heard of it took writes alone.
+    const strangers = this.#simulator.nodes.filter((other) => !known.has(other));
     const due: Due[] = [];
     for (const { key, lastWriteWins, operations } of this.#history.keys.values()) {
       if (lastWriteWins || partitionOf(positionOf(key), partitions) !== partition) continue;
-      for (const operation of operations)
-        if (operation.acknowledged !== undefined) due.push({ operation, needed: operation.acknowledged.needed });
+      for (const operation of operations) {
+        if (operation.acknowledged === undefined) continue;
+        const beyond = strangers.filter((other) => this.#checkers.hasCopy(other, operation)).length;
+        due.push({ operation, needed: operation.acknowledged.needed - beyond });
+      }
     }
     return due;
   }

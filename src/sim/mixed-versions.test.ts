@@ -12,7 +12,7 @@ import { DynamoNode } from "../core/node.ts";
 import { PROTOCOL_VERSION } from "../core/versions.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { InvariantViolation } from "./checkers.ts";
-import { MixedVersions, ONE_VERSION, drawVersions, isOlder, olderConfig } from "./mixed-versions.ts";
+import { MixedVersions, ONE_VERSION, canGoBack, drawVersions, isOlder, olderConfig } from "./mixed-versions.ts";
 import { Simulator } from "./simulator.ts";
 import { Sometimes } from "./sometimes.ts";
 import { calmNetwork } from "./virtual-network.ts";
@@ -73,7 +73,7 @@ test("whatever build comes when: all see the newest that all may write, nobody i
         } else {
           simulator.crash(node);
           const newer = { ...base, zone, writesProtocol: held ? 1 : Infinity };
-          const readable = simulator.diskOf(node).meta?.caughtUp === undefined;
+          const readable = canGoBack(simulator.diskOf(node).meta);
           if (what === "upgrade") simulator.reconfigure(node, newer);
           else if (what === "downgrade" && readable) simulator.reconfigure(node, olderConfig({ ...base, zone }));
           simulator.restart(node);

@@ -18,6 +18,7 @@ import type { Millis, NodeId } from "../core/identifiers.ts";
 import { belonging } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import { PROTOCOL_MIN, PROTOCOL_VERSION } from "../core/versions.ts";
+import { encodeMeta } from "../wire/record.ts";
 import { InvariantViolation } from "./checkers.ts";
 import type { Simulator } from "./simulator.ts";
 import type { Sometimes } from "./sometimes.ts";
@@ -28,6 +29,8 @@ const MIXED = 0.25;
 const OLDER = [0.5, 0.5, 0] as const;
 /** The version that writes down how far a node has caught up with the logs of others. */
 const LOGS_SINCE = 2;
+/** The format of a node's state from which on it does. */
+const LOGS_FORMAT = 3;
 /** The last upgrades begin so long after the last fault, and are so far apart; rest comes later. */
 const ROLLING_FROM_MS: Millis = 7_000;
 const ROLLING_MS: Millis = 500;
@@ -94,6 +97,11 @@ export function olderConfig(config: Config): Config {
 
 export function isOlder(config: Config): boolean {
   return config.protocolMax < PROTOCOL_VERSION;
+}
+
+/** Whether an older build reads what a newer one has left of itself. */
+export function canGoBack(meta: NodeMeta | undefined): boolean {
+  return meta === undefined || encodeMeta(meta)[0]! < LOGS_FORMAT;
 }
 
 export class MixedVersions {
@@ -205,7 +213,7 @@ export class MixedVersions {
     const config = simulator.configOf(node);
     if (to === "newer") simulator.reconfigure(node, this.#newerLike(config));
     // A format that the older build does not know is refused before anything is touched.
-    else if (simulator.diskOf(node).meta?.caughtUp === undefined) simulator.reconfigure(node, olderConfig(config));
+    else if (canGoBack(simulator.diskOf(node).meta)) simulator.reconfigure(node, olderConfig(config));
     else this.#sometimes.reached("downgrade refused");
     if (to === "newer") this.#sometimes.reached("upgraded");
     else if (isOlder(simulator.configOf(node))) this.#sometimes.reached("downgraded");

@@ -60,6 +60,8 @@ export class Restraint {
     if (event.kind === "started") this.#accounts.set(node, newAccount(now));
     const account = this.#accounts.get(node);
     if (account === undefined) return;
+    // What comes in the step in which its time bound has passed is heard before anybody is judged.
+    if (event.kind === "message-received") account.heardAt = now;
     for (const effect of effects) {
       if (effect.kind === "send") {
         if (effect.message.kind === "probe") account.probed.set(effect.message.target, now);
@@ -72,7 +74,6 @@ export class Restraint {
         else if (note.what === "peer-suspect") this.#judgeSuspicion(node, account, note.peer);
       }
     }
-    if (event.kind === "message-received") account.heardAt = now;
   }
 
   /** To be called now and then. */

@@ -115,6 +115,8 @@ export class Saboteur {
         return this.#down(node, action.downMs);
       case "power-cut":
         for (const each of running) this.#down(each, action.downMs);
+        if (action.keeps < 100)
+          this.#world.budget.losePower(running, action.keeps / 100, (what) => this.#world.count(what));
         return true;
       case "close":
         simulator.close(node);

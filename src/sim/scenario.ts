@@ -18,12 +18,12 @@
  *   a put carts/ada milk            a shopper at node a; keys in sessions/ are of the bucket where the last write wins
  *     seen, seen=b                  with the context of the last get of the key at a, or at b
  *     own, own=b                    with the context of the last put of the key at a, or at b
- *     w=1   pw=2   op=x   later     op: the same name is the same operation; later: do not wait for the answer
+ *     w=1   pw=2   dw=1   op=x   later     op: the same name is the same operation; later: do not wait for the answer
  *     times=100                     so often, each after the answer to the one before; `#` in the value is its number
  *   a delete carts/ada              a put of a tombstone
  *   a get carts/ada                 also r=1, pr=2, later, times=100
- *   a bucket carts siblings w=1     what the bucket defaults to, from now on; also last-write-wins, merge:NAME, and any of r, w, pr, pw, dw. Puts of
- *                                   a bucket that was set leave the policy to it
+ *   a bucket carts siblings w=1     what the bucket defaults to, from now on; also last-write-wins, merge:NAME, and any of r, w, pr, pw, dw, buffered.
+ *                                   Puts of a bucket that was set leave the policy to it
  *
  *   The network
  *   partition a b | c d             only nodes of one side reach each other
@@ -36,6 +36,7 @@
  *
  *   Nodes, disks, clocks
  *   crash c d                       without a word; what was not durable is gone.  restart c d
+ *   power-cut a b c                 they crash at once, and what their disks have not flushed is gone, too
  *   wipe c d                        c and its disk are gone for good; d is the new node on that computer
  *   freeze c 10s                    a background tab that gets no time
  *   disk c 1000x                    reads and writes at c take so much longer; 1x ends it
@@ -99,9 +100,10 @@ import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import type { ClientResult, Message } from "../core/message.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
+import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation, setsOnDisk } from "./checkers.ts";
 import { History, type OperationBits, promisedOf } from "./history.ts";
-import { olderConfig } from "./mixed-versions.ts";
+import { canGoBack, olderConfig } from "./mixed-versions.ts";
 import { parseOptions } from "./shrink.ts";
 import { Simulator } from "./simulator.ts";
 import { runSeed } from "./swarm.ts";
@@ -239,6 +241,15 @@ class Scenario {
         return this.#drop(rest);
       case "slow":
         return this.#world.network.slow(this.#node(rest[0]), factor(rest[1]));
+      case "power-cut": {
+        const nodes = this.#several(rest);
+        for (const node of nodes) this.#world.crash(node);
+        new Budget(this.#world, this.#history, this.#checkers).losePower(nodes, 0, (what) => {
+          if (what === "put lost with the power")
+            this.#lines.push("  an acknowledged put was on no disk that was flushed");
+        });
+        return;
+      }
       case "crash":
         return this.#several(rest).forEach((node) => this.#world.crash(node));
       case "restart":
@@ -318,6 +329,7 @@ class Scenario {
             `${this.#names.node(from)} sent ${this.#names.node(node)} a ${kind}`,
           );
         },
+        ended: (node, buffered) => this.#checkers.onEnded(node, buffered),
       },
     });
     this.#checkers.watch(this.#simulator);
@@ -401,7 +413,7 @@ class Scenario {
     const { capacity, zone } = this.#world.configOf(node);
     const newer = { ...this.#config, capacity, zone };
     this.#world.close(node);
-    const refused = version === "1" && this.#world.diskOf(node).meta?.caughtUp !== undefined;
+    const refused = version === "1" && !canGoBack(this.#world.diskOf(node).meta);
     if (refused) this.#lines.push("  refused: what is on its disk was written by a newer build, and stays as it is");
     this.#world.reconfigure(node, version === "1" && !refused ? olderConfig(newer) : newer);
     this.#world.restart(node);
@@ -438,10 +450,11 @@ class Scenario {
 
   #setBucket(node: NodeId, name: string, [policy = "", ...rest]: readonly string[]): void {
     const numbers = numbersOf(rest);
+    const buffered = rest.includes("buffered");
     const [r, w, pr, pw, dw] = ["r", "w", "pr", "pw", "dw"].map((quorum) => numbers.get(quorum));
     this.#bucketsSet.add(name);
     this.#await(node, false, (answer) =>
-      this.#world.setBucket(node, name, { r, w, pr, pw, dw, policy: policy as BucketPolicy }, (refusal) => {
+      this.#world.setBucket(node, name, { r, w, pr, pw, dw, buffered, policy: policy as BucketPolicy }, (refusal) => {
         const fault = refusal?.code === "invalid" ? refusal.fault : refusal?.code;
         answer(refusal?.code ?? "ok", fault === undefined ? "bucket set" : `bucket refused: ${fault}`);
       }),
@@ -514,6 +527,7 @@ class Scenario {
       at: this.#world.wallAt(node) + (this.#clocks.get(node) ?? 0),
       w: numbersOf(words).get("w"),
       pw: numbersOf(words).get("pw"),
+      dw: numbersOf(words).get("dw"),
       policy: this.#bucketsSet.has(bucketNameOf(key) ?? "")
         ? undefined
         : history.lastWriteWins
@@ -524,10 +538,10 @@ class Scenario {
       done(result);
       if (result?.outcome !== "put") return;
       const { coordinator } = result.report;
-      this.#checkers.onAcknowledged(put, result.report.needed);
+      this.#checkers.onAcknowledged(put, result.report.needed, 0, result.report.strictAnswered);
       const needed = promisedOf(result.report, this.#world.viewOf(coordinator)?.parameters.n ?? Infinity);
       if (put.acknowledged === undefined || put.acknowledged.needed < needed)
-        put.acknowledged = { needed, at: this.#world.now, coordinator };
+        put.acknowledged = { needed, at: this.#world.now, coordinator, flushed: result.report.strictNeeded };
       const seen = put.past.copy();
       seen.add(put.index);
       this.#put.set(`${node} ${key}`, { context: result.clock, seen, prefer: undefined });

@@ -17,6 +17,7 @@ import { Prng } from "../base/prng.ts";
 import type { Seed } from "../base/prng.ts";
 import type { BucketProperties } from "../core/buckets.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
+import type { DvvSet } from "../core/dvvset.ts";
 import type { BucketRefusal, Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Gathered, Gathering } from "../core/gathering.ts";
@@ -48,6 +49,8 @@ export interface SimulatedNode {
   readonly view?: View | undefined;
   /** What it has counted. */
   readonly statistics?: StatisticsSnapshot;
+  /** What it has acknowledged from memory and not on its disk yet. */
+  buffered?(): Iterable<readonly [Key, DvvSet]>;
 }
 
 export type StatisticsReport = Extract<Effect, { kind: "report-statistics" }>;
@@ -70,6 +73,8 @@ export interface Observer {
   ): void;
   /** A message has arrived in a form that this node's build does not read. */
   unread?(node: NodeId, from: NodeId, kind: Message["kind"]): void;
+  /** A node has ended, and this was in its memory alone. */
+  ended?(node: NodeId, buffered: readonly (readonly [Key, DvvSet])[]): void;
   /** Something happens to the world: a crash, a partition. In words. */
   told?(what: string): void;
 }
@@ -319,13 +324,20 @@ export class Simulator {
     this.network.nodeLeft(node);
   }
 
+  /** What a running node has in its memory alone, and has acknowledged. */
+  buffered(node: NodeId): readonly (readonly [Key, DvvSet])[] {
+    return [...(this.#host(node).node?.buffered?.() ?? [])];
+  }
+
   #end(node: NodeId): void {
     const host = this.#host(node);
+    const buffered = this.buffered(node);
     host.node = undefined;
     host.armedAt = undefined;
     host.throttleMs = 1;
     host.held = undefined;
     host.storage.crash();
+    this.#options.observer?.ended?.(node, buffered);
     const callers = [...host.requests.values()];
     host.requests.clear();
     host.setting.clear();
@@ -660,9 +672,13 @@ export class Simulator {
 
   #perform(host: Host, effect: Effect): void {
     switch (effect.kind) {
-      case "send":
-        this.network.send(host.id, effect.to, effect.epoch, effect.lane, effect.message, effect.protocol);
+      case "send": {
+        // A build of old says nothing of versions: it has only one.
+        const protocol = Math.min(effect.protocol ?? PROTOCOL_VERSION, host.options.config.protocolMax);
+        const said = protocol < PROTOCOL_VERSION ? protocol : undefined;
+        this.network.send(host.id, effect.to, effect.epoch, effect.lane, effect.message, said);
         break;
+      }
       case "connect":
         this.network.connect(host.id, effect.peer);
         break;
@@ -673,7 +689,7 @@ export class Simulator {
         host.storage.load(effect.ticket, effect.reads);
         break;
       case "store":
-        host.storage.commit(effect.ticket, effect.writes);
+        host.storage.commit(effect.ticket, effect.writes, effect.durability);
         break;
       case "scan":
         host.storage.scan(effect.ticket, effect);

@@ -15,6 +15,7 @@ export const sometimesPoints = [
   "background work sped up",
   "background work waited",
   "bucket heard of",
+  "buffer lost in a crash",
   "call abandoned",
   "caught up from the log",
   "clock jumped",
@@ -62,7 +63,9 @@ export const sometimesPoints = [
   "peer suspected",
   "protocol shared by all",
   "put failed",
+  "put acknowledged from memory",
   "put forwarded",
+  "put with strict commits",
   "quorum grown",
   "read mended",
   "read of one who does not count",
@@ -154,6 +157,8 @@ export class Sometimes {
   #onReply(result: (Effect & { kind: "reply" })["result"]): void {
     if (result.outcome === "put" && result.report.hintedFor.length > 0) this.reached("sloppy quorum");
     if (result.outcome === "put" && result.report.counted > 3 && result.report.needed > 3) this.reached("quorum grown");
+    if (result.outcome === "put" && result.report.inMemory > 0) this.reached("put acknowledged from memory");
+    if (result.outcome === "put" && result.report.strictNeeded > 0) this.reached("put with strict commits");
     if (result.outcome !== "got") return;
     this.count(versionsReadPoints[Math.min(result.set.siblings.length, versionsReadPoints.length - 1)]!);
     if (result.set.siblings.length > 1) this.reached("siblings read");

@@ -270,7 +270,7 @@ class SeedRun {
                 this.#story.add(`${head} ${lines[i + 1]!}`);
             });
           }
-          this.#quietness.onStep(event, effects);
+          this.#quietness.onStep(node, event, effects);
           this.#sometimes.onStep(event, effects);
           for (const effect of effects) {
             if (effect.kind !== "note") continue;
@@ -278,6 +278,8 @@ class SeedRun {
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
             else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
+            else if (effect.note.what === "buffer-lost" && effect.note.key !== undefined)
+              this.#checkers.onBufferLost(node, effect.note.key);
             else if (effect.note.what === "phase" && effect.note.phase === "gone") this.#placement.forgetPeace();
           }
           this.#checkers.onStep(node, event, effects);
@@ -300,6 +302,10 @@ class SeedRun {
           this.#checkers.onApplied(node, store, address, before, after);
           this.#logClaims.onApplied(node, store, address, after);
           if (before !== null && after === null) this.#custody.onRemoved(node, store, address, before);
+        },
+        ended: (node, buffered) => {
+          if (buffered.length > 0) this.#sometimes.reached("buffer lost in a crash");
+          this.#checkers.onEnded(node, buffered);
         },
         told: (what) => this.#tell(what),
       },

@@ -205,7 +205,7 @@ export class Callers {
         (result) => {
           if (result?.outcome !== "put")
             throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
-          this.#acknowledged(operation, result, undefined);
+          this.#acknowledged(operation, result, write);
           this.#get(reader, key, {}, (after) => {
             if (after?.outcome === "got" && this.#history.of(key).shows(after.set, operation)) return;
             throw new InvariantViolation(
@@ -242,7 +242,7 @@ export class Callers {
         if (result?.outcome === "failed" && result.failure.code === "too-many-siblings") return;
         if (result?.outcome !== "put")
           throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
-        this.#acknowledged(operation, result, undefined);
+        this.#acknowledged(operation, result, write);
         const { needed, counted } = result.report;
         const w = quorumOf(properties.w ?? this.#parameters.w, this.#parameters.n, counted);
         const alone = properties.policy !== "last-write-wins" || result.siblings === 1;
@@ -418,6 +418,7 @@ export class Callers {
       at: this.#wallOf(node, key),
       w: this.#ownQuorum(),
       pw: this.#ownOwners(),
+      dw: this.#ownOwners(),
       policy: workload.leavesPolicyToBuckets ? undefined : history.lastWriteWins ? "last-write-wins" : "siblings",
     };
     this.counts.puts++;
@@ -438,6 +439,7 @@ export class Callers {
     const strict =
       write.w === undefined &&
       write.pw === undefined &&
+      write.dw === undefined &&
       timeoutMs === undefined &&
       this.#mustSucceed?.("put", operation.key) === true;
     this.#ask(
@@ -446,7 +448,7 @@ export class Callers {
       (answer) => simulator.put(node, operation.key, write, { prefer, timeoutMs }, answer),
       (result) => {
         if (result?.outcome === "put") {
-          this.#acknowledged(operation, result, write.w, write.pw);
+          this.#acknowledged(operation, result, write);
           const seen = operation.past.copy();
           seen.add(operation.index);
           caller.put.set(operation.key, { context: result.clock, seen, prefer: undefined });
@@ -469,15 +471,25 @@ export class Callers {
   #acknowledged(
     operation: Operation,
     result: ClientResult & { readonly outcome: "put" },
-    w: number | undefined,
-    pw?: number,
+    { w, pw, dw }: Pick<ClientWrite, "w" | "pw" | "dw">,
   ): void {
     const { needed, counted, ownersNeeded, ownersAnswered, coordinator, answered, hintedFor } = result.report;
+    const { strictNeeded, strictAnswered, inMemory } = result.report;
     this.#checkOwners("put", pw, result.report);
+    const capped = dw === undefined ? strictNeeded : Math.min(dw, counted);
+    if (strictAnswered < strictNeeded || strictNeeded > capped || (capped > 0 && strictNeeded === 0))
+      throw new InvariantViolation(
+        "answered",
+        `a put with dw=${dw} was answered after ${strictAnswered} of ${strictNeeded} strict commits`,
+      );
+    if (strictNeeded > 0 && inMemory > 0)
+      throw new InvariantViolation("answered", `a put with dw=${dw} was acknowledged from memory`);
     const asked = w ?? this.#defaultOf(this.#parameters.w, result.report);
     const enough = quorumOf(asked, this.#parameters.n, counted);
     const known = w !== undefined || !this.#workload.leavesPolicyToBuckets;
-    const possible = [enough, Math.min(asked, counted)].map((replicas) => Math.max(ownersNeeded, replicas));
+    const possible = [enough, Math.min(asked, counted)].map((replicas) =>
+      Math.max(ownersNeeded, strictNeeded, replicas),
+    );
     if (known && !possible.includes(needed))
       throw new InvariantViolation(
         "answered",
@@ -485,7 +497,7 @@ export class Callers {
       );
     if (answered.length < needed)
       throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
-    this.#checkers.onAcknowledged(operation, needed, ownersAnswered);
+    this.#checkers.onAcknowledged(operation, needed, ownersAnswered, strictAnswered);
     // A retry may be acknowledged with more copies than the first attempt: the promise grows.
     // With fewer nodes that keep data than W, a copy at one that is about to let go of it is no promise.
     const members = this.#simulator.viewOf(coordinator)?.members ?? [];
@@ -495,13 +507,14 @@ export class Callers {
     const strict = hintedFor.length === 0 && needed === enough ? asked : undefined;
     const owners = this.#peacefulOwners(operation.key);
     const byOwners = owners === undefined ? undefined : { owners, answered: ownersAnswered };
-    operation.acknowledged = { needed: promised, at: this.#simulator.now, coordinator, strict, byOwners };
+    const flushed = strictNeeded;
+    operation.acknowledged = { needed: promised, at: this.#simulator.now, coordinator, strict, byOwners, flushed };
   }
 
   /** What a request asked for that left it to its bucket, of which each node may see another entry: at least this much, by what it needed. */
-  #defaultOf(ofCluster: number, { needed, counted, ownersNeeded }: RequestReport): number {
+  #defaultOf(ofCluster: number, { needed, counted, ownersNeeded, strictNeeded }: RequestReport): number {
     if (!this.#workload.leavesPolicyToBuckets) return ofCluster;
-    if (ownersNeeded === needed) return 1;
+    if (ownersNeeded === needed || strictNeeded === needed) return 1;
     return Math.max(1, needed - Math.max(0, counted - this.#parameters.n));
   }
 

@@ -15,6 +15,7 @@ import {
   type Encoder,
   finishDecoding,
   finishEncoding,
+  readBoolean,
   readByte,
   readOptional,
   readText,
@@ -22,6 +23,7 @@ import {
   readUint32,
   startDecoding,
   startEncoding,
+  writeBoolean,
   writeByte,
   writeOptional,
   writeText,
@@ -42,11 +44,12 @@ import {
 
 const FORMAT = 1;
 /**
- * Format 1 had a view without buckets; format 3 says how far the node has caught up with the logs of others. Where there is nothing of that to say, format
- * 2 is written, which version 1 of the protocol reads as well: so the way back stays open while not all have gone on (core/versions.ts).
+ * Format 1 had a view without buckets; format 3 says how far the node has caught up with the logs of others, and what is acknowledged from memory. Where
+ * there is nothing of that to say, format 2 is written, which version 1 of the protocol reads as well: so the way back stays open while not all have
+ * gone on (core/versions.ts).
  */
 const META_FORMAT = 3;
-const META_FORMAT_WITHOUT_LOGS = 2;
+const META_FORMAT_BEFORE = 2;
 const CHECKSUM_AT = 1;
 const BODY_AT = 5;
 const START_CHARACTERS_MAX = 64;
@@ -63,7 +66,12 @@ export function decodeRecord(bytes: Uint8Array): StoredRecord {
 
 /** `meta` in a buffer of its own. */
 export function encodeMeta(meta: NodeMeta): Uint8Array {
-  return encodeGuarded(meta, writeMeta, meta.caughtUp === undefined ? META_FORMAT_WITHOUT_LOGS : META_FORMAT);
+  const isNew =
+    meta.caughtUp !== undefined ||
+    meta.buffering === true ||
+    meta.view?.buckets.some(({ properties }) => properties.buffered === true) === true;
+  const format = isNew ? META_FORMAT : META_FORMAT_BEFORE;
+  return encodeGuarded(meta, (encoder) => writeMeta(encoder, meta, format), format);
 }
 
 /** @throws NewerFormatError, or MalformedMessageError with code "damaged", whatever else is wrong. */
@@ -93,21 +101,25 @@ function readMinted(decoder: Decoder): Minted {
   return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
 }
 
-/** meta: incarnation view? unopened-partition*, and in format 3 caught-up (one at least) */
-function writeMeta(encoder: Encoder, meta: NodeMeta): void {
+/** meta: incarnation view? unopened-partition*, and in format 3 caught-up buffering */
+function writeMeta(encoder: Encoder, meta: NodeMeta, format: number): void {
   writeUint(encoder, meta.incarnation);
-  writeOptional(encoder, meta.view, writeView);
+  writeOptional(encoder, meta.view, (own, view) => writeView(own, view, format >= 3 ? 2 : 1));
   writePartitions(encoder, meta.unopened);
-  if (meta.caughtUp !== undefined) writeCaughtUp(encoder, meta.caughtUp);
+  if (format < 3) return;
+  writeCaughtUp(encoder, meta.caughtUp ?? []);
+  writeBoolean(encoder, meta.buffering === true);
 }
 function readMeta(decoder: Decoder, format: number): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation", 1);
-  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, format >= 2));
+  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, format - 1));
   const unopened = readPartitions(decoder);
   // Builds on the way to version 2 wrote the logs under format 2.
   const hasLogs = format >= 3 || (format === 2 && bytesLeft(decoder) > 0);
   const caughtUp = hasLogs ? readCaughtUp(decoder) : [];
-  return { incarnation, view, unopened, ...(caughtUp.length === 0 ? {} : { caughtUp }) };
+  const isBuffering = format >= 3 && readBoolean(decoder, "whether writes are acknowledged from memory");
+  const buffering = isBuffering ? true : undefined;
+  return { incarnation, view, unopened, buffering, ...(caughtUp.length === 0 ? {} : { caughtUp }) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */
