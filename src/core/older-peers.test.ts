@@ -4,13 +4,17 @@ import { describe, expect, test } from "vitest";
 import { positionOf, recordAddress } from "./address.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { ArchiveGather } from "./archive-gather.ts";
+import { type BucketEntry, bucketsDigest, mergeBuckets, sameProperties } from "./buckets.ts";
 import { defaultConfig } from "./config.ts";
 import type { DvvSet } from "./dvvset.ts";
 import type { Effect } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { ExchangePair, PairDisk } from "./exchange-pair.ts";
+import { Forwarding } from "./forwarding.ts";
 import type { Gathered } from "./gathering.ts";
-import type { Actor, Key, NodeId, OperationId, Partition } from "./identifiers.ts";
+import { Gossip } from "./gossip.ts";
+import { Hedging } from "./hedging.ts";
+import type { Actor, Key, NodeId, OperationId, Partition, RequestId } from "./identifiers.ts";
 import { LightClient } from "./light-client.ts";
 import type { Message } from "./message.ts";
 import { DynamoNode } from "./node.ts";
@@ -148,6 +152,97 @@ describe("gathering", () => {
       { outcome: "done", part: expect.objectContaining({ unread: [B, C], coversW: 3, attempts: 1 }) as unknown },
     ]);
   });
+});
+
+describe("buckets", () => {
+  const entry = (name: string, setBy: NodeId): BucketEntry => ({
+    name,
+    version: 1,
+    setBy,
+    properties: {
+      r: 1,
+      w: undefined,
+      pr: undefined,
+      pw: undefined,
+      dw: undefined,
+      buffered: false,
+      policy: "siblings",
+    },
+  });
+
+  test("that a newer build has set are learned from newer builds, who know all of them", () => {
+    const learned: (readonly BucketEntry[])[] = [];
+    const surroundings = surroundingsWith([B]);
+    const gossip = new Gossip(surroundings, {
+      peers: () => [],
+      seeds: () => [],
+      learn: (news) => learned.push(news.buckets),
+    });
+    const { parameters } = viewOf(SHAPE);
+    const empty = { members: [], claims: undefined, wanted: [], wantsClaims: false, wantsBuckets: false } as const;
+    const buckets = [entry("carts", C), entry("sessions", B)];
+    gossip.onNews(B, { kind: "gossip-news", parameters, buckets, ...empty });
+    gossip.onNews(D, { kind: "gossip-news", parameters, buckets, ...empty });
+    expect(learned).toEqual([[entry("sessions", B)], buckets]);
+  });
+
+  test("with a buffer are equal for every version but in what only some know", () => {
+    const plain = [entry("carts", C)];
+    const buffered = [{ ...plain[0]!, properties: { ...plain[0]!.properties, buffered: true } }];
+    expect(bucketsDigest(buffered)).toBe(bucketsDigest(plain));
+    expect(sameProperties(buffered[0]!.properties, plain[0]!.properties)).toBe(false);
+    expect(mergeBuckets(plain, buffered)).toEqual(buffered);
+    expect(mergeBuckets(buffered, plain)).toEqual(buffered);
+  });
+
+  test("with a buffer are refused while not all members know of buffers", () => {
+    const bench = new Bench(new DynamoNode({ ...options, id: nodeNamed(9) }));
+    const { members, claims, parameters } = viewOf(SHAPE);
+    const told = {
+      kind: "gossip-news",
+      parameters,
+      buckets: [],
+      wanted: [],
+      wantsClaims: false,
+      wantsBuckets: false,
+    } as const;
+    const older = members.map((member) => (member.node === C ? { ...member, protocolMax: 1 } : member));
+    bench.greet(B, PROTOCOL);
+    bench.hear(B, { ...told, members: older, claims });
+    const properties = { ...entry("carts", A).properties, buffered: true };
+    bench.step({ kind: "set-bucket", request: 1, name: "carts", properties });
+    const upgraded = older.map((member) => ({ ...member, version: 2, protocolMax: 2 }));
+    bench.hear(B, { ...told, members: upgraded, claims: undefined });
+    bench.step({ kind: "set-bucket", request: 2, name: "carts", properties });
+    expect(bench.effects.filter(({ kind }) => kind === "bucket-set")).toEqual([
+      {
+        kind: "bucket-set",
+        request: 1,
+        refusal: { code: "invalid", fault: expect.stringMatching(/not all members/) as unknown },
+      },
+      { kind: "bucket-set", request: 2, refusal: undefined },
+    ]);
+  });
+});
+
+test("a put that needs strict commits is not handed to a build that knows none", () => {
+  const surroundings = surroundingsWith([]);
+  const key = "carts/ada" as Key;
+  const [first, second] = surroundings.listOf(key)!.counted.filter((node) => node !== A);
+  for (const [dw, asked] of [
+    [0, first],
+    [1, second],
+  ] as const) {
+    surroundings.olderPeers.set(first!, 1);
+    const answered: RequestId[] = [];
+    const forwarding = new Forwarding(surroundings, new Hedging(false), {
+      answer: (request) => answered.push(request),
+      exhausted: () => undefined,
+    });
+    const write = { value: null, context: [], operation: "0".repeat(32) as OperationId, at: 0, w: undefined, dw };
+    forwarding.start(1, { kind: "put", key, write }, { hops: 1 }, 5_000);
+    expect(surroundings.takeSent().map(({ to }) => to)).toEqual([asked]);
+  }
 });
 
 /** One node or light client, and what it says to a peer that greeted as `protocol`. */

@@ -21,6 +21,7 @@ import type { NodeView } from "../core/node.ts";
 import { type PreferenceList, Ring, digestOf } from "../core/ring.ts";
 import { EXTRA_BURST, EXTRA_PER_SECOND } from "../core/view-refresh.ts";
 import { InvariantViolation } from "./checkers.ts";
+import { isOlder } from "./mixed-versions.ts";
 import type { Simulator } from "./simulator.ts";
 
 /** Turns of a light client come at least this share of their interval apart, and a question may take two messages. */
@@ -180,6 +181,9 @@ export class Routing {
   }
 
   #checkCoordinator(node: NodeId, key: Key, prefer: NodeId, effects: readonly Effect[]): void {
+    // A put that needs strict commits is handed to nobody whose build knows none.
+    if ([node, prefer].some((each) => this.#simulator.nodes.includes(each) && isOlder(this.#simulator.configOf(each))))
+      return;
     const view = this.#simulator.inspect(node);
     const counts = listOf(view, key)?.counted.includes(prefer) === true;
     const refused = effects.some((effect) => effect.kind === "reply");
