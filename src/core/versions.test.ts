@@ -26,7 +26,7 @@ describe("forms", () => {
 
   test("what greets and gossips is in the first version, so that builds of any age can tell each other which they are", () => {
     for (const kind of ["ping", "pong", "gossip-digest", "gossip-versions", "gossip-news"] as const)
-      expect(FORMS[kind]).toEqual([1]);
+      expect(FORMS[kind][0]).toBe(1);
   });
 
   test("the form written is one that the reader knows, and the newest of those", () => {

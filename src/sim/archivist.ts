@@ -279,7 +279,9 @@ export class Archivist {
       );
     const view = simulator.viewOf(own.node);
     if (view === undefined) return;
-    const owner = new Ring(view).preferenceList(partition).owners.find((each) => simulator.stateOf(each) !== "wiped");
+    const { owners, counted } = new Ring(view).preferenceList(partition);
+    if (counted.every((node) => unread.includes(node))) return;
+    const owner = owners.find((each) => simulator.stateOf(each) !== "wiped");
     for (const key of this.#history.keys.keys()) {
       if (owner === undefined || partitionOf(positionOf(key), view.claims.length) !== partition) continue;
       const held = simulator.diskOf(owner).get("records", recordAddress(key, positionOf(key)))?.set;

@@ -660,9 +660,13 @@ export class Simulator {
 
   #perform(host: Host, effect: Effect): void {
     switch (effect.kind) {
-      case "send":
-        this.network.send(host.id, effect.to, effect.epoch, effect.lane, effect.message, effect.protocol);
+      case "send": {
+        // A build of old says nothing of versions: it has only one.
+        const protocol = Math.min(effect.protocol ?? PROTOCOL_VERSION, host.options.config.protocolMax);
+        const said = protocol < PROTOCOL_VERSION ? protocol : undefined;
+        this.network.send(host.id, effect.to, effect.epoch, effect.lane, effect.message, said);
         break;
+      }
       case "connect":
         this.network.connect(host.id, effect.peer);
         break;
