@@ -90,10 +90,12 @@ const CORE_VALUES = [
   "ring",
   "statistics",
   "surroundings",
+  "write-buffer",
   "timers",
   "token-claims",
   "token-spacing",
   "vector-clock",
+  "versions",
   "view-news",
   "write-log",
 ];
@@ -152,6 +154,7 @@ const ENTRIES = [
   /^src\/(index|sim\/run[a-z-]*)\.ts$/,
   /\.setup\.ts$/,
   /^signaling\/main\.ts$/,
+  /^tool\/record-build\.mjs$/,
   /^e2e\/bench\/run\.ts$/,
 ];
 
