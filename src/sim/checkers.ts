@@ -176,7 +176,7 @@ export class Checkers {
   readonly #answered = new Set<string>();
   /** Store and address of what each node has asked its disk to remove. */
   readonly #lettingGo = new Map<NodeId, Set<string>>();
-  /** Who has lost promised copies with its memory, and must say so when it starts again. */
+  /** Who has lost with its memory what it had acknowledged, and must say so when it starts again. */
   readonly #mustReport = new Set<NodeId>();
   /** By which epoch each node last asked each peer to address it, and which epochs before that are over: when it asks gently, those that the peer still uses are not. */
   readonly #told = new Map<NodeId, Map<NodeId, { asked: Epoch; oldest: Epoch }>>();
@@ -431,9 +431,14 @@ export class Checkers {
       for (const operation of history.operations) {
         if (!history.shows(set, operation) || this.#shows(history, node, operation)) continue;
         this.#lostCopy(operation, `${this.#name(node)} had it in its memory alone and ended`);
-        if (operation.acknowledged !== undefined) this.#mustReport.add(node);
+        this.#mustReport.add(node);
       }
     }
+  }
+
+  /** Its disk is an earlier one: it may not know that it acknowledged anything from memory since. */
+  onOldDisk(node: NodeId): void {
+    this.#mustReport.delete(node);
   }
 
   /** The disk of a node has refused what it had acknowledged from memory. */
