@@ -62,6 +62,7 @@ export class Budget {
       return false;
     }
     for (const { operation } of gone) operation.copiesLost++;
+    this.#checkers.onOldDisk(node);
     return true;
   }
 

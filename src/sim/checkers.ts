@@ -193,12 +193,15 @@ export class Checkers {
   readonly #answered = new Set<string>();
   /** Store and address of what each node has asked its disk to remove. */
   readonly #lettingGo = new Map<NodeId, Set<string>>();
-  /** Who has lost promised copies with its memory, and must say so when it starts again. */
+  /** Who has lost with its memory what it had acknowledged, and must say so when it starts again. */
   readonly #mustReport = new Set<NodeId>();
   /** By which epoch each node last asked each peer to address it, and which epochs before that are over: when it asks gently, those that the peer still uses are not. */
   readonly #told = new Map<NodeId, Map<NodeId, { asked: Epoch; oldest: Epoch }>>();
   /** What each node has asked others since it started, and by which epochs it asked to be addressed. */
   readonly #asked = new Map<NodeId, { readonly requests: Set<RequestId>; readonly epochs: Set<Epoch> }>();
+  /** What each node had acknowledged from memory after its last step, and every record that was ever given to a disk. */
+  readonly #inMemory = new Map<NodeId, readonly (readonly [Key, DvvSet])[]>();
+  readonly #givenToDisk = new WeakSet<DvvSet>();
   /** What each node is to keep and has not answered, by who asks and the number of the request; the latest last. */
   readonly #toKeep = new Map<NodeId, Map<string, ReplicaPut>>();
   #simulator: Watched | undefined;
@@ -221,6 +224,7 @@ export class Checkers {
       this.#told.set(node, new Map());
       this.#asked.set(node, { requests: new Set(), epochs: new Set() });
       this.#toKeep.set(node, new Map());
+      this.#inMemory.delete(node);
       this.#checkReport(node, effects);
     } else if (event.kind === "message-received") {
       this.#checkLateness(node, event, effects);
@@ -238,6 +242,7 @@ export class Checkers {
             }
             const key = keyAt(write.store, write.address);
             this.judge(key, write.record.set, node, "stores");
+            this.#givenToDisk.add(write.record.set);
           }
           break;
         case "send": {
@@ -263,10 +268,12 @@ export class Checkers {
           if (effect.note.what === "tombstone-reaped")
             this.#history.keys.get(effect.note.key)?.onReaped(effect.note.clock);
           break;
+        case "scan":
+          if (effect.store === "records") this.#checkScan(node, effect);
+          break;
         case "connect":
         case "disconnect":
         case "load":
-        case "scan":
         case "bucket-set":
         case "load-leaves":
         case "report-statistics":
@@ -279,6 +286,7 @@ export class Checkers {
           break;
       }
     }
+    this.#inMemory.set(node, this.#watched().buffered?.(node) ?? []);
   }
 
   /** Its host may throw the disk away from now on. */
@@ -303,6 +311,18 @@ export class Checkers {
       throw new InvariantViolation(
         "late-frame",
         `${this.#name(node)} answers ${this.#name(to)} with a ${message.kind} to request ${message.request}, which an earlier start of it asked`,
+      );
+    }
+  }
+
+  /** A scan sees what was given to the disk before it: that must be all that the node had acknowledged from memory before this step. */
+  #checkScan(node: NodeId, { after, before }: Effect & { kind: "scan" }): void {
+    for (const [key, set] of this.#inMemory.get(node) ?? []) {
+      const address = recordAddress(key, positionFor(key));
+      if (address <= after || address >= before || this.#givenToDisk.has(set)) continue;
+      throw new InvariantViolation(
+        "durable-before-ack",
+        `${this.#name(node)} looks through its records, and will not see ${key}, which it has acknowledged from memory`,
       );
     }
   }
@@ -442,9 +462,14 @@ export class Checkers {
       for (const operation of history.operations) {
         if (!history.shows(set, operation) || this.#shows(history, node, operation)) continue;
         this.#lostCopy(operation, `${this.#name(node)} had it in its memory alone and ended`);
-        if (operation.acknowledged !== undefined) this.#mustReport.add(node);
+        this.#mustReport.add(node);
       }
     }
+  }
+
+  /** Its disk is an earlier one: it may not know that it acknowledged anything from memory since. */
+  onOldDisk(node: NodeId): void {
+    this.#mustReport.delete(node);
   }
 
   /** The disk of a node has refused what it had acknowledged from memory. */

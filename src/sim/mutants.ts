@@ -1345,6 +1345,7 @@ export const mutants: readonly Mutant[] = [
     trap: "P 6.1",
     bug: "a read asks the disk, where what is in the buffer is not yet",
     caughtBy: [
+      "unique-dots",
       "strict-quorum",
       "read-your-writes",
       "no-lost-write",
