@@ -197,7 +197,7 @@ export class PutCoordinator {
       this.#in.note({ what: "stand-in", key });
     }
     if (put.ownCopyFor !== undefined) this.#asked(put, put.ownCopyFor);
-    this.#do.mint(key, write, place, request, this.#durabilityOf(put, put.ownCopyFor ?? self));
+    this.#do.mint(key, write, place, request, this.#durabilityOf(put, put.ownCopyFor ?? put.spareFor ?? self));
   }
 
   onCompletion(completion: Completion): void {
