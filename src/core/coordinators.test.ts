@@ -664,12 +664,18 @@ describe("whatever comes in whatever order", () => {
         const said: { node: NodeId; for: NodeId; owner: boolean }[] = [];
         const mayStill = () => bench.sent.filter((one) => !settled.has(one));
         const settled = new Set<Sent>();
-        const ownFor = list.counted.includes(self)
-          ? self
-          : list.owners.includes(self)
-            ? undefined
-            : (list.counted.find((node) => bench.down.has(node)) ?? list.counted[0]!);
+        const standsIn = !list.counted.includes(self) && !list.owners.includes(self);
+        const firstDown = list.counted.find((node) => bench.down.has(node));
+        let ownFor = list.counted.includes(self) ? self : standsIn ? firstDown : undefined;
+        // Whom the coordinator stands for when that one, who can be reached, does not answer.
+        let spareFor = standsIn && firstDown === undefined ? list.counted[0] : undefined;
         let ownStored = false;
+        const standFor = (node: NodeId) => {
+          if (node !== spareFor) return;
+          ownFor = spareFor;
+          spareFor = undefined;
+          if (ownStored) said.push({ node: self, for: node, owner: true });
+        };
         const ownersOf = () =>
           new Set(
             said
@@ -708,20 +714,27 @@ describe("whatever comes in whatever order", () => {
         for (const { kind, node } of events) {
           if (bench.result !== undefined) break;
           const open = mayStill().find(({ to }) => to === node);
-          if (kind === "slow") bench.puts.onSlow(REQUEST);
-          else if (kind === "own" && !ownStored) {
+          if (kind === "slow") {
+            for (const { to } of mayStill()) standFor(to);
+            bench.puts.onSlow(REQUEST);
+          } else if (kind === "own" && !ownStored) {
             ownStored = true;
             if (ownFor !== undefined) said.push({ node: self, for: ownFor, owner: true });
             bench.ownStored();
           } else if (kind === "lost") {
             if (node === self) continue;
             bench.down.add(node);
-            for (const one of mayStill()) if (one.to === node) settled.add(one);
+            for (const one of mayStill()) {
+              if (one.to !== node) continue;
+              settled.add(one);
+              standFor(node);
+            }
             bench.puts.onPeerDown(node);
           } else if (open !== undefined && open.message.kind === "replica-put") {
             settled.add(open);
             const owner = kind === "reply";
             if (kind !== "refuse") said.push({ node, for: open.message.hintFor ?? node, owner });
+            else if (open.message.hintFor === undefined) standFor(node);
             bench.puts.onReply(node, putReply(open.request, kind === "refuse" ? "refused" : "stored", owner));
           }
           judge();

@@ -426,7 +426,7 @@ export class Simulator {
     this.network.slow(node, 1);
     this.network.makeGray(node, 0);
     if (this.#host(node).throttleMs > 1) this.setVisibility(node, false);
-    storage.slow(1);
+    storage.recover();
     storage.full = false;
     storage.closed = false;
     this.thaw(node);

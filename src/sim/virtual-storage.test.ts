@@ -61,6 +61,22 @@ describe("commits", () => {
     expect(storage.get("records", "x")).toBeUndefined();
   });
 
+  test("of a slow disk are done in its usual time when it recovers, in their order, whether it was slow until then or not", () => {
+    for (const before of [500, 1]) {
+      const { storage, run, write } = disk({ commitMs: { min: 1, max: 50 } });
+      storage.slow(500);
+      for (let i = 0; i < 10; i++) write(i, `${i}`, "v");
+      storage.slow(before);
+      expect(run(60).length).toBeLessThan(10);
+      for (let i = 10; i < 20; i++) write(i, `${i}`, "v");
+      storage.recover();
+      const done = run(120).map((answer) => answer.ticket);
+      expect(done).toEqual([...done].sort((a, b) => a - b));
+      expect(done.at(-1)).toBe(19);
+      expect(run()).toEqual([]);
+    }
+  });
+
   test("that a crash meets are kept as a prefix and never acknowledged", () => {
     const kept = new Set<number>();
     for (let seed = 1; seed <= 60; seed++) {

@@ -142,6 +142,9 @@ interface Commit {
   readonly ticket: Ticket;
   readonly writes: readonly Write[];
   readonly strict: boolean;
+  /** At the usual speed of the disk. */
+  readonly takesMs: Millis;
+  dueAt: Millis;
   /** Scans that have waited for it. */
   readonly afterwards: (() => void)[];
 }
@@ -241,6 +244,19 @@ export class VirtualStorage {
 
   slow(factor: number): void {
     this.#slowness = factor;
+  }
+
+  /** At its usual speed again, what waits included: one commit of a slow disk may take minutes, and all others come behind it. */
+  recover(): void {
+    const { now } = this.#host;
+    this.#lastCommitAt = 0;
+    for (const commit of this.#waiting) {
+      this.#lastCommitAt = Math.max(this.#lastCommitAt, Math.min(commit.dueAt, now + commit.takesMs));
+      if (this.#lastCommitAt === commit.dueAt) continue;
+      commit.dueAt = this.#lastCommitAt;
+      this.#scheduleCommit(commit);
+    }
+    this.#slowness = 1;
   }
 
   /** A bit of the record flips: from now on it reads as damaged. */
@@ -359,15 +375,21 @@ export class VirtualStorage {
 
   commit(ticket: Ticket, writes: readonly Write[], durability: "relaxed" | "strict" = "relaxed"): void {
     assert(this.#waiting.length < COMMITS_WAITING_MAX, `more than ${COMMITS_WAITING_MAX} commits wait for one disk`);
-    const commit: Commit = { ticket, writes, strict: durability === "strict", afterwards: [] };
-    this.#waiting.push(commit);
     const { now } = this.#host;
     const { commitMs, commitDelay } = this.profile;
-    const takesMs = commitDelay?.(this.#prng, commit.strict) ?? draw(this.#prng, commitMs);
+    const strict = durability === "strict";
+    const takesMs = commitDelay?.(this.#prng, strict) ?? draw(this.#prng, commitMs);
     this.#lastCommitAt = Math.max(this.#lastCommitAt, now + takesMs * this.#slowness);
+    const commit: Commit = { ticket, writes, strict, takesMs, dueAt: this.#lastCommitAt, afterwards: [] };
+    this.#waiting.push(commit);
+    this.#scheduleCommit(commit);
+  }
+
+  #scheduleCommit(commit: Commit): void {
     const start = this.#start;
-    this.#host.schedule(this.#lastCommitAt - now, () => {
-      if (start !== this.#start) return;
+    const { dueAt } = commit;
+    this.#host.schedule(dueAt - this.#host.now, () => {
+      if (start !== this.#start || commit.dueAt !== dueAt) return;
       this.#complete(commit);
       for (const scan of commit.afterwards) scan();
     });
