@@ -134,6 +134,8 @@ export function noteWords(note: Note): string {
       return note.change === "leave"
         ? "Leaves the cluster: gives all that it has to others first."
         : `Removed ${shortNode(note.node)} from the cluster.`;
+    case "grace-over":
+      return `Has not reached ${shortNode(note.node)} for ${Math.round(note.silentMs / 1_000)} s, nor have most others: removes it.`;
     case "hint-entrusted":
       return `Passes the hint of ${note.key} for ${shortNode(note.target)} on to ${shortNode(note.to)}, because it leaves.`;
     case "hint-kept":

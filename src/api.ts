@@ -539,6 +539,12 @@ export interface OpenStoreOptions {
    */
   readonly reapAfterMs?: number;
   /**
+   * Removes a closed tab from the cluster when this one and most others have not reached it for so long, in milliseconds, 5,000 or more; better minutes
+   * than seconds. It is a removal like an operator's: its copies are made anew elsewhere, and if it comes back it gives what it has and starts as a new
+   * node. Give it to all members alike. By default a closed tab stays a member. Not together with `reapAfterMs`.
+   */
+  readonly removeAfterMs?: number;
+  /**
    * Buckets that keep what is replaced, and for how many milliseconds, so that `rewind` can bring it back. All nodes of a cluster must be given the same. None by
    * default.
    */

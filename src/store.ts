@@ -41,6 +41,7 @@ import {
   type ClusterParameters,
   type Config,
   configFault,
+  graceFault,
   defaultConfig,
   defaultParameters,
   parametersFault,
@@ -115,6 +116,8 @@ export interface StoreParts {
   /** See `Config`. */
   readonly reapAfterMs?: number | undefined;
   /** See `Config`. */
+  readonly removeAfterMs?: number | undefined;
+  /** See `Config`. */
   readonly history?: Config["history"] | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Throws the node's data and identity away: it has departed. After the storage is closed, before `onClosed`. */
@@ -146,6 +149,7 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "hint-kept",
   "hint-delivered",
   "membership-changed",
+  "grace-over",
   "tombstone-reaped",
   "reap-blocked",
   "partition-held",
@@ -180,6 +184,7 @@ export class TabringStore implements Store {
       expects: parts.expects ?? defaultConfig.expects,
       linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
       reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
+      removeAfterMs: parts.removeAfterMs ?? defaultConfig.removeAfterMs,
       history: parts.history ?? defaultConfig.history,
     };
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
@@ -860,7 +865,12 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     );
   const parameters = parametersFrom(options.quorum ?? {});
   const fault =
-    parametersFault(parameters) ?? configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" });
+    parametersFault(parameters) ??
+    configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" }) ??
+    graceFault({
+      removeAfterMs: options.removeAfterMs ?? defaultConfig.removeAfterMs,
+      reapAfterMs: options.reapAfterMs ?? defaultConfig.reapAfterMs,
+    });
   if (fault !== undefined)
     throw new InvalidClusterOptionsError(`The options cannot be used: ${fault}. Nothing was opened.`);
   if (options.light === true && (options.found === true || options.canaryMs !== undefined))
@@ -905,6 +915,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
       reapAfterMs: options.reapAfterMs,
+      removeAfterMs: options.removeAfterMs,
       history: options.history,
       merges: options.merges,
       discard: () => discardIdentity(identity),

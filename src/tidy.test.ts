@@ -109,6 +109,7 @@ const CORE_MECHANISMS = [
   "forwarding",
   "get-coordinator",
   "gossip",
+  "grace",
   "hand-over",
   "hinted-handoff",
   "history-keeper",

@@ -2,7 +2,7 @@
 
 import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Gathered } from "./gathering.ts";
-import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import type { Actor, Epoch, Key, Millis, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import type { ChangeRefusal } from "./membership-change.ts";
 import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
@@ -149,6 +149,11 @@ export type Note =
       readonly what: "membership-changed";
       readonly change: "leave" | "remove";
       readonly node: NodeId;
+    }
+  | /** A member was not reached for so long that it is removed. */ {
+      readonly what: "grace-over";
+      readonly node: NodeId;
+      readonly silentMs: Millis;
     }
   | { readonly what: "hint-entrusted"; readonly key: Key; readonly target: NodeId; readonly to: NodeId }
   | {

@@ -28,6 +28,7 @@ import { FailureDetector, type Reachability, ofOneStart } from "./failure-detect
 import { type ForwardedRequest, Forwarding, HOPS_MAX } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
+import { Grace } from "./grace.ts";
 import { HandOver } from "./hand-over.ts";
 import { HistoryKeeper } from "./history-keeper.ts";
 import { HistoryLedger } from "./history-ledger.ts";
@@ -178,6 +179,7 @@ export class DynamoNode {
   readonly #opening: Opening;
   readonly #handOver: HandOver;
   readonly #departure: Departure;
+  readonly #grace: Grace;
   readonly #sizes: PartitionSizes;
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
@@ -319,6 +321,12 @@ export class DynamoNode {
       left: () => this.#belonging.left(),
       departed: (standing, by) => this.#effects.push({ kind: "departed", standing, by }),
     });
+    this.#grace = new Grace(surroundings, {
+      isFullMember: () => this.#phase === "member",
+      isSeed: (node) => this.#seeds.includes(node),
+      refusal: (node) => this.#belonging.refusal({ kind: "remove", node, force: false, planned: undefined }),
+      remove: (node, at) => this.#belonging.removeSilent(node, at),
+    });
     const ofLeaves: LeafActions = {
       corrected: (leaf, digest) => this.#correct(leaf, digest),
       mendDamaged: (key) => this.#replica.mendDamaged(key),
@@ -444,6 +452,7 @@ export class DynamoNode {
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
         sizes: this.#sizes.size,
+        awaited: this.#grace.size,
         gatherings: this.#gather.size,
         archivePages: this.#archiveSource.size,
         limited: this.#limits.size,
@@ -484,6 +493,7 @@ export class DynamoNode {
       opening: this.#opening.memory,
       handOver: this.#handOver.memory,
       departure: this.#departure.memory,
+      grace: this.#grace.memory,
       sizes: this.#sizes.memory,
       forest: this.#forest.memory,
       exchange: this.#exchange.memory,
@@ -550,12 +560,14 @@ export class DynamoNode {
     if (gapMs <= this.#config.clockJumpMs) return;
     this.#note({ what: "clock-jump", gapMs });
     this.#detector.onClockJump();
+    this.#grace.onClockJump();
   }
 
   #onEvent(event: NodeEvent): void {
     switch (event.kind) {
       case "started":
         this.#bookkeeping.start();
+        this.#grace.start(event.wall ?? event.at);
         this.#historyKeeper.start(event.wall ?? event.at, this.#belonging.incarnation, this.#newborn);
         this.#start();
         break;
@@ -695,6 +707,8 @@ export class DynamoNode {
         return this.#handOver.onTimer();
       case "departure":
         return this.#departure.onTimer();
+      case "grace":
+        return this.#grace.onTimer();
       case "exchange":
         return this.#exchange.onTimer();
       case "anti-entropy":
@@ -1011,6 +1025,7 @@ export class DynamoNode {
         break;
       case "probe-reply":
         this.#detector.onProbeReply(message);
+        this.#grace.onReply(from, message);
         break;
       case "gossip-digest":
         this.#gossip.onDigest(from, message);

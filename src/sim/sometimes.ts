@@ -62,6 +62,7 @@ export const sometimesPoints = [
   "read of one who does not count",
   "read repaired",
   "release refused",
+  "removed after the grace time",
   "request handed on",
   "retry after a failure",
   "ring views differed",
@@ -167,6 +168,8 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return note.siblings >= 3 && note.changed ? "three siblings merged" : undefined;
     case "read-repair":
       return "read repaired";
+    case "grace-over":
+      return "removed after the grace time";
     case "hint-kept":
       return "hint kept";
     case "hint-entrusted":

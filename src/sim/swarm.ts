@@ -68,6 +68,7 @@ const READ_BACK_KEYS = 12;
 /** Where tombstones are reaped there should be some. */
 const DELETES_WITH_REAPING = 0.4;
 const ARCHIVES = 0x0a_2c_417e;
+const GRACE = 0x6a_ace1;
 const AMBUSHES = 0x0a_3b_0537;
 /** Moments that are looked back at when all is at rest. */
 const LOOKS_BACK = 3;
@@ -75,7 +76,7 @@ const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "lights" or "reaping", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "grace", "lights" or "reaping", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -164,7 +165,9 @@ class SeedRun {
     const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without, focus);
     this.#ambush = without.includes("ambush") ? undefined : focus?.ambush;
     this.#ambushes = Prng.fromNumber(seed ^ AMBUSHES);
-    const config = { ...plan.config, reapAfterMs: drawReaping(seed, faults, without) };
+    const removeAfterMs = drawGrace(seed, plan, without);
+    const reapAfterMs = removeAfterMs < Infinity ? Infinity : drawReaping(seed, faults, without);
+    const config = { ...plan.config, removeAfterMs, reapAfterMs };
     this.#plan = { ...plan, config };
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
     // Drawn apart, so that a world without light clients is what it was before there were any.
@@ -643,6 +646,16 @@ function drawReaping(seed: number, { classes }: FaultPlan, without: readonly str
   return classes.has("old-disks") || classes.has("removals") || without.includes("reaping")
     ? Number.POSITIVE_INFINITY
     : reapAfterMs;
+}
+
+/**
+ * In one seed of six who is silent for some seconds is removed; not where one copy is promised, which a removal would take from all who count on it. Drawn
+ * apart.
+ */
+function drawGrace(seed: number, { parameters }: ClusterPlan, without: readonly string[]): Millis {
+  const prng = Prng.fromNumber(seed ^ GRACE);
+  const removes = prng.chance(1 / 6) && parameters.w >= 2 && !without.includes("grace");
+  return removes ? prng.between(5_000, 20_000) : Number.POSITIVE_INFINITY;
 }
 
 const asBytes: StorageCodec = {

@@ -220,6 +220,8 @@ export function formatNote(note: Note, names: Names): string {
       return `read-repair ${note.key} to ${names.node(note.to)}`;
     case "membership-changed":
       return `${note.change} ${names.node(note.node)}`;
+    case "grace-over":
+      return `grace-over ${names.node(note.node)}`;
     case "hint-entrusted":
       return `hint-entrusted ${note.key} for ${names.node(note.target)} to ${names.node(note.to)}`;
     case "hint-kept":
