@@ -94,6 +94,12 @@ describe("a member that is not reached", () => {
     expect(fixture.pass(3 * ROUND_MS).names).toEqual([5]);
   });
 
+  test("stays when it was reached between two rounds", () => {
+    const fixture = new Fixture().silence(5).pass(GRACE_MS - ROUND_MS);
+    fixture.grace.onPeerUp(nodeNamed(5));
+    expect(fixture.pass(GRACE_MS - ROUND_MS).names).toEqual([]);
+  });
+
   test("stays while somebody hears it", () => {
     const fixture = new Fixture().silence(5).pass(10 * GRACE_MS, (node) => node === 5);
     expect(fixture.names).toEqual([]);
@@ -296,7 +302,7 @@ describe("in any cluster whose members come together and part", () => {
           // Of the groups of one time at most one removes.
           expect(new Set(news.map(({ by }) => world.group.get(by))).size).toBeLessThanOrEqual(1);
         }
-        for (const { by, node, silentMs, of, withIt } of world.removals) {
+        for (const { silentMs, of, withIt } of world.removals) {
           expect(2 * withIt).toBeGreaterThan(of);
           expect(silentMs).toBeGreaterThanOrEqual(GRACE_MS);
         }

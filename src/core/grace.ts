@@ -105,6 +105,10 @@ export class Grace {
     else if (longest !== undefined) this.#ask(ring, longest);
   }
 
+  onPeerUp(node: NodeId): void {
+    this.#silences.delete(node);
+  }
+
   /** This node was away itself. */
   onClockJump(): void {
     this.#silences.clear();

@@ -1417,6 +1417,7 @@ export class DynamoNode {
   #peerUp(peer: NodeId): void {
     if (this.#detector.isLight(peer)) return;
     this.#gossip.greet(peer);
+    this.#grace.onPeerUp(peer);
     this.#handoff.onPeerUp(peer);
     this.#transfer.onPeerUp(peer);
     this.#antiEntropy.onPeerUp(peer);

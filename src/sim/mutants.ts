@@ -692,6 +692,41 @@ export const mutants: readonly Mutant[] = [
   },
 
   {
+    name: "grace-of-a-minority",
+    trap: "P 4.8.1",
+    bug: "whoever is cut off from all others removes them, one after another",
+    caughtBy: ["departure"],
+    file: "core/grace.ts",
+    find: "return 2 * count > view.members.filter(stays).length;",
+    replace: "return count > 0 && view.members.length > 0;",
+  },
+  {
+    name: "grace-counts-in-the-sleep",
+    trap: "T27",
+    bug: "a tab that was frozen for an hour takes all others for silent for an hour",
+    caughtBy: ["departure"],
+    file: "core/grace.ts",
+    find: "    const awakeMs = Math.min(ROUND_MS, now - this.#roundAt);",
+    replace: "    const awakeMs = now - this.#roundAt;",
+    also: [{ file: "core/node.ts", find: "    this.#grace.onClockJump();\n", replace: "" }],
+  },
+  {
+    name: "grace-adds-up",
+    trap: "P 4.8.1",
+    bug: "short absences of a member are added up until it is removed",
+    caughtBy: ["departure"],
+    file: "core/grace.ts",
+    find: "    const silences = new Map<NodeId, Millis>();",
+    replace: "    const silences = new Map(this.#silences);",
+    also: [
+      {
+        file: "core/grace.ts",
+        find: "this.#silences.delete(node);\n  }\n\n  /** This node was away",
+        replace: "void node;\n  }\n\n  /** This node was away",
+      },
+    ],
+  },
+  {
     name: "opens-on-the-word-of-newcomers",
     trap: "D 3",
     bug: "a newcomer compares with others that are not open themselves, and takes that for enough",

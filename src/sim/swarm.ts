@@ -35,6 +35,7 @@ import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
 import { Custody } from "./custody.ts";
 import { type Ambush, type Focus, drawFocus } from "./focus.ts";
 import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
+import { GraceJudge } from "./grace-judge.ts";
 import { HealthyCore } from "./healthy-core.ts";
 import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
@@ -136,6 +137,7 @@ class SeedRun {
   readonly #buckets: BucketActs | undefined;
   readonly #core: HealthyCore;
   readonly #hedgeJudge = new HedgeJudge();
+  readonly #graceJudge: GraceJudge;
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
   readonly #restraint: Restraint;
@@ -176,6 +178,7 @@ class SeedRun {
     this.#simulator = this.#makeSimulator(prng.uint32());
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
+    this.#graceJudge = new GraceJudge(this.#simulator);
     this.#restraint = new Restraint(this.#simulator);
     this.#logClaims = new LogClaims(this.#simulator);
     this.#routing = new Routing(this.#simulator);
@@ -279,6 +282,7 @@ class SeedRun {
           this.#custody.onStep(node, effects, event);
           const { slowReplyMs } = this.#plan.config;
           this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
+          this.#graceJudge.onStep(node, event, effects);
           this.#audit.onStep(node, event, effects);
           this.#restraint.onStep(node, event, effects);
           this.#logClaims.onStep(node, event, effects);
