@@ -166,6 +166,10 @@ export function noteWords(note: Note): string {
       return `Hears ${shortNode(note.peer)}.`;
     case "peer-suspect":
       return `Has not heard ${shortNode(note.peer)} for a while; asks others.`;
+    case "load":
+      return `Says how busy it is: level ${note.level}${note.slow.length > 0 ? `; sees ${note.slow.map(shortNode).join(", ")} answer late` : ""}.`;
+    case "tokens-swapped":
+      return `Gave ${count(note.tokens, "token")} other owners, to even out the load.`;
     case "peer-gray":
       return `Others hear ${shortNode(note.peer)}, this node does not.`;
     case "peer-down":

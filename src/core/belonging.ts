@@ -52,6 +52,7 @@ import {
 } from "./membership.ts";
 import { drawTokens } from "./placement.ts";
 import { Ring } from "./ring.ts";
+import { claimsAfterSwaps } from "./load-plan.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { type MembershipChange, type ChangeRefusal, changeRefusal } from "./membership-change.ts";
 import { claimsAfterDepartures, claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
@@ -281,11 +282,10 @@ export class Belonging {
     const ring = this.#ring;
     if (ring === undefined) return;
     const { self } = this.#in;
-    this.#in.note({
-      what: "membership-changed",
-      change: change.kind,
-      node: change.kind === "leave" ? self : change.node,
-    });
+    if (change.kind !== "move") {
+      const node = change.kind === "leave" ? self : change.node;
+      this.#in.note({ what: "membership-changed", change: change.kind, node });
+    }
     switch (change.kind) {
       case "leave":
         this.#updateSelf({ departure: { standing: "leaving", by: self, at } });
@@ -296,6 +296,11 @@ export class Belonging {
           this.#setView(mergeView(ring.view, [goneEntry(member, "removed", self, at)], undefined));
         break;
       }
+      case "move":
+        this.#in.note({ what: "tokens-swapped", tokens: new Set(change.swaps.flat()).size });
+        if (change.swaps.length > 0)
+          this.#setView({ ...ring.view, claims: claimsAfterSwaps(ring.view.claims, change.swaps) });
+        break;
       default:
         unreachable(change);
     }

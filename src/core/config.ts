@@ -104,6 +104,8 @@ export interface Config {
   readonly gossipMs: Millis;
   /** Peers of a round (paper: 1; other gossip takes up to 3). From 1. */
   readonly gossipFanOut: number;
+  /** From so many requests a second on a node says in the gossip how busy it is; see `load-gossip.ts`. Infinity: it counts nothing and says nothing. */
+  readonly loadFromPerSecond: number;
   /** A ping to every linked peer. */
   readonly pingMs: Millis;
   /** Without a sign of life for this long, ask others; DESIGN section 8. */
@@ -222,6 +224,7 @@ export const defaultConfig: Config = {
   readRepairMs: 2_000,
   gossipMs: 1_000,
   gossipFanOut: 1,
+  loadFromPerSecond: 16,
   pingMs: 1_000,
   suspectAfterMs: 2_000,
   downAfterMs: 3_500,

@@ -207,6 +207,15 @@ export type Note =
   | { readonly what: "admission"; readonly share: number; readonly why: AdmissionReason }
   | { readonly what: "peer-up"; readonly peer: NodeId }
   | { readonly what: "peer-suspect"; readonly peer: NodeId }
+  | /** How busy this node is by its own word, and whom it sees answer late; see `load.ts`. */ {
+      readonly what: "load";
+      readonly level: number;
+      readonly slow: readonly NodeId[];
+    }
+  | /** By an operator's plan, so many tokens have changed owners for the sake of load. */ {
+      readonly what: "tokens-swapped";
+      readonly tokens: number;
+    }
   | { readonly what: "peer-gray"; readonly peer: NodeId }
   | { readonly what: "peer-down"; readonly peer: NodeId }
   /** Answers pings, and leaves requests unanswered; or answers them again. */

@@ -37,6 +37,8 @@ import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
+import type { LoadEntry } from "./load.ts";
+import { LoadGossip } from "./load-gossip.ts";
 import { type View, isGone, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
 import type {
@@ -114,6 +116,10 @@ export interface NodeView {
   readonly departure: DepartureProgress | undefined;
   /** Tombstones, and what keeps them from being reaped. */
   readonly reaping: ReapingView;
+  /** How busy members are by their own word, by node; who is not named has hardly anything to do. */
+  readonly loads: readonly LoadEntry[];
+  /** Members that half of the others see answer late. */
+  readonly slowByMost: readonly NodeId[];
   /** Requests under way here. */
   readonly requests: number;
   /** How background work gives way to callers. */
@@ -181,6 +187,7 @@ export class DynamoNode {
   readonly #departure: Departure;
   readonly #grace: Grace;
   readonly #sizes: PartitionSizes;
+  readonly #load: LoadGossip;
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
@@ -252,7 +259,7 @@ export class DynamoNode {
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
       mint: (key, write, place, request) => {
-        this.#bookkeeping.onServed();
+        this.#onServed(key);
         this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request });
       },
       keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
@@ -260,7 +267,7 @@ export class DynamoNode {
     });
     this.#gets = new GetCoordinator(surroundings, this.#hedging, {
       read: (key, request) => {
-        this.#bookkeeping.onServed();
+        this.#onServed(key);
         this.#readOwn(key, request);
       },
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
@@ -314,7 +321,13 @@ export class DynamoNode {
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
     });
-    this.#sizes = new PartitionSizes(surroundings);
+    this.#load = new LoadGossip(surroundings, {
+      peers: () => this.#detector.up(),
+      incarnation: () => this.#belonging.incarnation,
+    });
+    this.#sizes = new PartitionSizes(surroundings, {
+      servedPerMinute: (partition) => this.#load.servedPerMinute(partition),
+    });
     this.#departure = new Departure(surroundings, {
       remaining: () => ({ partitions: this.#handOver.remaining, hints: this.#hints.size }),
       isDurable: () => this.#belonging.durable,
@@ -425,6 +438,8 @@ export class DynamoNode {
       unopened: this.#belonging.unopened.size,
       departure: this.#departure.progress,
       reaping: this.#reaping.view,
+      loads: this.#load.entries,
+      slowByMost: this.#load.slow,
       requests: this.#callers.size,
       background: this.#admission.status,
       light: undefined,
@@ -453,6 +468,7 @@ export class DynamoNode {
         surveys: this.#survey.size,
         sizes: this.#sizes.size,
         awaited: this.#grace.size,
+        busy: this.#load.size,
         gatherings: this.#gather.size,
         archivePages: this.#archiveSource.size,
         limited: this.#limits.size,
@@ -495,6 +511,7 @@ export class DynamoNode {
       departure: this.#departure.memory,
       grace: this.#grace.memory,
       sizes: this.#sizes.memory,
+      load: this.#load.memory,
       forest: this.#forest.memory,
       exchange: this.#exchange.memory,
       treeSource: this.#treeSource.memory,
@@ -692,7 +709,8 @@ export class DynamoNode {
       case "admission":
         return this.#admission.onTimer();
       case "gossip":
-        return this.#gossip.onTimer();
+        this.#gossip.onTimer();
+        return this.#load.onRound();
       case "gossip-soon":
         return this.#gossip.onSoonTimer();
       case "detector":
@@ -1036,6 +1054,9 @@ export class DynamoNode {
       case "gossip-news":
         this.#gossip.onNews(from, message);
         break;
+      case "load-news":
+        this.#load.onNews(message);
+        break;
       case "light-hello":
         this.#detector.onLightHello(from);
         break;
@@ -1052,7 +1073,7 @@ export class DynamoNode {
         this.#onReplicaPutReply(from, message);
         break;
       case "replica-get":
-        this.#bookkeeping.onServed();
+        this.#onServed(message.key);
         this.#admission.onForeground();
         this.#onReplicaGet(from, message);
         break;
@@ -1234,7 +1255,7 @@ export class DynamoNode {
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request, ring } = message;
     if (message.purpose === "write") {
-      this.#bookkeeping.onServed();
+      this.#onServed(key);
       this.#admission.onForeground();
     }
     const epoch = this.#epochOf(from);
@@ -1395,6 +1416,11 @@ export class DynamoNode {
     this.#answerTo(from, { kind: "replica-put-reply", request, ring, outcome, owner, counted }, epoch);
   }
 
+  #onServed(key: Key): void {
+    this.#bookkeeping.onServed();
+    this.#load.onServed(this.#partitionOf(key));
+  }
+
   /** Whether it counts for pw. */
   #ownsAndHolds(key: Key): boolean {
     const list = this.#listOf(key);
@@ -1438,6 +1464,7 @@ export class DynamoNode {
     this.#survey.onPeerDown(peer);
     this.#sizes.onPeerDown(peer);
     this.#slowPeers.onPeerDown(peer);
+    this.#load.onPeerDown(peer);
     this.#gather.onPeerDown(peer);
   }
 

@@ -689,7 +689,8 @@ export const paperRows: readonly PaperRow[] = [
     points: ["departed by itself", "departed after a removal", "removed after the grace time"],
     faults: ["leaves", "removals", "newcomers", "long-absences"],
     invariants: ["placement", "departure"],
-    limits: "The time of grace is off by default. A departure keeps when and by whom; the time of a join is not kept, and the last 512 departures are.",
+    limits:
+      "The time of grace is off by default. A departure keeps when and by whom; the time of a join is not kept, and the last 512 departures are.",
   },
   {
     id: "D31",

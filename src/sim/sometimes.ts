@@ -38,6 +38,7 @@ export const sometimesPoints = [
   "light client answered",
   "light client learned what changed",
   "light client told that it is stale",
+  "load told",
   "log did not cover",
   "log told what was missing",
   "looked back at an acknowledged put",
@@ -73,6 +74,7 @@ export const sometimesPoints = [
   "storage failed",
   "three siblings merged",
   "reaping blocked",
+  "tokens moved off a hot node",
   "tombstone read",
   "tombstone reaped",
   "tree exchange failed",
@@ -168,6 +170,10 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return note.siblings >= 3 && note.changed ? "three siblings merged" : undefined;
     case "read-repair":
       return "read repaired";
+    case "tokens-swapped":
+      return note.tokens > 0 ? "tokens moved off a hot node" : undefined;
+    case "load":
+      return note.level > 0 ? "load told" : undefined;
     case "grace-over":
       return "removed after the grace time";
     case "hint-kept":

@@ -41,6 +41,7 @@ import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
 import { LightCrowd, type LightPlan, drawLights } from "./light-crowd.ts";
 import { PlacementChecker } from "./placement.ts";
+import { LoadOperator } from "./load-operator.ts";
 import { LogClaims } from "./log-claims.ts";
 import { Quietness } from "./quietness.ts";
 import { Restraint } from "./restraint.ts";
@@ -70,6 +71,7 @@ const READ_BACK_KEYS = 12;
 const DELETES_WITH_REAPING = 0.4;
 const ARCHIVES = 0x0a_2c_417e;
 const GRACE = 0x6a_ace1;
+const LOAD = 0x10_ad0e;
 const AMBUSHES = 0x0a_3b_0537;
 /** Moments that are looked back at when all is at rest. */
 const LOOKS_BACK = 3;
@@ -77,7 +79,7 @@ const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "grace", "lights" or "reaping", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "grace", "lights", "load" or "reaping", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -138,6 +140,8 @@ class SeedRun {
   readonly #core: HealthyCore;
   readonly #hedgeJudge = new HedgeJudge();
   readonly #graceJudge: GraceJudge;
+  /** Undefined where nobody evens out the load. */
+  readonly #loadOperator: LoadOperator | undefined;
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
   readonly #restraint: Restraint;
@@ -169,7 +173,8 @@ class SeedRun {
     this.#ambushes = Prng.fromNumber(seed ^ AMBUSHES);
     const removeAfterMs = drawGrace(seed, plan, without);
     const reapAfterMs = removeAfterMs < Infinity ? Infinity : drawReaping(seed, faults, without);
-    const config = { ...plan.config, removeAfterMs, reapAfterMs };
+    const loadFromPerSecond = drawLoad(seed, plan, without);
+    const config = { ...plan.config, removeAfterMs, reapAfterMs, loadFromPerSecond };
     this.#plan = { ...plan, config };
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
     // Drawn apart, so that a world without light clients is what it was before there were any.
@@ -179,6 +184,10 @@ class SeedRun {
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
     this.#graceJudge = new GraceJudge(this.#simulator);
+    this.#loadOperator =
+      loadFromPerSecond === Infinity
+        ? undefined
+        : new LoadOperator(this.#simulator, Prng.fromNumber(seed ^ LOAD).fork(), (what) => this.#sometimes.count(what));
     this.#restraint = new Restraint(this.#simulator);
     this.#logClaims = new LogClaims(this.#simulator);
     this.#routing = new Routing(this.#simulator);
@@ -275,7 +284,8 @@ class SeedRun {
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
             else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
-            else if (effect.note.what === "membership-changed") this.#placement.forgetPeace();
+            else if (effect.note.what === "membership-changed" || effect.note.what === "tokens-swapped")
+              this.#placement.forgetPeace();
             else if (effect.note.what === "phase" && effect.note.phase === "gone") this.#placement.forgetPeace();
           }
           this.#checkers.onStep(node, event, effects);
@@ -283,6 +293,7 @@ class SeedRun {
           const { slowReplyMs } = this.#plan.config;
           this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
           this.#graceJudge.onStep(node, event, effects);
+          this.#loadOperator?.onStep(node, effects);
           this.#audit.onStep(node, event, effects);
           this.#restraint.onStep(node, event, effects);
           this.#logClaims.onStep(node, event, effects);
@@ -376,6 +387,7 @@ class SeedRun {
     });
     simulator.after(workloadFrom, () => this.#callers.start());
     this.#buckets?.schedule(workloadFrom, this.#faults.endsAt);
+    this.#loadOperator?.schedule(workloadFrom, this.#faults.endsAt);
     this.#saboteur.schedule(this.#faults.actions);
     this.#crowd.schedule();
     if (!(this.#options.without ?? []).includes("exports")) this.#archivist.schedule(workloadFrom, this.#faults.endsAt);
@@ -660,6 +672,12 @@ function drawGrace(seed: number, { parameters }: ClusterPlan, without: readonly 
   const prng = Prng.fromNumber(seed ^ GRACE);
   const removes = prng.chance(1 / 6) && parameters.w >= 2 && !without.includes("grace");
   return removes ? prng.between(5_000, 20_000) : Number.POSITIVE_INFINITY;
+}
+
+/** In one seed of five, in placement 3, nodes tell how busy they are, and an operator evens out the load now and then. Drawn apart. */
+function drawLoad(seed: number, { parameters }: ClusterPlan, without: readonly string[]): number {
+  const evens = Prng.fromNumber(seed ^ LOAD).chance(1 / 5) && parameters.placement === 3 && !without.includes("load");
+  return evens ? 0.1 : Number.POSITIVE_INFINITY;
 }
 
 const asBytes: StorageCodec = {

@@ -23,6 +23,7 @@ import type {
   CoordinateReply,
   GossipDigest,
   GossipNews,
+  LoadNews,
   GossipVersions,
   KnownReply,
   KnownRequest,
@@ -51,6 +52,7 @@ import type {
   ViewRequest,
 } from "../core/message.ts";
 import { readArchivePage, readArchiveRequest, writeArchivePage, writeArchiveRequest } from "./archive-messages.ts";
+import { LOAD_LEVEL_MAX, SLOW_NAMED_MAX } from "../core/load.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
   type Decoder,
@@ -58,6 +60,7 @@ import {
   finishDecoding,
   finishEncoding,
   lengthOf,
+  malformed,
   oversized,
   readBoolean,
   readByte,
@@ -150,6 +153,8 @@ const ADDRESS_BYTES_MAX = 8 + KEY_BYTES_MAX;
 /** Bound of r, w, pr and pw in a request: no cluster has a larger n. */
 const QUORUM_MAX = 16;
 const VERSIONS_BYTES_MIN = NODE_BYTES + 2;
+/** A node, a stamp, a level and nobody slow. */
+const LOAD_BYTES_MIN = NODE_BYTES + 3;
 const TRANSFERRED_BYTES_MIN = 4;
 
 const KIND = {
@@ -184,6 +189,7 @@ const KIND = {
   "light-hello": 40,
   "view-request": 41,
   "view-reply": 42,
+  "load-news": 44,
   "sizes-request": 55,
   "sizes-reply": 56,
   "reap-watch-request": 50,
@@ -269,6 +275,8 @@ function writeBody(encoder: Encoder, message: Message): void {
       return writeGossipVersions(encoder, message);
     case "gossip-news":
       return writeGossipNews(encoder, message);
+    case "load-news":
+      return writeLoadNews(encoder, message);
     case "light-hello":
       return;
     case "view-request":
@@ -360,6 +368,8 @@ function readBody(decoder: Decoder, kind: number): Message {
       return readGossipVersions(decoder);
     case KIND["gossip-news"]:
       return readGossipNews(decoder);
+    case KIND["load-news"]:
+      return readLoadNews(decoder);
     case KIND["light-hello"]:
       return lightHello;
     case KIND["view-request"]:
@@ -527,6 +537,32 @@ function readGossipNews(decoder: Decoder): GossipNews {
   const wantsClaims = readBoolean(decoder, "whether claims are wanted");
   const wantsBuckets = readBoolean(decoder, "whether buckets are wanted");
   return { kind: "gossip-news", parameters, members, claims, buckets, wanted, wantsClaims, wantsBuckets };
+}
+
+/** load-news: (node stamp level slow*)*, with node ids ascending */
+function writeLoadNews(encoder: Encoder, message: LoadNews): void {
+  writeCount(encoder, message.entries.length);
+  for (const { node, stamp, level, slow } of message.entries) {
+    writeNodeId(encoder, node);
+    writeUint(encoder, stamp);
+    writeByte(encoder, level);
+    writeNodeIds(encoder, slow);
+  }
+}
+function readLoadNews(decoder: Decoder): LoadNews {
+  const count = readCount(decoder, "loads of members", MEMBERS_MAX, LOAD_BYTES_MIN);
+  const entries = Array.from({ length: count }, () => {
+    const node = readNodeId(decoder);
+    const stamp = readUint(decoder, "the stamp of a load", 1);
+    const level = readByte(decoder, "a level of load");
+    if (level > LOAD_LEVEL_MAX) throw malformed(`a level of load is ${level}`);
+    const slow = readNodeIds(decoder, "slow nodes");
+    if (slow.length > SLOW_NAMED_MAX) throw malformed(`more than ${SLOW_NAMED_MAX} slow nodes`);
+    demandNodeOrder(slow.map((each) => ({ node: each })));
+    return { node, stamp, level, slow };
+  });
+  demandNodeOrder(entries);
+  return { kind: "load-news", entries };
 }
 
 /** light-hello: nothing */
@@ -933,16 +969,17 @@ function readSizesRequest(decoder: Decoder): SizesRequest {
   return { kind: "sizes-request", request: readRequest(decoder), partitions: readPartitions(decoder) };
 }
 
-/** sizes-reply: request partition* (keys bytes)*, as many as there are partitions */
+/** sizes-reply: request partition* (keys bytes servedPerMinute)*, as many as there are partitions */
 function writeSizesReply(encoder: Encoder, message: SizesReply): void {
   writeUint(encoder, message.request);
   writePartitions(
     encoder,
     message.sizes.map(({ partition }) => partition),
   );
-  for (const { keys, bytes } of message.sizes) {
+  for (const { keys, bytes, servedPerMinute } of message.sizes) {
     writeUint(encoder, keys);
     writeUint(encoder, bytes);
+    writeUint(encoder, servedPerMinute);
   }
 }
 function readSizesReply(decoder: Decoder): SizesReply {
@@ -951,6 +988,7 @@ function readSizesReply(decoder: Decoder): SizesReply {
     partition,
     keys: readUint(decoder, "a number of keys"),
     bytes: readUint(decoder, "a number of bytes"),
+    servedPerMinute: readUint(decoder, "a number of requests"),
   }));
   return { kind: "sizes-reply", request, sizes };
 }
