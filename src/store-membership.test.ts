@@ -119,6 +119,48 @@ test("a tab that stays closed is removed after the time of grace, where one is s
   expect((await world.clock.during(b!.get("keys/late"))).values).toEqual([bytes(7)]);
 });
 
+test("tokens move off a hot node by plan and commit; nobody gets more or fewer, and nothing is lost", async () => {
+  const world = await filled(6);
+  const [a, b] = world.stores;
+  // Long after the last request nobody has anything to do.
+  await world.clock.pass(120_000);
+  const even = await world.clock.during(b!.plan({ kind: "move" }));
+  expect(even).toMatchObject({ change: { kind: "move" }, refusal: undefined, partitions: 0, swaps: [] });
+
+  // Somebody asks for nothing but what node 4 has.
+  const owned = Array.from({ length: KEYS }, (_, n) => `keys/${n}`).filter((key) =>
+    a!.preferenceList(key).some(({ node, role }) => node === id(4) && role === "owner"),
+  );
+  for (let round = 0; round < 60; round++) {
+    for (const key of owned) void a!.get(key);
+    await world.clock.pass(1_000);
+  }
+  const busy = b!.nodes().map(({ node, servedPerSecond }) => [node, servedPerSecond] as const);
+  expect(new Map(busy).get(id(4))).toBeGreaterThan(0);
+  const plan = await world.clock.during(b!.plan({ kind: "move" }));
+  expect(plan.refusal).toBeUndefined();
+  expect(plan.swaps.length).toBeGreaterThan(0);
+  const hot = plan.load.find(({ node }) => node === id(4))!;
+  expect(hot.before).toBe(Math.max(...plan.load.map(({ before }) => before)));
+  expect(Math.max(...plan.load.map(({ after }) => after))).toBeLessThan(hot.before);
+  for (const { before, after } of plan.tokens) expect(after).toBe(before);
+  expect(plan.partitions).toBeGreaterThan(0);
+  expect(plan.keys).toBeGreaterThan(0);
+  expect(plan.bytes).toBeGreaterThan(0);
+
+  const tokens = a!.nodes().map((node) => node.tokens);
+  await world.clock.during(b!.commit(plan));
+  await expect(world.clock.during(b!.commit(plan))).rejects.toMatchObject({ reason: "outdated" });
+  await world.clock.pass(30_000);
+  expect(a!.nodes().map((node) => node.tokens)).toEqual(tokens);
+  for (const store of world.stores) {
+    expect(store.status).toMatchObject({ state: "online", members: 6 });
+    expect(await readsAll(world, store)).toBe(true);
+  }
+  const held = world.stores.reduce((sum, store) => sum + store.status.partitionsHeld, 0);
+  expect(held).toBe(3 * 16);
+});
+
 test("an operator's slips are refused with the reason, and change nothing", async () => {
   const world = await filled(3);
   const [a, b, c] = world.stores;

@@ -21,6 +21,8 @@ class World {
     const view = viewOf({ nodes, n: 2, r: 1, w: 1 });
     for (const { node } of view.members) {
       const surroundings = new StubSurroundings(node, view, { loadFromPerSecond });
+      // Each draws otherwise than the others.
+      for (let i = 0; i < 97 * this.hosts.size; i++) surroundings.random.uint32();
       const peers = () => view.members.flatMap((member) => (member.node === node ? [] : [member.node]));
       const load = new LoadGossip(surroundings, {
         peers: () => peers().filter((peer) => surroundings.reachable(peer)),
