@@ -59,12 +59,13 @@ export class LoadGossip {
   get slow(): readonly NodeId[] {
     const { ring, self } = this.#in;
     const members = (ring?.view.members ?? []).filter(stays).map((member) => member.node);
-    const voters = members.filter((node) => node === self || this.#in.reachable(node));
-    return members.filter((node) => {
-      const others = voters.filter((voter) => voter !== node);
-      const votes = others.filter((voter) => this.#entries.get(voter)?.slow.includes(node) === true).length;
-      return votes > 0 && 2 * votes >= others.length;
-    });
+    const voters = new Set(members.filter((node) => node === self || this.#in.reachable(node)));
+    const votes = new Map<NodeId, number>();
+    for (const voter of voters)
+      for (const node of this.#entries.get(voter)?.slow ?? [])
+        if (node !== voter) votes.set(node, (votes.get(node) ?? 0) + 1);
+    const others = (node: NodeId): number => voters.size - (voters.has(node) ? 1 : 0);
+    return members.filter((node) => 2 * (votes.get(node) ?? 0) >= Math.max(1, others(node)));
   }
 
   /** Everything that it remembers, as plain data. Counts are left out: how often it was asked is no state of the protocol. */
