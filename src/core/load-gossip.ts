@@ -58,6 +58,7 @@ export class LoadGossip {
   /** Members that at least half of the others, of those that answer, see answer late. */
   get slow(): readonly NodeId[] {
     const { ring, self } = this.#in;
+    if (this.#entries.size === 0) return [];
     const members = (ring?.view.members ?? []).filter(stays).map((member) => member.node);
     const voters = new Set(members.filter((node) => node === self || this.#in.reachable(node)));
     const votes = new Map<NodeId, number>();
