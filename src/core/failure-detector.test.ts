@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
 import { defaultConfig } from "./config.ts";
 import type { Effect, Note } from "./effect.ts";
-import { FailureDetector } from "./failure-detector.ts";
+import { FailureDetector, ofOneStart } from "./failure-detector.ts";
 import type { NodeId } from "./identifiers.ts";
 import type { Message } from "./message.ts";
 import { Ring } from "./ring.ts";
@@ -25,7 +25,7 @@ class Fixture {
   readonly timers = new TimerTable();
   readonly detector: FailureDetector;
 
-  constructor() {
+  constructor(incarnation = 3) {
     const now = () => this.now;
     const ring = () => this.ring;
     const surroundings: Surroundings = {
@@ -59,7 +59,7 @@ class Fixture {
       complete: () => {},
       note: (note) => this.notes.push(note.what),
     };
-    this.detector = new FailureDetector(surroundings, 3, {
+    this.detector = new FailureDetector(surroundings, incarnation, {
       up: (node) => this.events.push(`up ${Number.parseInt(node, 16)}`),
       down: (node) => this.events.push(`down ${Number.parseInt(node, 16)}`),
       renewed: () => this.events.push("renewed"),
@@ -229,6 +229,21 @@ describe("epochs", () => {
     expect(f.events).toEqual(["renewed"]);
     expect(f.detector.accepts(peer, before)).toBe(false);
     expect(f.detector.accepts(peer, renewed)).toBe(true);
+  });
+
+  test("renewed epochs are of the same start, those of the next start are not", () => {
+    f.up(peer);
+    const before = f.epochSentTo(peer);
+    f.detector.renewEpochs();
+    f.detector.onLost(peer);
+    f.up(peer, 78);
+    const later = f.epochSentTo(peer);
+    expect(later).not.toBe(before);
+    expect(ofOneStart(later, before)).toBe(true);
+    const again = new Fixture(4);
+    again.up(peer);
+    expect(ofOneStart(again.epochSentTo(peer), before)).toBe(false);
+    expect(ofOneStart(0, before)).toBe(false);
   });
 
   test("a link that is lost is no hindrance to a renewal, nor is there one without links", () => {

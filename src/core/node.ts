@@ -373,8 +373,8 @@ export class DynamoNode {
       isIdle: (key) => this.#isIdle(key),
       renewEpochs: () => this.#detector.renewEpochs(),
       reap: ({ key, digest }) => this.#replica.reap(key, digest),
-      answer: (to, message) => {
-        if (to !== this.#id) this.#send(to, message, "background");
+      answer: (to, message, asked) => {
+        if (to !== this.#id) this.#answerTo(to, message, asked, "background");
         else if (message.kind === "reap-watch-reply") this.#reaping.onWatchReply(to, message);
         else this.#reaping.onProofReply(to, message);
       },
@@ -1512,11 +1512,11 @@ export class DynamoNode {
   }
 
   /**
-   * Answers what somebody's caller waits for. Epochs that were renewed since it was asked are no reason to leave it without an answer; a new start is,
+   * Answers what somebody waits for. Epochs that were renewed since it was asked are no reason to leave it without an answer; a new start is,
    * which may count its requests alike.
    */
-  #answerTo(to: NodeId, message: Message, asked: Epoch): void {
-    if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, "foreground");
+  #answerTo(to: NodeId, message: Message, asked: Epoch, lane: Lane = "foreground"): void {
+    if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, lane);
   }
 
   #send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean {

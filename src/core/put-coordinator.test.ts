@@ -369,17 +369,37 @@ describe("a hinted answer", () => {
 });
 
 describe("a coordinator that does not count", () => {
-  test("keeps its copy as a hint, and says so", () => {
+  const elsewhere = (): Fixture => {
     const fixture = new Fixture({ ...held(2, 3, 4), nodes: 5 });
     fixture.surroundings.ring = new Ring({
       ...fixture.surroundings.ring!.view,
       claims: Array.from({ length: PARTITIONS }, (_, p) => ({ owner: nodeNamed(2 + (p % 4)), version: 1 })),
     });
-    fixture.start().stored();
+    return fixture;
+  };
+
+  test("keeps its copy as a hint, and says so", () => {
+    const fixture = elsewhere().start().stored();
     expect(fixture.minted).toEqual([nodeNamed(2)]);
     fixture.reply(3);
+    fixture.reply(2);
     expect(fixture.report).toMatchObject({ hintedFor: [nodeNamed(2)], needed: 2 });
   });
+
+  test.each(["refused", "silent", "refused before the copy is durable"])(
+    "counts its copy for an owner that can be reached only when that one is %s",
+    (how) => {
+      const fixture = elsewhere().start();
+      if (how !== "refused before the copy is durable") fixture.stored();
+      fixture.reply(3);
+      expect(fixture.report).toBeUndefined();
+      if (how === "silent") fixture.slow();
+      else fixture.reply(2, "refused");
+      if (how === "refused before the copy is durable") fixture.stored();
+      expect(fixture.report?.hintedFor).toContain(nodeNamed(2));
+      expect(fixture.report?.needed).toBe(2);
+    },
+  );
 
   test("because it is closing mints into its record no more, and does not count itself", () => {
     const fixture = new Fixture(held(1, 2, 3));

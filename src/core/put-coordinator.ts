@@ -66,6 +66,8 @@ interface Put {
   readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId; readonly at: Millis }>;
   /** Whose replica the coordinator's own copy is; undefined when it does not count. */
   ownCopyFor: NodeId | undefined;
+  /** The owner that the coordinator's own copy may count for when it does not answer itself. */
+  spareFor: NodeId | undefined;
   /** It is on its way to the disk. */
   ownUnderWay: boolean;
   /** Owners for whom somebody keeps a hint, and who that is; the coordinator itself may stand for several. */
@@ -138,6 +140,7 @@ export class PutCoordinator {
       early: new Set(),
       sent: new Map(),
       ownCopyFor: undefined,
+      spareFor: undefined,
       ownUnderWay: true,
       hintedFor: new Map(),
       answeredBy: new Set(),
@@ -154,7 +157,8 @@ export class PutCoordinator {
       this.#fail(put, { code: "quorum" });
       return;
     }
-    // The coordinator's own copy: its record where it belongs, else a hint for the first owner that is down, or for the first owner.
+    // The coordinator's own copy: its record where it belongs, else a hint for the first owner that is down, or for the first owner: then it counts
+    // only when that one does not answer, for whoever asks it next would miss the put.
     let place: "record" | NodeId = "record";
     const stores = this.#in.mayStore(key);
     if (list.counted.includes(self) && stores) {
@@ -164,8 +168,10 @@ export class PutCoordinator {
       const others = list.counted.filter((node) => node !== self);
       const first = others[0];
       assert(first !== undefined, "a preference list counts on nobody");
-      place = others.find((node) => !this.#in.reachable(node)) ?? first;
-      put.ownCopyFor = place;
+      const down = others.find((node) => !this.#in.reachable(node));
+      place = down ?? first;
+      if (down === undefined) put.spareFor = first;
+      else put.ownCopyFor = down;
       put.hintedFor.set(place, self);
       this.#in.note({ what: "stand-in", key });
     }
@@ -192,6 +198,7 @@ export class PutCoordinator {
         break;
       case "refused":
         put.ownUnderWay = false;
+        put.spareFor = undefined;
         put.owners.withdraw(this.#in.self);
         if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
         if (put.set === undefined) {
@@ -292,6 +299,12 @@ export class PutCoordinator {
 
   /** Finds somebody to keep a hint for `owner`: the next fallback that answers, else this node. */
   #standIn(put: Put, owner: NodeId): void {
+    if (put.spareFor === owner) {
+      put.spareFor = undefined;
+      put.ownCopyFor = owner;
+      put.tally.ask(owner);
+      if (!put.ownUnderWay) this.#count(put, this.#in.self, owner);
+    }
     if (put.set === undefined || !put.counted.has(owner) || put.hintedFor.has(owner)) return;
     for (const node of this.#in.listOf(put.key)?.fallbacks ?? []) {
       if (put.asked.has(node) || !this.#in.reachable(node)) continue;

@@ -16,7 +16,7 @@
  */
 
 import type { DvvSet } from "./dvvset.ts";
-import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import { membersDigest } from "./membership.ts";
 import { recordDigest } from "./merkle-forest.ts";
 import type {
@@ -41,12 +41,15 @@ export interface WatchActions {
   renewEpochs(): void;
   /** Lets go of the record if it is still this one. */
   reap(record: ReapedRecord): void;
-  answer(to: NodeId, message: ReapWatchReply | ReapProofReply): void;
+  /** Not when the peer has started anew since it asked, which was by this epoch. */
+  answer(to: NodeId, message: ReapWatchReply | ReapProofReply, asked: Epoch): void;
 }
 
 interface Watch {
   readonly name: string;
   readonly asker: NodeId;
+  /** By which the asker is addressed. */
+  readonly epoch: Epoch;
   readonly request: RequestId;
   readonly since: Millis;
   readonly records: readonly ReapedRecord[];
@@ -94,7 +97,7 @@ export class ReapWatch {
     // Whom this node knows of and the asker does not, it may have given a record of the key that nobody would ask about.
     const isAllOfThem = ring !== undefined && membersDigest(ring.view) === members;
     if (config.reapAfterMs === Number.POSITIVE_INFINITY || !isAllOfThem || !this.#hasRoom()) {
-      this.#do.answer(from, { kind: "reap-watch-reply", request, watch: "", quiet: [] });
+      this.#do.answer(from, { kind: "reap-watch-reply", request, watch: "", quiet: [] }, this.#in.epochOf(from));
       return;
     }
     const keys = records.map((record) => record.key);
@@ -102,6 +105,7 @@ export class ReapWatch {
     const watch: Watch = {
       name,
       asker: from,
+      epoch: this.#in.epochOf(from),
       request,
       since: now,
       records,
@@ -127,10 +131,11 @@ export class ReapWatch {
   onProofRequest(from: NodeId, { request, watch: name }: ReapProofRequest): void {
     const watch = this.#watches.get(name);
     if (watch?.asker !== from) {
-      this.#do.answer(from, { kind: "reap-proof-reply", request, quiet: [] });
+      this.#do.answer(from, { kind: "reap-proof-reply", request, quiet: [] }, this.#in.epochOf(from));
       return;
     }
-    if (watch.proved !== undefined) this.#do.answer(from, { kind: "reap-proof-reply", request, quiet: watch.proved });
+    const { proved, epoch } = watch;
+    if (proved !== undefined) this.#do.answer(from, { kind: "reap-proof-reply", request, quiet: proved }, epoch);
     else if (!watch.renewing) {
       watch.renewing = true;
       this.#do.renewEpochs();
@@ -141,8 +146,9 @@ export class ReapWatch {
   onRenewed(): void {
     for (const watch of this.#watches.values()) {
       if (!watch.renewing || watch.proved !== undefined) continue;
+      const { asker, epoch, request } = watch;
       watch.proved = untouched(watch);
-      this.#do.answer(watch.asker, { kind: "reap-proof-reply", request: watch.request, quiet: watch.proved });
+      this.#do.answer(asker, { kind: "reap-proof-reply", request, quiet: watch.proved }, epoch);
     }
   }
 
@@ -155,8 +161,8 @@ export class ReapWatch {
   #tell(watch: Watch): void {
     if (watch.unread.size > 0) return;
     for (const { key } of watch.records) if (!this.#do.isIdle(key)) watch.touched.add(key);
-    const { asker, request, name } = watch;
-    this.#do.answer(asker, { kind: "reap-watch-reply", request, watch: name, quiet: untouched(watch) });
+    const { asker, epoch, request, name } = watch;
+    this.#do.answer(asker, { kind: "reap-watch-reply", request, watch: name, quiet: untouched(watch) }, epoch);
   }
 
   #hasRoom(): boolean {

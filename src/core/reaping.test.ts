@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { recordAddress, positionOf } from "./address.ts";
 import { type DvvSet, EMPTY } from "./dvvset.ts";
-import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
+import type { Actor, Epoch, Key, NodeId, OperationId } from "./identifiers.ts";
 import { membersDigest, type View } from "./membership.ts";
 import { recordDigest } from "./merkle-forest.ts";
 import type {
@@ -52,6 +52,8 @@ class Node {
   /** Renewals wait until somebody calls `onRenewed`. */
   renewsLate = false;
   readonly dropped: Key[] = [];
+  /** The epochs of the peers by which they asked what was answered. */
+  readonly askedBy: Epoch[] = [];
 
   constructor(self: NodeId, view: View, set: DvvSet, reapAfterMs = 0) {
     this.in = new StubSurroundings(self, view, { reapAfterMs });
@@ -81,7 +83,10 @@ class Node {
         this.dropped.push(key);
         this.set = EMPTY;
       },
-      answer: send,
+      answer: (to, message, asked) => {
+        this.askedBy.push(asked);
+        send(to, message);
+      },
     });
     this.reaping = new Reaping(this.in, { ask: send });
   }
@@ -250,6 +255,16 @@ describe("the one who is asked", () => {
     node.bring(OLD);
     expect(prove(node, watch)).toEqual([0]);
     expect(node.renewals).toBe(1);
+  });
+
+  test("answers the start of the node that asked, whichever is there when it can answer", () => {
+    const node = new Node(nodeNamed(1), view, DELETED);
+    node.renewsLate = true;
+    prove(node, ask(node));
+    expect(node.in.epochOf(nodeNamed(2))).toBe(1);
+    node.in.down.add(nodeNamed(2));
+    node.watch.onRenewed();
+    expect(node.askedBy).toEqual([1, 1]);
   });
 
   test("what is brought while it watches, until its epochs are new, it does not swear to", () => {

@@ -286,9 +286,9 @@ export class Driver {
       pending.unwatch();
       pending.reject(told);
     }
-    for (const { reject } of [...this.#gatherings.values(), ...this.#sizes.values()]) reject(told);
-    for (const { reject } of this.#changes.values())
-      reject(
+    for (const waiting of [...this.#gatherings.values(), ...this.#sizes.values()]) waiting.reject(told);
+    for (const waiting of this.#changes.values())
+      waiting.reject(
         new NotReadyError(
           "This node was closed while a change of the membership was being written down. It may be made or not: look at the members. The data is safe.",
         ),

@@ -22,13 +22,14 @@ test("one seed in five is focused, and every theme, with and without an ambush, 
 });
 
 test("a focused world has classes of its theme alone, the first of them always, quorums that meet, and few keys", () => {
-  for (const { theme, classes, plan, narrow, hurry } of focused) {
+  for (const focus of focused) {
+    const { theme, classes, plan, hurry } = focus;
     expect(classes.has(theme.always)).toBe(true);
     for (const name of classes) expect([theme.always, ...theme.maybe]).toContain(name);
     const { n, r, w, partitions } = plan.parameters;
     expect(r + w).toBeGreaterThan(n);
     expect(partitions).toBeGreaterThan(plan.joins.length + 1);
-    const workload = narrow(drawWorkload(Prng.fromNumber(n)));
+    const workload = focus.narrow(drawWorkload(Prng.fromNumber(n)));
     expect(workload.hotKeys.length + workload.coldKeys.length + workload.sessionKeys.length).toBeLessThanOrEqual(12);
     const faults = drawFaultPlan(Prng.fromNumber(partitions), 0, 60_000, [], { classes, hurry });
     expect([...faults.classes].sort()).toEqual([...classes].sort());

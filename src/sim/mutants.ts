@@ -528,8 +528,8 @@ export const mutants: readonly Mutant[] = [
     bug: "what a peer's caller asked is not answered when the peer has renewed its epochs meanwhile, as if it had started anew",
     caughtBy: ["served", "answered"],
     file: "core/node.ts",
-    find: 'if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, "foreground");',
-    replace: 'if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, "foreground", asked);',
+    find: "if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, lane);",
+    replace: "if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, lane, asked);",
   },
   {
     name: "epochs-come-again",
@@ -780,6 +780,15 @@ export const mutants: readonly Mutant[] = [
     file: "core/archive-gather.ts",
     find: "return Math.max(unread.size + 1, byQuorum);",
     replace: "return Math.max(unread.size + 1, Math.min(byQuorum, 1));",
+  },
+  {
+    name: "stand-in-counts-at-once",
+    trap: "P 4.6",
+    bug: "the hint of a coordinator that does not count stands for an owner that could answer itself, and whoever asks that one next misses the put",
+    caughtBy: ["read-your-writes"],
+    file: "core/put-coordinator.ts",
+    find: "if (down === undefined) put.spareFor = first;",
+    replace: "if (down === undefined) put.ownCopyFor = first;",
   },
   {
     name: "gone-before-anybody-knows",

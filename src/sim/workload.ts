@@ -19,7 +19,7 @@ import type { View } from "../core/membership.ts";
 import { quorumOf } from "../core/quorum.ts";
 import { Ring } from "../core/ring.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
-import type { History, Operation, OperationBits } from "./history.ts";
+import { type History, type Operation, type OperationBits, promisedOf } from "./history.ts";
 import { type Simulator, WALL_START } from "./simulator.ts";
 
 export const CALLERS_MAX = 64;
@@ -201,7 +201,7 @@ export class Callers {
         (result) => {
           if (result?.outcome !== "put")
             throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
-          this.#acknowledged(operation, result, undefined);
+          this.#acknowledged(writer, operation, result, undefined);
           this.#get(reader, key, {}, (after) => {
             if (after?.outcome === "got" && this.#history.of(key).shows(after.set, operation)) return;
             throw new InvariantViolation(
@@ -238,7 +238,7 @@ export class Callers {
         if (result?.outcome === "failed" && result.failure.code === "too-many-siblings") return;
         if (result?.outcome !== "put")
           throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
-        this.#acknowledged(operation, result, undefined);
+        this.#acknowledged(node, operation, result, undefined);
         const { needed, counted } = result.report;
         const w = quorumOf(properties.w ?? this.#parameters.w, this.#parameters.n, counted);
         const alone = properties.policy !== "last-write-wins" || result.siblings === 1;
@@ -442,7 +442,7 @@ export class Callers {
       (answer) => simulator.put(node, operation.key, write, { prefer, timeoutMs }, answer),
       (result) => {
         if (result?.outcome === "put") {
-          this.#acknowledged(operation, result, write.w, write.pw);
+          this.#acknowledged(node, operation, result, write.w, write.pw);
           const seen = operation.past.copy();
           seen.add(operation.index);
           caller.put.set(operation.key, { context: result.clock, seen, prefer: undefined });
@@ -462,7 +462,9 @@ export class Callers {
     );
   }
 
+  /** `node`: the one that was asked. */
   #acknowledged(
+    node: NodeId,
     operation: Operation,
     result: ClientResult & { readonly outcome: "put" },
     w: number | undefined,
@@ -481,7 +483,9 @@ export class Callers {
       );
     if (answered.length < needed)
       throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
-    this.#checkers.onAcknowledged(operation, needed, ownersAnswered);
+    // While the answer was on its way from another node, one that counted only for a while may have let go.
+    const now = coordinator === node ? needed : promisedOf(result.report, this.#parameters.n);
+    this.#checkers.onAcknowledged(operation, now, ownersAnswered);
     // A retry may be acknowledged with more copies than the first attempt: the promise grows.
     // With fewer nodes that keep data than W, a copy at one that is about to let go of it is no promise.
     const members = this.#simulator.viewOf(coordinator)?.members ?? [];
