@@ -686,6 +686,7 @@ export const paperRows: readonly PaperRow[] = [
       ],
       "src/wire/record.test.ts": ["the node's own state survives"],
     },
+    scenarios: ["closed-tab-removed"],
     points: ["departed by itself", "departed after a removal", "removed after the grace time"],
     faults: ["leaves", "removals", "newcomers", "long-absences"],
     invariants: ["placement", "departure"],

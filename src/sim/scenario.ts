@@ -10,7 +10,7 @@
  *   cluster a b c d n=3 r=2 w=2     nodes in the order of joining, one after the other; the first founds. `s:0` has capacity 0, `a@east` is in
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
  *                                   most), cache=1 (records in memory at most), log=16 (recent writes
- *                                   kept at most), placement=1 tokens=4 (random tokens of a node)
+ *                                   kept at most), placement=1 tokens=4 (random tokens of a node), grace=10000 (silent for so many ms, removed)
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
@@ -92,6 +92,7 @@ import type { Effect, Note, Write } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import type { ClientResult, Message } from "../core/message.ts";
+import { isGone } from "../core/membership.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
 import { Checkers, setsOnDisk } from "./checkers.ts";
@@ -293,6 +294,7 @@ class Scenario {
     this.#config = {
       ...defaultConfig,
       hintsMax: numbers.get("hints") ?? defaultConfig.hintsMax,
+      removeAfterMs: numbers.get("grace") ?? defaultConfig.removeAfterMs,
       recentWritesMax: numbers.get("log") ?? defaultConfig.recentWritesMax,
       cachedRecordsMax: numbers.get("cache") ?? defaultConfig.cachedRecordsMax,
     };
@@ -602,7 +604,7 @@ class Scenario {
       case "tokens":
         return view === undefined ? 0 : (tokenCounts(view).get(node) ?? 0);
       case "members":
-        return view?.members.length ?? 0;
+        return view?.members.filter((member) => !isGone(member)).length ?? 0;
       case "share":
         return Math.round((this.#world.inspect(node)?.background.share ?? 0) * 100);
       case "slow": {
