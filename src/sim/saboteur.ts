@@ -232,10 +232,16 @@ export class Saboteur {
         const state = simulator.stateOf(node);
         if (this.#ended || state === "wiped" || picture.meta === undefined) return;
         simulator.crash(node);
-        if (budget.turnBack(node, picture)) this.#world.count("fault old-disk");
+        if (budget.turnBack(node, picture)) this.#turnedBack(node);
         if (!this.#absent.has(node)) this.#later(action.downMs, () => simulator.restart(node));
       });
     });
+  }
+
+  /** What was decided there may be undone: the disk was the only one that knew. */
+  #turnedBack(node: NodeId): void {
+    this.#world.count("fault old-disk");
+    for (const [who, by] of [...this.#accepted]) if (by === node) this.#accepted.delete(who);
   }
 
   /** To be called when all has healed: an operator removes those who will never come back. False when there is nobody to remove. */

@@ -73,6 +73,8 @@ const ARCHIVES = 0x0a_2c_417e;
 const GRACE = 0x6a_ace1;
 const LOAD = 0x10_ad0e;
 const AMBUSHES = 0x0a_3b_0537;
+/** At rest each export and look back ends within this time, where members take little from each other, too. */
+const ARCHIVE_MS_MAX: Millis = 300_000;
 /** Moments that are looked back at when all is at rest. */
 const LOOKS_BACK = 3;
 const TIMELINE_LINES = 50;
@@ -431,8 +433,7 @@ class SeedRun {
       if (missing !== waitsFor) this.#tell(`no rest yet: ${missing ?? "it must last"}`);
       waitsFor = missing;
       const noneOnItsWay = simulator.now - from >= (network.lateProbability > 0 ? network.lateMsMax : 0);
-      const nobodyAsks = this.#callers.underWay === 0 && this.#archivist.underWay === 0;
-      if (sinceMs >= REST_MS && missing === undefined && noneOnItsWay && nobodyAsks) {
+      if (sinceMs >= REST_MS && missing === undefined && noneOnItsWay && this.#callers.underWay === 0) {
         this.#settledMs = simulator.now - sinceMs - from;
         return;
       }
@@ -448,6 +449,7 @@ class SeedRun {
     const simulator = this.#simulator;
     this.#checkers.checkNothingLost();
     this.#routing.checkFreshness();
+    this.#endArchives();
     this.#quietness.start(simulator.now);
     simulator.runUntil(simulator.now + QUIET_MS);
     this.#quietness.judge(simulator.now, simulator.running.length + simulator.lights.length, this.#plan.config.scrubMs);
@@ -539,17 +541,19 @@ class SeedRun {
   /** Whoever runs can export what all hold. */
   #exportAtRest(): void {
     const simulator = this.#simulator;
-    const wait = (): void => {
-      const until = simulator.now + 300_000;
-      while (this.#archivist.underWay > 0 && simulator.now < until) simulator.runUntil(simulator.now + 1_000);
-      if (this.#archivist.underWay > 0) throw new InvariantViolation("archive", "at rest an export does not end");
-    };
     this.#archivist.exportAtRest(this.#prng.pick(simulator.running)!);
-    wait();
+    this.#endArchives();
     for (let i = 0; i < LOOKS_BACK; i++) {
       this.#archivist.lookBackAtRest(this.#prng.pick(simulator.running)!);
-      wait();
+      this.#endArchives();
     }
+  }
+
+  #endArchives(): void {
+    const simulator = this.#simulator;
+    const until = simulator.now + ARCHIVE_MS_MAX;
+    while (this.#archivist.underWay > 0 && simulator.now < until) simulator.runUntil(simulator.now + 1_000);
+    if (this.#archivist.underWay > 0) throw new InvariantViolation("archive", "at rest an export does not end");
   }
 
   /** All have heard of the buckets, and each goes by them. */
