@@ -29,7 +29,15 @@ const NO_SLEEP = {
 };
 
 export default defineConfig(
-  globalIgnores(["**/dist/", "test-results/", "playwright-report/", "coverage/", ".tabring/"]),
+  globalIgnores([
+    "**/dist/",
+    "test-results/",
+    "playwright-report/",
+    "coverage/",
+    ".tabring/",
+    // Recorded as they were.
+    "src/sim/older-builds/*.js",
+  ]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   js.configs.recommended,
   tseslint.configs.recommendedTypeChecked,

@@ -2,6 +2,7 @@
 
 import { QuorumError, TabringError } from "../src/core/errors.ts";
 import type { AdmissionReason, Note } from "../src/core/effect.ts";
+import type { Message } from "../src/core/message.ts";
 import type { StoreStatus } from "../src/api.ts";
 import { unreachable } from "../src/base/assert.ts";
 
@@ -68,6 +69,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
   "value-too-large": "That is too large to keep. Nothing was written.",
   "invalid-key": "That name cannot be used as a key. Nothing was written.",
   "too-many-siblings": "This cart has too many versions side by side. Nothing is lost: choose one below, then go on.",
+  "newer-format":
+    "A newer version of this page has kept this data. It is safe and was not touched. Reload to get that version.",
   "protocol-version": "The other tabs run another version of this page. Reload all of them.",
   "cart-too-large":
     "This cart has been changed so often that it is full. What is in it is safe. Go on with a new cart.",
@@ -115,6 +118,19 @@ export const ADMISSION_WORDS: Readonly<Record<AdmissionReason, string>> = {
   idle: "nobody asks for anything",
 };
 
+const REAP_WORDS: Readonly<Record<Extract<Note, { what: "reap-blocked" }>["why"], string>> = {
+  unreachable: "did not answer",
+  silent: "did not answer",
+  "not-quiet": "still has something of them under way",
+  older: "runs an older build of this page",
+};
+
+const OLDER_WORDS: Partial<Record<Message["kind"], string>> = {
+  "recent-request": "the log of its recent writes; trees are compared instead",
+  "archive-request": "its part of the archive",
+  "light-hello": "it: a light client asks others",
+};
+
 /** One line of the trace. */
 export function noteWords(note: Note): string {
   switch (note.what) {
@@ -156,6 +172,12 @@ export function noteWords(note: Note): string {
       return `Too few owners of ${note.key} can be reached for what was asked.`;
     case "bucket":
       return `Heard what bucket ${note.bucket} defaults to (version ${note.version}, set by ${shortNode(note.setBy)}).`;
+    case "buffer-full":
+      return `Has no room in its buffer: ${note.key} waits for the disk.`;
+    case "buffer-lost":
+      return note.key === undefined
+        ? "Ended while writes were in its memory alone: some may be gone from here."
+        : `Could not write down ${note.key}, which it had acknowledged from memory.`;
     case "stand-in":
       return `No owner of ${note.key} can be reached: this node stands in.`;
     case "many-siblings":
@@ -209,7 +231,13 @@ export function noteWords(note: Note): string {
     case "epochs-renewed":
       return "Believes nothing any more that was sent before now.";
     case "reap-blocked":
-      return `Keeps its tombstones: ${shortNode(note.by)} ${note.why === "not-quiet" ? "still has something of them under way" : "did not answer"}.`;
+      return `Keeps its tombstones: ${shortNode(note.by)} ${REAP_WORDS[note.why]}.`;
+    case "protocol-shared":
+      return `All members read version ${note.version} of the protocol now, and none a newer one: they go by it.`;
+    case "older-peer":
+      return `${shortNode(note.peer)} runs an older build of this page: done without ${OLDER_WORDS[note.message] ?? "what it does not know"}.`;
+    case "not-read":
+      return `${shortNode(note.by)} runs an older build of this page, which does not read a ${note.message}: not sent.`;
     case "damaged":
       return `What the disk has of ${note.key} is damaged; the others still have it.`;
     case "gather-began":

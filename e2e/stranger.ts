@@ -9,7 +9,7 @@ import { WebSocket } from "ws";
 import type { TabringError } from "../src/core/errors.ts";
 import type { NodeId } from "../src/core/identifiers.ts";
 import { FRAME_BYTES_MIN } from "../src/wire/frame.ts";
-import type { ProtocolRange } from "../src/wire/handshake.ts";
+import type { ProtocolRange } from "../src/core/versions.ts";
 import { Link } from "../src/wire/link.ts";
 import { decodeRelayPayload, encodeRelayPayload, wrapNodeMessage } from "../src/wire/link-payload.ts";
 import {

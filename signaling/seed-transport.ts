@@ -10,6 +10,7 @@
 import { unreachable } from "../src/base/assert.ts";
 import type { Lane } from "../src/core/effect.ts";
 import type { NodeId } from "../src/core/identifiers.ts";
+import type { ProtocolRange } from "../src/core/versions.ts";
 import { type FrameChannel, LinkRunner, TurnFlusher } from "../src/driver/link-runner.ts";
 import type { Clock, Transport, TransportHandlers } from "../src/driver/ports.ts";
 import { NONCE_BYTES } from "../src/wire/handshake.ts";
@@ -169,7 +170,7 @@ export class SeedTransport implements Transport {
       clock,
       this.#flusher,
       {
-        up: () => this.#onUp(peer, link),
+        up: (_, protocol) => this.#onUp(peer, link, protocol),
         message: (bytes) => this.#onMessage(peer, bytes),
         closed: (reason, error) => this.#onClosed(peer, link, reason, error),
       },
@@ -178,11 +179,11 @@ export class SeedTransport implements Transport {
     this.#opened.set(peer, link);
   }
 
-  #onUp(peer: NodeId, link: SeedLink): void {
+  #onUp(peer: NodeId, link: SeedLink, protocol: ProtocolRange): void {
     this.#opened.delete(peer);
     if (this.#abandon(this.#up, peer)) this.#handlers?.lost(peer, "replaced");
     this.#up.set(peer, link);
-    this.#handlers?.connected(peer, { kind: "websocket" });
+    this.#handlers?.connected(peer, { kind: "websocket", protocol });
   }
 
   #onMessage(peer: NodeId, bytes: Uint8Array): void {

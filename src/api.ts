@@ -37,6 +37,11 @@ export interface PutOptions {
   readonly w?: number;
   /** How many of them must come from owners that hold the partition, 0 to n; a stand-in's hint does not count. See `GetOptions.pr`. */
   readonly pw?: number;
+  /**
+   * How many of them must be strict commits, 0 to n: flushed by the operating system, so that they survive a power failure and not only the tab and
+   * the browser. All replicas then commit strictly. 0 by default: one of them does so nevertheless, and nobody waits for it (paper, section 6.1).
+   */
+  readonly dw?: number;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** 32 hexadecimal digits. Retry with the same one, and the retry makes no sibling. Drawn at random by default. */
@@ -82,6 +87,8 @@ export interface NodeInfo {
   readonly zone: string;
   /** Its tab is in the background, by its own word: others wait longer before they blame it, and let others coordinate first. */
   readonly hidden: boolean;
+  /** The newest version of the protocol that its build reads, by its own word. */
+  readonly protocol: number;
   /** This node's own opinion of it. */
   readonly reachability: "up" | "suspect" | "down";
   /** It goes for good, and counts as long as it holds something. */
@@ -136,7 +143,12 @@ export interface StoreStatus {
   /** Keys of which nothing is left but that they were deleted, as far as this node has read its disk; each key is told by one of its nodes. Up to 4,096. */
   readonly tombstones: number;
   /** Who kept tombstones from being reaped when it was last tried, and why; empty where they are kept for good. */
-  readonly tombstonesKeptBy: readonly { readonly node: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }[];
+  readonly tombstonesKeptBy: readonly {
+    readonly node: NodeId;
+    readonly why: "unreachable" | "silent" | "not-quiet" | "older";
+  }[];
+  /** The newest version of the protocol that all members read, and this one may write: what needs everybody goes by it. See `OpenStoreOptions.writesProtocol`. */
+  readonly protocol: number;
   readonly partitionsOwned: number;
   readonly partitionsHeld: number;
   /** Partitions still being copied to this node. */
@@ -189,13 +201,14 @@ export interface BucketOptions<Value> {
   readonly w?: number;
   readonly pr?: number;
   readonly pw?: number;
+  readonly dw?: number;
   readonly policy?: "siblings" | "last-write-wins";
 }
 
 /** One value from the bytes of several siblings (two or more). All stores must come to the same one, in whatever order the siblings stand. */
 export type Merge = (siblings: readonly Uint8Array[]) => Uint8Array;
 
-/** What `setBucket` sets. What is left out is the cluster's default; for pr, pw and dw it is 0. */
+/** What `setBucket` sets. What is left out is the cluster's default; for pr, pw and dw it is 0, and there is no buffer. */
 export interface BucketSettings {
   /** 1 to n. */
   readonly r?: number;
@@ -203,8 +216,15 @@ export interface BucketSettings {
   /** 0 to n. */
   readonly pr?: number;
   readonly pw?: number;
-  /** Strict commits among the acknowledgements, 0 to n. It is kept with the bucket, and no put waits for it yet. */
+  /** See `PutOptions.dw`. */
   readonly dw?: number;
+  /**
+   * Puts that ask for no strict commit are acknowledged from the memory of all replicas but one, and are on their disks a tenth of a second later: shorter
+   * tails of latency, less safety. A crash of a tab takes what its buffer had; when W tabs crash at that moment, and the one strict commit was not done
+   * yet, an acknowledged put is gone. `report.inMemory` says how many answers came from memory, and the next start of a tab that may have lost some
+   * counts it (`buffer-lost`). False by default.
+   */
+  readonly buffered?: boolean;
   /**
    * siblings (the default): concurrent writes are kept side by side. last-write-wins: the later one by wall clock stands. `merge:NAME`: kept side by
    * side, and read as one value by stores that were opened with a merge of this name (1 to 32 characters of a-z, 0-9 and "-").
@@ -536,7 +556,11 @@ export interface OpenStoreOptions {
   readonly capacity?: number;
   /** Failure domain; by default one browser profile. */
   readonly zone?: string;
-  readonly durability?: "relaxed" | "strict";
+  /**
+   * How writes of callers are kept on this node's disk that ask for nothing else. relaxed (the default): they survive the tab and the browser. strict:
+   * each survives the machine. buffered: from its memory first, see `BucketSettings.buffered`; never for a put that asks for `dw`.
+   */
+  readonly durability?: "relaxed" | "strict" | "buffered";
   /**
    * Opens a light client (paper, section 6.4): a tab that is no member, holds no data and has no database. It knows the members, asks one of them every 10
    * seconds what has changed, and hands each request to an owner of its key. For tabs that come and go, and for readers of a large cluster. It
@@ -560,6 +584,12 @@ export interface OpenStoreOptions {
    * default.
    */
   readonly history?: Readonly<Record<string, { readonly keepMs: number }>>;
+  /**
+   * Holds back what an older build could not follow, though all members read it: nothing is reaped, and nothing is kept on the disk that such a build could not
+   * read. Give it the older version before an upgrade and leave it out when no node will have to go back; see `StoreStatus.protocol` and `NodeInfo.protocol`.
+   * By default what all read is used as soon as all read it.
+   */
+  readonly writesProtocol?: number;
   /** Merges by name, for buckets whose policy is `merge:NAME`; `mergeOf` makes one from a codec and a reconciler. */
   readonly merges?: Readonly<Record<string, Merge>>;
   /** Starts a canary at once, with this interval; see `Store.startCanary`. None by default. */

@@ -30,7 +30,7 @@ import type { Gathered, Gathering } from "./core/gathering.ts";
 import type { Key, Millis, NodeId, OperationId, Partition } from "./core/identifiers.ts";
 import type { View } from "./core/membership.ts";
 import type { ArchiveManifestInfo, ArchiveSource, ExportOptions, RestoreOptions, RestoreReport } from "./api.ts";
-import { PROTOCOL_VERSION } from "./wire/codec.ts";
+import { PROTOCOL_VERSION } from "./core/versions.ts";
 import {
   type ArchivePiece,
   ArchiveReader,

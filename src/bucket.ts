@@ -49,12 +49,13 @@ export function makeBucket<Value>(
   options: BucketOptions<Value>,
   rules: BucketRules,
 ): Bucket<Value> {
-  const { codec, reconcile, r, w, pr, pw, policy } = options;
+  const { codec, reconcile, r, w, pr, pw, dw, policy } = options;
   const keyOf = (key: string) => `${name}/${key}`;
   const readDefaults = { ...(r === undefined ? {} : { r }), ...(pr === undefined ? {} : { pr }) };
   const writeDefaults = {
     ...(w === undefined ? {} : { w }),
     ...(pw === undefined ? {} : { pw }),
+    ...(dw === undefined ? {} : { dw }),
     ...(policy === undefined ? {} : { policy }),
   };
 

@@ -31,6 +31,7 @@ export {
   NewerArchiveError,
   NotAnArchiveError,
   MomentNotCoveredError,
+  NewerFormatError,
   NotReadyError,
   OverloadedError,
   OversizedError,

@@ -5,6 +5,7 @@ import { Prng } from "./base/prng.ts";
 import { type ClusterParameters, parametersFrom } from "./core/config.ts";
 import { ParametersDifferError } from "./core/errors.ts";
 import type { NodeId } from "./core/identifiers.ts";
+import { PROTOCOL_VERSION } from "./core/versions.ts";
 import { MemoryStorage } from "./driver/memory-storage.ts";
 import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
 import type { Clock } from "./driver/ports.ts";
@@ -53,12 +54,17 @@ afterEach(async () => {
 
 async function openNode(
   n: number,
-  options: { zone?: string; found?: ClusterParameters; expects?: Partial<ClusterParameters> } = {},
+  options: {
+    zone?: string;
+    found?: ClusterParameters;
+    expects?: Partial<ClusterParameters>;
+    writesProtocol?: number;
+  } = {},
 ): Promise<TabringStore> {
   const prng = Prng.fromNumber(n);
   const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
   const transport = new TestTransport(hub, { self: id(n), cluster: "c", secret: new Uint8Array(32), clock, random });
-  const { zone = "z", found, expects } = options;
+  const { zone = "z", found, expects, writesProtocol } = options;
   const store = new TabringStore({
     node: id(n),
     cluster: "c",
@@ -68,6 +74,7 @@ async function openNode(
     random,
     zone,
     expects,
+    writesProtocol,
   });
   open.push(store);
   await store.open(found);
@@ -97,6 +104,14 @@ test.each([1, 2, 3] as const)("in placement %i tokens and first owners are there
   expect(new Set(owners)).toEqual(new Set([id(1), id(2)]));
   expect(second.ring().owners).toEqual(owners);
   expect(second.status).toMatchObject({ state: "online", partitionsOwned: 32, partitionsHeld: 32 });
+});
+
+test("the status tells which version of the protocol all go by, and nodes which one each reads", async () => {
+  const first = await openNode(1, { found: parametersFrom({ partitions: 16 }) });
+  const held = await openNode(2, { writesProtocol: 1 });
+  expect(first.status.protocol).toBe(PROTOCOL_VERSION);
+  expect(held.status.protocol).toBe(1);
+  expect(first.nodes().map((node) => node.protocol)).toEqual([PROTOCOL_VERSION, PROTOCOL_VERSION]);
 });
 
 test("a newcomer joins no cluster with other parameters than it asks for, and says so", async () => {

@@ -55,7 +55,7 @@ import {
   TabringError,
   WrongSecretError,
 } from "./core/errors.ts";
-import type { Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
+import type { Durability, Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
 import { holds, isGone, memberOf, stays } from "./core/membership.ts";
 import { type MembershipChange, changeRefusal } from "./core/membership-change.ts";
 import { perSecondOf } from "./core/load.ts";
@@ -73,6 +73,7 @@ import {
   RunningCanary,
 } from "./canary.ts";
 import { DepartedError, MembershipChangeError, membershipPlan } from "./operator.ts";
+import { PROTOCOL_MIN } from "./core/versions.ts";
 import { toHex } from "./base/bytes.ts";
 import { type RewindingStore, previewRewind, rewind } from "./rewind.ts";
 import { Prng } from "./base/prng.ts";
@@ -112,7 +113,7 @@ export interface StoreParts {
   readonly capacity?: number | undefined;
   /** See `Config`. */
   readonly expects?: Partial<ClusterParameters> | undefined;
-  readonly durability?: "relaxed" | "strict" | undefined;
+  readonly durability?: Durability | undefined;
   /** A light client: asks nothing of the storage. */
   readonly light?: boolean | undefined;
   /** See `Config`. */
@@ -121,6 +122,8 @@ export interface StoreParts {
   readonly removeAfterMs?: number | undefined;
   /** See `Config`. */
   readonly history?: Config["history"] | undefined;
+  /** See `Config`. */
+  readonly writesProtocol?: number | undefined;
   readonly merges?: Readonly<Record<string, Merge>> | undefined;
   /** Throws the node's data and identity away: it has departed. After the storage is closed, before `onClosed`. */
   readonly discard?: () => Promise<void>;
@@ -154,6 +157,7 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "grace-over",
   "tombstone-reaped",
   "reap-blocked",
+  "protocol-shared",
   "partition-held",
   "partition-dropped",
   "storage-failed",
@@ -184,13 +188,14 @@ export class TabringStore implements Store {
       zone: parts.zone,
       capacity: parts.capacity ?? defaultConfig.capacity,
       expects: parts.expects ?? defaultConfig.expects,
+      durability: parts.durability ?? defaultConfig.durability,
       linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
       reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
       removeAfterMs: parts.removeAfterMs ?? defaultConfig.removeAfterMs,
       history: parts.history ?? defaultConfig.history,
+      writesProtocol: parts.writesProtocol ?? defaultConfig.writesProtocol,
     };
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
-    const reaps = config.reapAfterMs < Number.POSITIVE_INFINITY;
     this.#driver = new Driver({
       id: parts.node,
       config,
@@ -198,7 +203,6 @@ export class TabringStore implements Store {
       transport: parts.transport,
       clock: parts.clock,
       random: parts.random,
-      durability: reaps ? "strict" : (parts.durability ?? "relaxed"),
       light: parts.light === true,
       onNote: (note, atMs) => {
         this.#emit("trace", { atMs, note });
@@ -292,8 +296,8 @@ export class TabringStore implements Store {
 
   async setBucket(name: string, settings: BucketSettings): Promise<void> {
     this.#demandOpen();
-    const { r, w, pr, pw, dw, policy = "siblings" } = settings;
-    await this.#driver.setBucket(name, { r, w, pr, pw, dw, policy });
+    const { r, w, pr, pw, dw, buffered = false, policy = "siblings" } = settings;
+    await this.#driver.setBucket(name, { r, w, pr, pw, dw, buffered, policy });
   }
 
   buckets(): readonly BucketEntry[] {
@@ -620,6 +624,7 @@ export class TabringStore implements Store {
     checkValue(value);
     const w = checkQuorum("w", options.w, this.#n());
     const pw = checkQuorum("pw", options.pw, this.#n());
+    const dw = checkQuorum("dw", options.dw, this.#n());
     const operation =
       options.operation === undefined
         ? (toHex(this.#parts.random(16)) as OperationId)
@@ -636,6 +641,7 @@ export class TabringStore implements Store {
         at: this.#parts.clock.wall(),
         w,
         pw,
+        dw,
         policy: options.policy,
       },
       context?.first,
@@ -738,6 +744,7 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
       capacity: member.capacity,
       zone: member.zone,
       hidden: member.hidden,
+      protocol: member.protocolMax,
       leaving: !stays(member),
       reachability: member.node === node.id ? "up" : (peers.get(member.node)?.reachability ?? "down"),
       slow: peers.get(member.node)?.slow ?? false,
@@ -802,6 +809,7 @@ function statusOf(
     hintsOwed: node?.hintsOwed ?? 0,
     tombstones: node?.reaping.tombstones ?? 0,
     tombstonesKeptBy: node?.reaping.blockedBy ?? [],
+    protocol: node?.protocol ?? PROTOCOL_MIN,
     partitionsOwned: self === undefined || view === undefined ? 0 : listsOf(view, parts.node).owned,
     partitionsHeld: self?.partitionsHeld ?? 0,
     partitionsJoining: owed,
@@ -939,6 +947,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       reapAfterMs: options.reapAfterMs,
       removeAfterMs: options.removeAfterMs,
       history: options.history,
+      writesProtocol: options.writesProtocol,
       merges: options.merges,
       discard: () => discardIdentity(identity),
       onClosed: async () => {

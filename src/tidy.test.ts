@@ -92,10 +92,12 @@ const CORE_VALUES = [
   "ring",
   "statistics",
   "surroundings",
+  "write-buffer",
   "timers",
   "token-claims",
   "token-spacing",
   "vector-clock",
+  "versions",
   "view-news",
   "write-log",
 ];
@@ -156,6 +158,7 @@ const ENTRIES = [
   /^src\/(index|sim\/run[a-z-]*)\.ts$/,
   /\.setup\.ts$/,
   /^signaling\/main\.ts$/,
+  /^tool\/record-build\.mjs$/,
   /^e2e\/bench\/run\.ts$/,
 ];
 

@@ -9,6 +9,7 @@
 import type { Lane } from "../core/effect.ts";
 import type { TabringError } from "../core/errors.ts";
 import type { NodeId } from "../core/identifiers.ts";
+import { PROTOCOL, type ProtocolRange } from "../core/versions.ts";
 import { type FrameChannel, LinkRunner, type TurnFlusher } from "../driver/link-runner.ts";
 import type { Clock, LinkInfo } from "../driver/ports.ts";
 import { FRAME_BYTES_MAX } from "../wire/frame.ts";
@@ -51,6 +52,8 @@ export class PeerLink {
   #ended = false;
   /** When it came up, by the clock. */
   upAtMs = 0;
+  /** What the other side reads; known when it is up. */
+  protocol: ProtocolRange = PROTOCOL;
   /** It lost frames to a cut. */
   gapped = false;
 
@@ -184,8 +187,9 @@ export class PeerLink {
       frameBytesMax,
     };
     this.#runner = new LinkRunner(options, channel, clock, flusher, {
-      up: () => {
+      up: (_, protocol) => {
         this.upAtMs = clock.now();
+        this.protocol = protocol;
         this.#surroundings.up(this);
       },
       message: (bytes) => this.#surroundings.message(this, bytes),

@@ -492,7 +492,7 @@ export class WebRtcTransport implements Transport {
     if (older !== undefined) this.#loseLink(older, "replaced by a newer link");
     this.#links.set(link.peer, link);
     this.#counters.links[link.kind]++;
-    this.#handlers?.connected(link.peer, { kind: link.kind });
+    this.#handlers?.connected(link.peer, { kind: link.kind, protocol: link.protocol });
     for (const other of [...this.#attempts.values()]) other.onNewWay();
   }
 

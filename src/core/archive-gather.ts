@@ -350,10 +350,12 @@ export class ArchiveGather {
 
   /** This attempt cannot become whole, and there is time for another. */
   #isInVain(part: Part): boolean {
-    // That a member has let go of the past is for good.
-    return (
-      (part.stale || this.#covers(part, this.#unreadNow(part)) > this.#demanded(part)) && this.#in.now < part.deadline
-    );
+    // That a member has let go of the past is for good, and so is for now that its build gives none.
+    const unread = this.#unreadNow(part);
+    const unable = [...unread].filter((node) => !this.#in.reads(node, "archive-request"));
+    const isInVain = part.stale || this.#covers(part, unread) > this.#demanded(part);
+    const isHopeless = this.#covers(part, new Set(unable)) > this.#demanded(part);
+    return isInVain && !isHopeless && this.#in.now < part.deadline;
   }
 
   /** From what quorum on no write can be missing, when these could not be read in full. */
@@ -416,11 +418,17 @@ export class ArchiveGather {
     part.asked.set(node, { request, after, askedAt: now });
     this.#bySent.set(request, { part, node });
     if (node === self) this.#do.readOwn(asked);
-    else if (!this.#in.send(node, asked, "background")) {
+    else if (!this.#isAsked(node, asked)) {
       part.asked.delete(node);
       this.#bySent.delete(request);
       this.#silence(part, node);
     }
+  }
+
+  #isAsked(node: NodeId, asked: ArchiveRequest): boolean {
+    if (this.#in.reads(node, "archive-request")) return this.#in.send(node, asked, "background");
+    this.#in.note({ what: "older-peer", peer: node, message: "archive-request" });
+    return false;
   }
 
   #finish(part: Part): void {

@@ -55,10 +55,9 @@ import { Ring } from "./ring.ts";
 import { claimsAfterSwaps } from "./load-plan.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { type MembershipChange, type ChangeRefusal, changeRefusal } from "./membership-change.ts";
+import { PROTOCOL_MIN, PROTOCOL_VERSION, sharedVersion } from "./versions.ts";
 import { claimsAfterDepartures, claimsAfterGiving, claimsAfterJoin } from "./token-claims.ts";
 
-/** The protocol versions that this build reads. */
-export const PROTOCOL = { min: 1, max: 1 } as const;
 /** An incarnation's first version lies below this: should the disk ever go back in time, no version comes again with another meaning. */
 const FIRST_VERSIONS = 2 ** 20;
 /** What could not be written is tried again. */
@@ -77,11 +76,12 @@ export interface BelongingActions {
   changeMade(request: RequestId, refusal: ChangeRefusal | undefined): void;
 }
 
-/** What is told once it is durable: that these partitions are held now, that they are not counted on any more, or that a caller's change is made. */
+/** What is told once it is durable: that these partitions are held now, that they are not counted on any more, that a caller's change is made, or that writes may be acknowledged from memory. */
 type Announcement =
   | { readonly what: "held" | "counted-out"; readonly partitions: readonly Partition[] }
   | { readonly what: "bucket-set"; readonly request: RequestId }
-  | { readonly what: "change-made"; readonly request: RequestId };
+  | { readonly what: "change-made"; readonly request: RequestId }
+  | { readonly what: "buffering" };
 
 /** A meta write under way. */
 interface Writing {
@@ -109,12 +109,17 @@ export class Belonging {
   readonly #holding = new Set<Partition>();
   /** Callers who have set a bucket that is not durable yet. */
   #settingBuckets = 0;
+  /** Whether it is written down that writes may be acknowledged from memory. */
+  #buffering: "no" | "soon" | "yes" = "no";
+  /** It was, when the node ended that this one goes on from. */
+  #mayHaveLost: boolean;
 
   constructor(surroundings: Surroundings, meta: NodeMeta | undefined, actions: BelongingActions) {
     this.#in = surroundings;
     this.#do = actions;
     const view = meta?.view;
     const before = view === undefined ? undefined : memberOf(view, surroundings.self);
+    this.#mayHaveLost = meta?.buffering === true;
     const known = before === undefined || isGone(before) ? 0 : before.incarnation;
     this.#incarnation = Math.max(meta?.incarnation ?? 0, known) + 1;
     if (view === undefined) return;
@@ -136,6 +141,14 @@ export class Belonging {
 
   get ring(): Ring | undefined {
     return this.#ring;
+  }
+
+  /** The newest version of the protocol that all who belong read, and that this node may write. */
+  get protocol(): number {
+    const { protocolMax, writesProtocol } = this.#in.config;
+    const view = this.#ring?.view;
+    const ceiling = Math.max(PROTOCOL_MIN, Math.min(PROTOCOL_VERSION, protocolMax, writesProtocol));
+    return view === undefined ? PROTOCOL_MIN : sharedVersion(view, ceiling);
   }
 
   /** This node's entry; undefined until it is a member, and when it is one no more. */
@@ -187,13 +200,33 @@ export class Belonging {
       durableView: this.#durableView,
       unopened: this.#unopened,
       settingBuckets: this.#settingBuckets,
+      buffering: this.#buffering,
     };
+  }
+
+  /** Whether writes may be acknowledged from memory: it must be written down before, so that a crash takes nothing silently. If not, soon. */
+  beginBuffering(): boolean {
+    if (this.#buffering === "no" && this.started) {
+      this.#buffering = "soon";
+      this.#changed = true;
+      this.#onceDurable.push({ what: "buffering" });
+    }
+    return this.#buffering === "yes";
+  }
+
+  /** Nothing is in the buffer any more, and has not been for a while. */
+  endBuffering(): void {
+    if (this.#buffering !== "yes") return;
+    this.#buffering = "no";
+    this.#changed = true;
   }
 
   /** Writes down that this is another start. */
   start(): void {
+    if (this.#mayHaveLost) this.#in.note({ what: "buffer-lost", key: undefined });
+    this.#mayHaveLost = false;
     this.#startStore = this.#in.nextTicket();
-    this.#in.store(this.#startStore, [{ store: "meta", meta: this.#meta() }]);
+    this.#in.store(this.#startStore, [{ store: "meta", meta: this.#meta() }], "strict");
   }
 
   found(parameters: ClusterParameters): void {
@@ -213,15 +246,20 @@ export class Belonging {
     const refuse = (refusal: BucketRefusal) => this.#do.bucketSet(request, refusal);
     if (view === undefined || this.self === undefined || !this.started) return refuse({ code: "not-ready" });
     if (this.#settingBuckets >= BUCKETS_MAX) return refuse({ code: "overloaded" });
-    const fault = bucketFault(name, properties, view.parameters.n) ?? roomFault(view.buckets, name);
+    const fault =
+      bucketFault(name, properties, view.parameters.n) ??
+      roomFault(view.buckets, name) ??
+      (properties.buffered === true && this.protocol < 2
+        ? "it is buffered, which not all members' builds know of yet: upgrade them first"
+        : undefined);
     if (fault !== undefined) return refuse({ code: "invalid", fault });
     const known = bucketNamed(view.buckets, name);
-    const { r, w, pr, pw, dw, policy } = properties;
+    const { r, w, pr, pw, dw, buffered = false, policy } = properties;
     const entry: BucketEntry = {
       name,
       version: (known?.version ?? 0) + 1,
       setBy: this.#in.self,
-      properties: { r, w, pr, pw, dw, policy },
+      properties: { r, w, pr, pw, dw, buffered, policy },
     };
     if (known === undefined || !sameProperties(known.properties, properties))
       this.#setView(mergeView(view, [], undefined, [entry]));
@@ -367,7 +405,7 @@ export class Belonging {
 
   /** What goes with the rest has changed. */
   onCaughtUp(): void {
-    this.#changed = true;
+    if (this.protocol >= 2) this.#changed = true;
   }
 
   /** At the end of each step: writes down what changed in it. */
@@ -376,7 +414,8 @@ export class Belonging {
     this.#changed = false;
     const ticket = this.#in.nextTicket();
     this.#stores.set(ticket, { announcements: this.#onceDurable.splice(0), view: this.#ring?.view });
-    this.#in.store(ticket, [{ store: "meta", meta: this.#meta() }]);
+    // Strictly, as others rely on what is told of it; and whatever came before it, copies of partitions above all, is flushed with it.
+    this.#in.store(ticket, [{ store: "meta", meta: this.#meta() }], "strict");
   }
 
   onStored(ticket: Ticket): void {
@@ -412,6 +451,10 @@ export class Belonging {
       this.#do.changeMade(announcement.request, undefined);
       return;
     }
+    if (announcement.what === "buffering") {
+      this.#buffering = "yes";
+      return;
+    }
     const { partitions } = announcement;
     if (announcement.what === "counted-out") {
       this.#do.countedOut(partitions);
@@ -440,8 +483,8 @@ export class Belonging {
       zone,
       holders: noHolders(parameters.partitions),
       tokens: before.length > 0 ? before : drawTokens(parameters, capacity, others, this.#in.random),
-      protocolMin: PROTOCOL.min,
-      protocolMax: PROTOCOL.max,
+      protocolMin: PROTOCOL_MIN,
+      protocolMax: Math.min(PROTOCOL_VERSION, this.#in.config.protocolMax),
       hidden: this.#hidden,
     };
   }
@@ -494,7 +537,8 @@ export class Belonging {
 
   /** What the next start must know. */
   #meta(): NodeMeta {
-    const caughtUp = this.#do.caughtUp();
+    // Version 1 does not read it.
+    const caughtUp = this.protocol >= 2 ? this.#do.caughtUp() : undefined;
     return caughtUp === undefined ? this.#membership() : { ...this.#membership(), caughtUp };
   }
 
@@ -504,10 +548,12 @@ export class Belonging {
     const own = this.self;
     const incarnation = this.#incarnation;
     const unopened = [...this.#unopened.keys()].sort((a, b) => a - b);
-    if (view === undefined || own === undefined || this.#holding.size === 0) return { incarnation, view, unopened };
+    const buffering = this.#buffering === "no" ? undefined : true;
+    if (view === undefined || own === undefined || this.#holding.size === 0)
+      return { incarnation, view, unopened, buffering };
     const entry = { ...own, holders: holdersWith(own.holders, [...this.#holding], true) };
     const members = view.members.map((member) => (member === own ? entry : member));
-    return { incarnation, view: { ...view, members }, unopened };
+    return { incarnation, view: { ...view, members }, unopened, buffering };
   }
 }
 

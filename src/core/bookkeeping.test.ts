@@ -11,6 +11,7 @@ import type { ClientResult, RequestFailure, RequestReport } from "./message.ts";
 import { STATISTICS_MINUTES } from "./statistics.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const self = "0".repeat(31) + "1";
 const report = {} as RequestReport;
@@ -41,6 +42,8 @@ function kept() {
     ring: undefined,
     reachable: () => false,
     slow: () => false,
+    reads: () => true,
+    protocol: PROTOCOL_VERSION,
     mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,

@@ -136,6 +136,10 @@ export class Bookkeeping {
         return this.count("read-repairs");
       case "damaged":
         return this.count("damaged-records");
+      case "buffer-full":
+        return this.count("buffer-full");
+      case "buffer-lost":
+        return this.count("buffer-lost");
       case "late-dropped":
         return this.count("late-messages");
       case "tombstone-reaped":

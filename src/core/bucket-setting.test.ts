@@ -11,6 +11,7 @@ import type { View } from "./membership.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const self = "1".repeat(32) as NodeId;
 const other = "2".repeat(32) as NodeId;
@@ -20,6 +21,7 @@ const properties = (changes: Partial<BucketProperties> = {}): BucketProperties =
   pr: undefined,
   pw: undefined,
   dw: undefined,
+  buffered: false,
   policy: "siblings",
   ...changes,
 });
@@ -41,6 +43,8 @@ class Fixture {
       ring: undefined,
       reachable: () => true,
       slow: () => false,
+      reads: () => true,
+      protocol: PROTOCOL_VERSION,
       mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
@@ -183,13 +187,19 @@ describe("what a request asks for", () => {
   const ada = "carts/ada" as Key;
 
   test("is what its caller says, else its bucket, else the cluster", () => {
-    const set = view({ r: 1, w: 3, pr: 1, pw: 2 });
+    const set = view({ r: 1, w: 3, pr: 1, pw: 2, dw: 1, buffered: true });
     expect(getQuorum(set, ada, 3, 0)).toEqual({ n: 3, replicas: 3, owners: 0 });
     expect(getQuorum(set, ada, undefined, undefined)).toEqual({ n: 3, replicas: 1, owners: 1 });
     expect(getQuorum(set, "other/ada" as Key, undefined, undefined)).toEqual({ n: 3, replicas: 2, owners: 0 });
-    expect(putQuorum(set, ada, { ...write, w: 1, pw: 0 })).toEqual({ n: 3, replicas: 1, owners: 0 });
-    expect(putQuorum(set, ada, write)).toEqual({ n: 3, replicas: 3, owners: 2 });
-    expect(putQuorum(set, "ada" as Key, write)).toEqual({ n: 3, replicas: 2, owners: 0 });
+    expect(putQuorum(set, ada, { ...write, w: 1, pw: 0, dw: 3 })).toEqual({
+      n: 3,
+      replicas: 1,
+      owners: 0,
+      strict: 3,
+      buffered: true,
+    });
+    expect(putQuorum(set, ada, write)).toEqual({ n: 3, replicas: 3, owners: 2, strict: 1, buffered: true });
+    expect(putQuorum(set, "ada" as Key, write)).toEqual({ n: 3, replicas: 2, owners: 0, strict: 0, buffered: false });
   });
 
   test("an explicit policy wins, a named merge is written as siblings", () => {

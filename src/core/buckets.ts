@@ -37,6 +37,8 @@ export interface BucketProperties {
   readonly pw: number | undefined;
   /** Of the acknowledgements of a put, how many must be of strict commits. */
   readonly dw: number | undefined;
+  /** Puts that ask for no strict commit are acknowledged from the memory of all replicas but one; see `write-buffer.ts`. */
+  readonly buffered?: boolean | undefined;
   readonly policy: BucketPolicy;
 }
 
@@ -56,7 +58,7 @@ export function bucketNameOf(key: Key): string | undefined {
 
 /** What is wrong with an entry of a cluster of this n, in words; undefined when nothing is. Takes whatever a caller may hand in. */
 export function bucketFault(name: string, properties: BucketProperties, n: number): string | undefined {
-  const { r, w, pr, pw, dw, policy } = properties;
+  const { r, w, pr, pw, dw, buffered, policy } = properties;
   return (
     nameFault(name) ??
     quorumFault("r", r, 1, n) ??
@@ -64,6 +66,9 @@ export function bucketFault(name: string, properties: BucketProperties, n: numbe
     quorumFault("pr", pr, 0, n) ??
     quorumFault("pw", pw, 0, n) ??
     quorumFault("dw", dw, 0, n) ??
+    (buffered === undefined || typeof buffered === "boolean"
+      ? undefined
+      : `its buffered is ${JSON.stringify(buffered)}, but must be true or false`) ??
     (isBucketPolicy(policy)
       ? undefined
       : `its policy is ${JSON.stringify(policy)}, but must be "siblings", "last-write-wins" or "merge:" and a name of 1 to 32 characters of a-z, 0-9 and "-"`)
@@ -146,18 +151,24 @@ export function sameProperties(a: BucketProperties, b: BucketProperties): boolea
   return contentOf(a) === contentOf(b);
 }
 
-function contentOf({ r, w, pr, pw, dw, policy }: BucketProperties): string {
+function contentOf(properties: BucketProperties): string {
+  return `${commonContentOf(properties)} ${properties.buffered === true}`;
+}
+
+/** What all versions of the protocol know of it. */
+function commonContentOf({ r, w, pr, pw, dw, policy }: BucketProperties): string {
   return JSON.stringify([r, w, pr, pw, dw, policy]);
 }
 
 const digests = new WeakMap<readonly BucketEntry[], number>();
 
-/** 32 bits over all entries; 0 when there are none. */
+/** 32 bits over all entries, as every version of the protocol sees them; 0 when there are none. */
 export function bucketsDigest(buckets: readonly BucketEntry[]): number {
   let digest = digests.get(buckets);
   if (digest === undefined) {
     const lines = buckets.map(
-      ({ name, version, setBy, properties }) => `${JSON.stringify(name)} ${version} ${setBy} ${contentOf(properties)}`,
+      ({ name, version, setBy, properties }) =>
+        `${JSON.stringify(name)} ${version} ${setBy} ${commonContentOf(properties)}`,
     );
     digest = crc32(utf8Encode(lines.join("\n")));
     digests.set(buckets, digest);

@@ -2,7 +2,7 @@
  * What a host may tune. Cluster parameters are fixed when the cluster is founded and gossiped with the membership; the rest is each node's own.
  */
 
-import type { Millis } from "./identifiers.ts";
+import type { Durability, Millis } from "./identifiers.ts";
 import { PARTITIONS_MAX, TOKENS_MAX } from "./identifiers.ts";
 
 /** The paper's three strategies of section 6.2; see `placement.ts`. */
@@ -86,8 +86,21 @@ export interface Config {
   readonly capacity: number;
   /** Failure domain (paper: data centre): 1 to 64 characters; by default one browser profile. */
   readonly zone: string;
+  /**
+   * How writes of callers are kept here that ask for nothing else. relaxed: as asked. strict: all of them strictly. buffered: those that do not ask to
+   * be strict, in memory first (`write-buffer.ts`).
+   */
+  readonly durability: Durability;
   /** A node that belongs to no cluster yet joins none with other parameters than these. */
   readonly expects: Partial<ClusterParameters>;
+
+  /**
+   * What needs everybody, and what a disk keeps, goes by no newer version of the protocol than this, even when all read one: so the way back to an older
+   * build stays open until an operator raises it (`versions.ts`). Infinity, the default: by the newest one that all read.
+   */
+  readonly writesProtocol: number;
+  /** The newest version of the protocol that this node knows at all. Infinity: its build's own. A lower one stands for an older build, in simulations. */
+  readonly protocolMax: number;
 
   /** A request that has no answer by then fails. */
   readonly requestTimeoutMs: Millis;
@@ -217,7 +230,10 @@ export function graceFault({
 export const defaultConfig: Config = {
   capacity: 1,
   zone: "default",
+  durability: "relaxed",
   expects: {},
+  writesProtocol: Number.POSITIVE_INFINITY,
+  protocolMax: Number.POSITIVE_INFINITY,
   requestTimeoutMs: 5_000,
   slowReplyMs: 400,
   hedges: true,
@@ -266,3 +282,8 @@ export const defaultConfig: Config = {
   cachedRecordsMax: 65_536,
   cachedBytesMax: 64 * 1_048_576,
 };
+
+/** How writes are kept here. Reaping rests on disks that never go back in time. */
+export function durabilityOf({ durability, reapAfterMs }: Config): Durability {
+  return reapAfterMs < Number.POSITIVE_INFINITY ? "strict" : durability;
+}

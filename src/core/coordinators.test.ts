@@ -9,13 +9,14 @@ import type { Note } from "./effect.ts";
 import { Forwarding } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { HEDGED_ONE_IN, Hedging } from "./hedging.ts";
-import type { Actor, Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
+import type { Actor, Durability, Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite, Message, ReplicaGetReply, ReplicaPutReply, RequestReport } from "./message.ts";
 import { PutCoordinator } from "./put-coordinator.ts";
 import type { Quorum } from "./request-defaults.ts";
 import { type PreferenceList, Ring } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const KEY = "carts/ada" as Key;
 const REQUEST = 1;
@@ -43,7 +44,7 @@ interface Sent {
 }
 
 function putReply(request: RequestId, outcome: ReplicaPutReply["outcome"], owner: boolean): ReplicaPutReply {
-  return { kind: "replica-put-reply", request, ring: 0, outcome, owner, counted: [] };
+  return { kind: "replica-put-reply", request, ring: 0, outcome, owner, durability: "relaxed", counted: [] };
 }
 
 function getReply(
@@ -61,6 +62,8 @@ class Bench {
   readonly sent: Sent[] = [];
   readonly notes: Note[] = [];
   readonly hinted: NodeId[] = [];
+  readonly hintDurability: Durability[] = [];
+  readonly minted: Durability[] = [];
   readonly hedging = new Hedging(true);
   readonly timers = new TimerTable();
   readonly list: PreferenceList;
@@ -90,6 +93,8 @@ class Bench {
       }),
       reachable: (node) => !this.down.has(node),
       slow: () => false,
+      reads: () => true,
+      protocol: PROTOCOL_VERSION,
       mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
@@ -109,8 +114,11 @@ class Bench {
     };
     const answer = (_: RequestId, result: ClientResult) => (this.result = result);
     this.puts = new PutCoordinator(surroundings, this.hedging, {
-      mint: () => {},
-      keepHint: (_, target) => this.hinted.push(target),
+      mint: (_key, _write, _place, _request, durability) => this.minted.push(durability),
+      keepHint: (_key, target, _set, durability) => {
+        this.hinted.push(target);
+        this.hintDurability.push(durability);
+      },
       answer,
     });
     this.gets = new GetCoordinator(surroundings, this.hedging, { read: () => {}, repair: () => {}, answer });
@@ -135,7 +143,7 @@ class Bench {
 
   /** The coordinator's own disk has the put. */
   ownStored(): void {
-    this.puts.onCompletion({ kind: "stored", origin: this.own, key: KEY });
+    this.puts.onCompletion({ kind: "stored", origin: this.own, key: KEY, durability: "relaxed" });
   }
 
   ownRead(set: DvvSet | "failed" = EMPTY): void {
@@ -311,6 +319,87 @@ describe("pw", () => {
   });
 });
 
+describe("dw", () => {
+  const kept = (bench: Bench, node: NodeId, durability: Durability) =>
+    bench.puts.onReply(node, { ...putReply(bench.asked(node)!.request, "stored", true), durability });
+  const askedOf = (bench: Bench) =>
+    bench.sent.map(({ to, message }) => [to, message.kind === "replica-put" ? message.durability : ""]);
+
+  test("without it one of N is strict, the last that can be reached, and nobody waits for it", () => {
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 0 });
+    expect([bench.minted, askedOf(bench)]).toEqual([
+      ["relaxed"],
+      [
+        [b, "relaxed"],
+        [c, "strict"],
+      ],
+    ]);
+    bench.ownStored();
+    kept(bench, b, "relaxed");
+    expect(bench.result).toMatchObject({ outcome: "put", report: { strictNeeded: 0, strictAnswered: 0 } });
+    const without = new Bench(usual, a);
+    without.down.add(c);
+    without.put({ n: 3, replicas: 2, owners: 0 });
+    expect(askedOf(without)).toEqual([
+      [b, "strict"],
+      [d, "relaxed"],
+    ]);
+    const alone = new Bench({ owners: [a], counted: [a], joining: [], fallbacks: [] }, a);
+    expect(alone.put({ n: 3, replicas: 1, owners: 0 }).minted).toEqual(["strict"]);
+  });
+
+  test("who stands in for the one that is to be strict is strict, too; so is the coordinator's own hint", () => {
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 0 });
+    bench.puts.onPeerDown(c);
+    expect(askedOf(bench).at(-1)).toEqual([d, "strict"]);
+    bench.puts.onPeerDown(d);
+    bench.puts.onPeerDown(e);
+    expect(bench.hintDurability.at(-1)).toBe("strict");
+  });
+
+  test("in a bucket with a buffer all others are in memory, and the report says how many answers are", () => {
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 0, buffered: true });
+    expect([bench.minted, askedOf(bench)]).toEqual([
+      ["buffered"],
+      [
+        [b, "buffered"],
+        [c, "strict"],
+      ],
+    ]);
+    bench.ownStored();
+    kept(bench, b, "buffered");
+    expect(bench.result).toMatchObject({ report: { answered: [a, b], inMemory: 1 } });
+    const strict = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 0, buffered: true, strict: 1 });
+    expect([strict.minted, askedOf(strict)]).toEqual([
+      ["strict"],
+      [
+        [b, "strict"],
+        [c, "strict"],
+      ],
+    ]);
+  });
+
+  test("waits for so many strict commits among those that count, whatever was acknowledged otherwise", () => {
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 1, owners: 0, strict: 2 });
+    bench.ownStored();
+    kept(bench, b, "strict");
+    expect(bench.result).toBeUndefined();
+    kept(bench, c, "strict");
+    expect(bench.result).toMatchObject({ outcome: "put", report: { needed: 2, strictNeeded: 2, strictAnswered: 2 } });
+  });
+
+  test("fails when too few can still commit strictly", () => {
+    const bench = new Bench(usual, a).put({ n: 3, replicas: 2, owners: 0, strict: 3 });
+    bench.ownStored();
+    expect(bench.result).toMatchObject(failed);
+    const capped = new Bench({ owners: [a, b], counted: [a, b], joining: [], fallbacks: [] }, a);
+    capped.put({ n: 3, replicas: 2, owners: 0, strict: 3 });
+    capped.puts.onCompletion({ kind: "stored", origin: capped.own, key: KEY, durability: "strict" });
+    kept(capped, b, "strict");
+    expect(capped.result).toMatchObject({ outcome: "put", report: { strictNeeded: 2 } });
+  });
+});
+
 describe("pr", () => {
   test("asks for answers of owners, whoever else answers", () => {
     const bench = new Bench(usual, a);
@@ -461,6 +550,19 @@ describe("a hedged get while those who count change", () => {
     expect(bench.result).toBeUndefined();
     bench.read(d, version(2), true);
     expect(bench.result).toMatchObject({ outcome: "got", report: { needed: 4, counted: 4 } });
+  });
+
+  test("a stand-in that turns out to count has not answered yet as one who does", () => {
+    const bench = new Bench(usual, a);
+    bench.down.add(c);
+    bench.get({ n: 3, replicas: 3, owners: 0 });
+    bench.ownRead(version(1));
+    bench.read(d, version(2));
+    expect(bench.result).toBeUndefined();
+    bench.gets.onReply(b, { ...getReply(bench.asked(b)!.request, "missing", true, undefined), counted: [a, b, d] });
+    expect([bench.result, bench.asked(d)?.message]).toMatchObject([undefined, { counts: true }]);
+    bench.gets.onReply(d, getReply(bench.asked(d)!.request, "moved", false, undefined));
+    expect(bench.result).toBeUndefined();
   });
 
   test("pr waits to hear who owns it now", () => {

@@ -52,6 +52,8 @@ export interface NodeMeta {
   readonly view: View | undefined;
   /** Partitions that it holds and does not answer for yet; see `opening.ts`. Ascending. */
   readonly unopened: readonly Partition[];
+  /** True while there may be writes that were acknowledged from memory: what starts from this may have lost some. */
+  readonly buffering?: boolean | undefined;
   /** How far it has caught up with the logs of others; see `recent-writes.ts`. Ascending by peer, never empty. */
   readonly caughtUp?: readonly CaughtUp[];
 }
@@ -71,6 +73,8 @@ export type Effect =
       readonly epoch: Epoch;
       readonly lane: Lane;
       readonly message: Message;
+      /** The newest version of the protocol that the peer reads, where that is older than this build's. */
+      readonly protocol?: number;
     }
   | /** A link to this member is wanted; answered by `peer-connected`, or not at all. Idempotent. */ {
       readonly kind: "connect";
@@ -82,6 +86,8 @@ export type Effect =
       readonly kind: "store";
       readonly ticket: Ticket;
       readonly writes: readonly Write[];
+      /** strict: flushed, and everything before it with it. */
+      readonly durability: "relaxed" | "strict";
     } /** Entries behind `after`, up to but without `before`, in order; at least one if there is one, then until a bound is met. Sees every store that was emitted before it. */
   | {
       readonly kind: "scan";
@@ -201,6 +207,14 @@ export type Note =
       readonly setBy: NodeId;
     }
   | { readonly what: "stand-in"; readonly key: Key }
+  | /** A write for the buffer waits for the disk instead: the buffer is full. */ {
+      readonly what: "buffer-full";
+      readonly key: Key;
+    }
+  | /** Writes that were acknowledged from memory may be gone from this node: it crashed (no key), or its disk refused one of this key. */ {
+      readonly what: "buffer-lost";
+      readonly key: Key | undefined;
+    }
   | { readonly what: "many-siblings"; readonly key: Key; readonly siblings: number }
   | { readonly what: "long-clock"; readonly key: Key; readonly entries: number }
   /** How much of the full speed background work has while callers are served, 0 to 1, and why it changed. */
@@ -235,7 +249,13 @@ export type Note =
       readonly peer: NodeId;
       readonly news: boolean;
     }
-    /** A member of a cluster with other parameters. Nothing of it was taken in. */
+    /** The newest version of the protocol that all members read, and this node may write, is another than before. */
+  | { readonly what: "protocol-shared"; readonly version: number }
+  /** The peer runs an older build, and something is done without what it does not read: trees compared without the log of recent writes, say. */
+  | { readonly what: "older-peer"; readonly peer: NodeId; readonly message: Message["kind"] }
+  /** Nothing was sent, because the peer does not read such messages: whoever wanted to send should have looked. */
+  | { readonly what: "not-read"; readonly by: NodeId; readonly message: Message["kind"] }
+  /** A member of a cluster with other parameters. Nothing of it was taken in. */
   | { readonly what: "parameters-differ"; readonly peer: NodeId; readonly difference: string }
   | { readonly what: "partition-held"; readonly partition: number }
   | { readonly what: "partition-opened"; readonly partition: number }
@@ -245,7 +265,11 @@ export type Note =
   /** A record that was nothing but tombstones goes, because nothing older of the key is left anywhere. */
   | { readonly what: "tombstone-reaped"; readonly key: Key; readonly clock: Clock }
   /** A round of reaping came to nothing, because of this member. */
-  | { readonly what: "reap-blocked"; readonly by: NodeId; readonly why: "unreachable" | "silent" | "not-quiet" }
+  | {
+      readonly what: "reap-blocked";
+      readonly by: NodeId;
+      readonly why: "unreachable" | "silent" | "not-quiet" | "older";
+    }
   | { readonly what: "storage-failed"; readonly reason: string }
   | { readonly what: "damaged"; readonly key: Key }
   | /** An attempt at gathering what the cluster knows of a partition begins. */ {

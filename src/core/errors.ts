@@ -32,7 +32,7 @@ export class ValueTooLargeError extends TabringError {
   }
 }
 
-/** r or w is no whole number from 1 to n, or pr or pw none from 0 to n. Nothing was sent. */
+/** r or w is no whole number from 1 to n, or pr, pw or dw none from 0 to n. Nothing was sent. */
 export class InvalidQuorumError extends TabringError {
   override readonly name: string = "InvalidQuorumError";
   constructor(name: string, given: unknown, n: number, least = 1) {
@@ -72,22 +72,28 @@ export class QuorumError extends TabringError {
   /** How many answers had to come from owners that hold the partition (pr or pw), and how many did. */
   readonly ownersNeeded: number;
   readonly ownersAnswered: number;
+  /** The same of strict commits (dw). */
+  readonly strictNeeded: number;
+  readonly strictAnswered: number;
   constructor(
     operation: "get" | "put",
     needed: number,
     answered: readonly string[],
     silent: readonly string[],
     owners: { readonly needed: number; readonly answered: number } = { needed: 0, answered: 0 },
+    strict: { readonly needed: number; readonly answered: number } = { needed: 0, answered: 0 },
   ) {
     const [quorum, primary] = operation === "get" ? ["r", "pr"] : ["w", "pw"];
     const ofOwners =
       owners.needed === 0 ? "" : `, ${owners.needed} of them owners that hold the partition (${primary}),`;
     const byOwners = owners.needed === 0 ? "" : `, ${owners.answered} of them such an owner`;
-    const lower = owners.needed === 0 ? quorum : `${quorum} or ${primary}`;
+    const ofStrict = strict.needed === 0 ? "" : `, ${strict.needed} of them with strict commits (dw),`;
+    const byStrict = strict.needed === 0 ? "" : `, ${strict.answered} of them with a strict commit`;
+    const lower = `${quorum}${owners.needed === 0 ? "" : ` or ${primary}`}${strict.needed === 0 ? "" : " or dw"}`;
     const short = (ids: readonly string[]) => (ids.length === 0 ? "none" : ids.map((id) => id.slice(0, 6)).join(", "));
     super(
       "quorum",
-      `The ${operation} needed ${needed} replica${needed === 1 ? "" : "s"}${ofOwners} but ${answered.length} answered in time${byOwners} (answered: ${short(answered)}; silent: ${short(silent)}). ` +
+      `The ${operation} needed ${needed} replica${needed === 1 ? "" : "s"}${ofOwners}${ofStrict} but ${answered.length} answered in time${byOwners}${byStrict} (answered: ${short(answered)}; silent: ${short(silent)}). ` +
         (operation === "put"
           ? "The outcome is unknown: the write may still take effect, and what was acknowledged before is safe. Retry with the same operation id, lower " +
             `${lower}, or bring a node back.`
@@ -99,6 +105,8 @@ export class QuorumError extends TabringError {
     this.silent = silent;
     this.ownersNeeded = owners.needed;
     this.ownersAnswered = owners.answered;
+    this.strictNeeded = strict.needed;
+    this.strictAnswered = strict.answered;
   }
 }
 
@@ -191,6 +199,17 @@ export class ProtocolVersionError extends TabringError {
     super(
       "protocol-version",
       `The other side speaks protocol ${theirs}, this build ${ours}. The link was refused and nothing was exchanged. Reload both tabs to get the same build.`,
+    );
+  }
+}
+
+/** What lies on this disk was written by a newer build. It was left as it is, and this node did not start. */
+export class NewerFormatError extends TabringError {
+  override readonly name: string = "NewerFormatError";
+  constructor(what: string, theirs: number, ours: number) {
+    super(
+      "newer-format",
+      `The ${what} on this disk was written by a newer build: it has format ${theirs}, and this build reads up to ${ours}. Nothing was touched and all of it is safe. Reload the page to get the newer build; to go back on purpose, let the newer one write the older format first (\`writesProtocol\`).`,
     );
   }
 }

@@ -8,6 +8,7 @@ import type { Epoch, Key, Millis, NodeId, Partition, RequestId, Ticket } from ".
 import type { MembershipChange } from "./membership-change.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type { ClientWrite, Message } from "./message.ts";
+import type { ProtocolRange } from "./versions.ts";
 
 export type NodeEvent = { readonly at: Millis } & (
   | /** The first event. The node looks through its hints before it answers anybody. `wall`: the wall clock now; only history needs it. */ {
@@ -60,12 +61,17 @@ export type NodeEvent = { readonly at: Millis } & (
       readonly request: RequestId;
       readonly timeoutMs: Millis | undefined;
     }
+  | /** The host will end this node soon: what is in memory alone goes to the disk. */ { readonly kind: "closing" }
   | /** The caller is no longer interested; what was sent may still take effect. */ {
       readonly kind: "client-abandoned";
       readonly request: RequestId;
     } /** `epoch`: the receiver's epoch that the sender addressed; 0 when it knew none. */
   | { readonly kind: "message-received"; readonly from: NodeId; readonly epoch: Epoch; readonly message: Message }
-  | { readonly kind: "peer-connected"; readonly peer: NodeId }
+  | /** `protocol`: what its greeting said that it reads; when it is not there, the same as this build. */ {
+      readonly kind: "peer-connected";
+      readonly peer: NodeId;
+      readonly protocol?: ProtocolRange;
+    }
   | {
       readonly kind: "peer-lost";
       readonly peer: NodeId;

@@ -173,7 +173,7 @@ export class Side {
       corrected: (leaf, digest) => {
         const ticket = this.surroundings.nextTicket();
         this.#corrections.set(ticket, leaf);
-        this.surroundings.store(ticket, [{ store: "leaves", leaf, change: "set", digest }]);
+        this.surroundings.store(ticket, [{ store: "leaves", leaf, change: "set", digest }], "relaxed");
         this.replica.reread(leaf);
       },
       mendDamaged: (key) => this.replica.mendDamaged(key),
@@ -333,7 +333,15 @@ export class Side {
     else if (origin.kind === "handoff" && (kind === "stored" || kind === "refused")) this.done[kind].push(key);
     else if (origin.kind === "peer" && (kind === "stored" || kind === "refused")) {
       const { from, request } = origin;
-      const reply = { kind: "replica-put-reply", owner: false, request, ring: 0, outcome: kind, counted: [] } as const;
+      const reply = {
+        kind: "replica-put-reply",
+        owner: false,
+        durability: "strict",
+        request,
+        ring: 0,
+        outcome: kind,
+        counted: [],
+      } as const;
       this.surroundings.send(from, reply, "background");
     }
   }

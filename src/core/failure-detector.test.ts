@@ -11,6 +11,7 @@ import { Ring } from "./ring.ts";
 import { viewOf } from "./stub-surroundings.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const [self, peer, friend] = [id(1), id(2), id(3)];
@@ -41,6 +42,8 @@ class Fixture {
       },
       reachable: (node) => this.detector.reachable(node),
       slow: () => false,
+      reads: () => true,
+      protocol: PROTOCOL_VERSION,
       mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,

@@ -34,6 +34,7 @@ import type { Epoch, Millis, NodeId } from "./identifiers.ts";
 import { memberOf } from "./membership.ts";
 import type { Ping, Pong, Probe, ProbeReply } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { PROTOCOL, type ProtocolRange } from "./versions.ts";
 
 const PINGED_ALL = 8;
 /** Epochs of one incarnation lie within this many of its start. */
@@ -60,6 +61,8 @@ export type Reachability = "up" | "suspect" | "down";
 interface Peer {
   readonly node: NodeId;
   linked: boolean;
+  /** The newest version of the protocol that it reads, by the greeting of this link. */
+  reads: number;
   /** It has said that it is a light client. */
   light: boolean;
   /** When it came as one light client too many. */
@@ -126,6 +129,12 @@ export class FailureDetector {
     return [...this.#peers.values()].map(({ node, state, linked }) => ({ node, reachability: state, linked }));
   }
 
+  /** The newest version of the protocol that a linked peer reads. */
+  readsOf(node: NodeId): number | undefined {
+    const peer = this.#peers.get(node);
+    return peer?.linked === true ? peer.reads : undefined;
+  }
+
   /** Peers that answer, light clients left out. */
   up(): NodeId[] {
     return [...this.#peers.values()].filter((peer) => peer.state === "up" && !peer.light).map((peer) => peer.node);
@@ -156,10 +165,12 @@ export class FailureDetector {
     };
   }
 
-  onConnected(node: NodeId): void {
+  /** `protocol`: what the greeting of the link said. */
+  onConnected(node: NodeId, protocol: ProtocolRange = PROTOCOL): void {
     const peer = this.#peer(node);
     if (peer.linked) this.#lose(peer);
     peer.linked = true;
+    peer.reads = protocol.max;
     peer.light = false;
     peer.tooManySince = undefined;
     peer.theirEpoch = 0;
@@ -442,6 +453,7 @@ export class FailureDetector {
       peer = {
         node,
         linked: false,
+        reads: 0,
         light: false,
         tooManySince: undefined,
         state: "down",

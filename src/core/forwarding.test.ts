@@ -38,6 +38,9 @@ const stored: ClientResult = {
     elapsedMs: 0,
     ownersNeeded: 0,
     ownersAnswered: 0,
+    strictNeeded: 0,
+    strictAnswered: 0,
+    inMemory: 0,
   },
 };
 

@@ -27,6 +27,7 @@ import { HEDGE_AFTER_MS_MIN, type Hedging } from "./hedging.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import { memberOf } from "./membership.ts";
 import type { ClientResult, ClientWrite } from "./message.ts";
+import { putQuorum } from "./request-defaults.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 export type ForwardedRequest =
@@ -252,6 +253,9 @@ export class Forwarding {
     const { what, tried, deadline, hops } = forwarded;
     if (ring === undefined || tried.has(node) || !this.#in.reachable(node)) return false;
     tried.add(node);
+    // A build without strict commits on demand would not hear of dw, and acknowledge without them.
+    const strict = what.kind === "put" ? (putQuorum(ring.view, what.key, what.write).strict ?? 0) : 0;
+    if (strict > 0 && !this.#in.reads(node, "recent-request")) return false;
     const request = this.#in.nextRequest();
     const addressed = { request, ring: ring.digest, ttlMs: Math.max(1, deadline - now), key: what.key, hops };
     const sent = this.#in.send(

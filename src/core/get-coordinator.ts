@@ -15,7 +15,8 @@
  *
  * What a reserve knows is merged in as it comes, but it counts only when somebody for whom it stands in is given up: down, failed, or silent for
  * `slowReplyMs`. If it counted at once, a hiccup of two owners would let a read miss what both had acknowledged, though both are up. So a hedge
- * here makes the end of patience quicker by a round trip, and never the quorum smaller. One that turns out to count is asked anew, as one who does.
+ * here makes the end of patience quicker by a round trip, and never the quorum smaller. Any stand-in that turns out to count is asked anew, as one who
+ * does: only then it says "moved" when it does not answer reads yet.
  * What brings the tail down is the hedge of who has handed the whole get to one coordinator (`forwarding.ts`).
  *
  * PR is asked for besides R: so many must be owners that hold the partition, by what they see themselves. When these are too few the get fails at
@@ -53,6 +54,8 @@ interface Get {
   /** Counts owners that hold the partition. */
   readonly owners: Tally;
   readonly asked: Set<NodeId>;
+  /** Reads of this node's own disk under way. */
+  ownReads: number;
   /** Stand-ins that were asked early and do not count yet; true when one has answered. */
   readonly reserve: Map<NodeId, boolean>;
   readonly sent: Map<RequestId, { readonly node: NodeId; readonly at: Millis }>;
@@ -110,6 +113,7 @@ export class GetCoordinator {
       counted: new Set(list.counted),
       owners: new Tally(Math.min(quorum.owners, list.owners.length)),
       asked: new Set(),
+      ownReads: 0,
       reserve: new Map(),
       sent: new Map(),
       replies: new Map(),
@@ -142,6 +146,8 @@ export class GetCoordinator {
     const { origin } = completion;
     const get = origin.kind === "get" ? this.#gets.get(origin.request) : undefined;
     if (get === undefined || completion.kind !== "read") return;
+    // Read once more since, as one who counts.
+    if (--get.ownReads > 0) return;
     this.#take(get, this.#in.self, completion.outcome, true, completion.set);
   }
 
@@ -178,18 +184,26 @@ export class GetCoordinator {
 
   /** These count as well. */
   #extend(get: Get, counted: readonly NodeId[]): void {
-    for (const node of counted) get.counted.add(node);
+    for (const node of counted) {
+      if (get.counted.has(node)) continue;
+      get.counted.add(node);
+      if (get.asked.has(node)) this.#forget(get, node);
+    }
     get.tally.raise(quorumOf(get.r, get.n, get.counted.size));
     for (const node of counted) {
-      if (get.reserve.has(node)) this.#forget(get, node);
       if (get.asked.has(node)) continue;
       if (this.#ask(get, node)) get.owners.ask(node);
       else this.#askFallback(get, this.#in.listOf(get.key));
     }
   }
 
-  /** As if this one in reserve had never been asked. */
+  /**
+   * It was asked as a stand-in, and answers as such whether it has compared with the others or not. That does not count for one who counts: it is asked
+   * anew, as such. What it knew stays merged.
+   */
   #forget(get: Get, node: NodeId): void {
+    get.tally.forget(node);
+    get.owners.forget(node);
     get.reserve.delete(node);
     get.asked.delete(node);
     for (const [request, sent] of get.sent) {
@@ -232,6 +246,7 @@ export class GetCoordinator {
     if (get.asked.has(node)) return false;
     if (node === this.#in.self) {
       get.asked.add(node);
+      get.ownReads++;
       this.#do.read(get.key, get.request);
       return true;
     }
@@ -366,6 +381,7 @@ export class GetCoordinator {
             key: get.key,
             set: get.merged,
             hintFor: undefined,
+            durability: "strict",
           },
           "background",
         );
@@ -397,6 +413,9 @@ export class GetCoordinator {
       counted: get.counted.size,
       ownersNeeded: get.owners.needed,
       ownersAnswered: get.owners.in("answered").length,
+      strictNeeded: 0,
+      strictAnswered: 0,
+      inMemory: 0,
       answered: get.tally.in("answered"),
       silent: [...get.counted].filter((node) => get.tally.was(node) !== "answered"),
       hintedFor: [],

@@ -13,6 +13,7 @@ import type { Message } from "./message.ts";
 import { Ring } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const member = (n: number, version: number): Member => ({
@@ -73,6 +74,8 @@ class Talk {
       },
       reachable: () => true,
       slow: () => false,
+      reads: () => true,
+      protocol: PROTOCOL_VERSION,
       mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,

@@ -116,7 +116,8 @@ export class Gossip {
   }
 
   onNews(from: NodeId, message: GossipNews): void {
-    const { members, claims, parameters, buckets = [] } = message;
+    const { members, claims, parameters } = message;
+    const buckets = this.#wholeEntries(from, message.buckets ?? []);
     const whole = claims?.length === parameters.partitions;
     const own = this.#in.ring?.view;
     // Members of a cluster share its parameters from the founding; anything else is not ours to merge.
@@ -143,6 +144,12 @@ export class Gossip {
       wantsClaims: false,
       wantsBuckets: false,
     });
+  }
+
+  /** A peer that reads version 1 alone does not know all of what newer builds have set: those tell it themselves. */
+  #wholeEntries(from: NodeId, buckets: readonly BucketEntry[]): readonly BucketEntry[] {
+    if (this.#in.reads(from, "recent-request")) return buckets;
+    return buckets.filter(({ setBy }) => !this.#in.reads(setBy, "recent-request"));
   }
 
   #sendVersions(to: NodeId): void {

@@ -10,6 +10,7 @@ import { type Member, type View, allHolders } from "./membership.ts";
 import { Ring, claimsDigest } from "./ring.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const member = (n: number): Member => ({
@@ -53,6 +54,8 @@ function handOver(start: View) {
     },
     reachable: () => true,
     slow: () => false,
+    reads: () => true,
+    protocol: PROTOCOL_VERSION,
     mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,
@@ -150,4 +153,30 @@ test("an owner says yes only to what it owns, holds and answers for, and only by
   expect(reply(claimsDigest(former.claims))).toEqual([]);
   world.view = former;
   expect(reply(claimsDigest(former.claims))).toEqual([]);
+});
+
+test("what a node lost before it had all of it is cleared, unless it comes to be held after all: then it is counted out first", () => {
+  const holdingNothing = (at: View): View => ({
+    ...at,
+    members: at.members.map((each) => (each.node === id(1) ? { ...each, holders: new Uint8Array(1) } : each)),
+  });
+  for (const holdsAfterAll of [false, true]) {
+    const { world, mechanism, questions } = handOver(holdingNothing(other));
+    mechanism.onRing();
+    world.view = holdingNothing(view([2, 3], 4));
+    mechanism.onRing();
+    mechanism.onTimer();
+    const all = [0, 1, 2, 3, 4, 5, 6, 7];
+    expect(world.exchanges.map(({ owner, partitions }) => [owner, partitions])).toEqual([
+      [id(2), all],
+      [id(3), all],
+    ]);
+    if (holdsAfterAll) world.view = view([2, 3], 4);
+    mechanism.onRing();
+    for (const { owner, partitions, round } of world.exchanges.slice(0, 2))
+      mechanism.onExchanged(owner, partitions, round, true);
+    expect(world.effects.some(({ kind }) => kind === "scan")).toBe(!holdsAfterAll);
+    mechanism.onTimer();
+    expect(questions().length).toBe(holdsAfterAll ? 2 : 0);
+  }
 });

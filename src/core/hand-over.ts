@@ -13,7 +13,8 @@
  *   dropped       page by page its records are removed
  *
  * If an owner falls silent, or if the ring changes, closing ends and the node answers again: it has missed writes meanwhile, as one that was away.
- * A node that was removed holds nothing by any view: it begins with clearing, for all that it may have.
+ * A node that was removed holds nothing by any view: it begins with clearing, for all that it may have. Nor does one that lost a partition before it had
+ * all of it: it begins there, too, unless it says after all that it holds it.
  *
  * A write that still reaches this node becomes a hint for the owners (`node.ts`). If the node comes to own the partition again, it stops.
  *
@@ -141,7 +142,10 @@ export class HandOver {
     if (isGone(own) && !this.#gone) this.onStarted();
     for (let p = 0; p < ring.view.claims.length; p++) {
       if (ring.owns(self, p)) owned.add(p);
-      else if (this.#owned.has(p) && !holds(own, p)) this.#toClear.add(p);
+      else if (holds(own, p)) {
+        // Its transfer came to its end after all: others count on this node, which must be counted out first.
+        if (this.#toClear.has(p)) this.#keep(p);
+      } else if (this.#owned.has(p)) this.#toClear.add(p);
     }
     this.#owned = owned;
     for (const p of owned) this.#keep(p);
@@ -365,7 +369,7 @@ export class HandOver {
     this.#arm();
   }
 
-  /** The partition is this node's own, again. */
+  /** The partition is this node's own, again, or others count on it. */
   #keep(partition: Partition): void {
     this.#toClear.delete(partition);
     this.#clear.delete(partition);

@@ -255,6 +255,7 @@ export class HintedHandoff {
         key,
         set,
         hintFor: entrusted ? target : undefined,
+        durability: "strict",
       } as const;
       if (!this.#in.send(node, message, "background")) continue;
       if (entrusted) this.#in.note({ what: "hint-entrusted", key, target, to: node });

@@ -166,7 +166,7 @@ export class HistoryKeeper {
     if (writes.length === 0) return;
     const ticket = this.#in.nextTicket();
     this.#stores.add(ticket);
-    this.#in.store(ticket, writes);
+    this.#in.store(ticket, writes, "relaxed");
   }
 
   #slotOf(until: Millis): number {

@@ -54,3 +54,9 @@ export function isActor(text: string): text is Actor {
 export function isOperationId(text: string): text is OperationId {
   return /^[0-9a-f]{32}$/.test(text);
 }
+
+/**
+ * How a write is kept. buffered: in the memory of the node, and on its disk a little later; a crash of the tab may take it. relaxed: on its disk, which
+ * survives the tab and the browser, but not always a power failure. strict: flushed, which survives the machine.
+ */
+export type Durability = "buffered" | "relaxed" | "strict";

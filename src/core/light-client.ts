@@ -9,7 +9,7 @@
  * **Phases.** starting. waiting: knows no member. light: knows the members, though it may reach none of them.
  *
  * It is linked to `linksMax` members at most, which ones by a draw of its own, so that many light clients spread over the members. A link to another light
- * client, or to one who has met no member yet, is of no use and is given up.
+ * client, or to one who has met no member yet, is of no use and is given up; so is one to a member whose build knows nothing of light clients.
  */
 
 import { AssertionError, assert, unreachable } from "../base/assert.ts";
@@ -33,6 +33,7 @@ import type { StatisticsSnapshot } from "./statistics.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Survey } from "./survey.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_MIN, olderProtocol, reads, versionBetween } from "./versions.ts";
 import { ViewRefresh } from "./view-refresh.ts";
 
 const REQUESTS_FROM = 2 ** 32;
@@ -148,6 +149,7 @@ export class LightClient {
       owed: 0,
       unopened: 0,
       departure: undefined,
+      protocol: PROTOCOL_MIN,
       requests: this.#callers.size,
       background: NO_BACKGROUND_WORK,
       patience: this.#detector.patience,
@@ -198,6 +200,8 @@ export class LightClient {
       },
       reachable: (peer) => this.#detector.reachable(peer),
       slow: () => false,
+      reads: (peer, kind) => reads(this.#versionWith(peer), kind),
+      protocol: PROTOCOL_MIN,
       mayWork: () => true,
       mayStore: () => false,
       mayAnswer: () => false,
@@ -277,7 +281,7 @@ export class LightClient {
         this.#onMessage(event.from, event.epoch, event.message);
         break;
       case "peer-connected":
-        if (event.peer !== this.#id) this.#detector.onConnected(event.peer);
+        if (event.peer !== this.#id) this.#detector.onConnected(event.peer, event.protocol);
         break;
       case "peer-lost":
         this.#detector.onLost(event.peer);
@@ -286,6 +290,7 @@ export class LightClient {
       case "visibility":
         break;
       case "found-cluster":
+      case "closing":
       case "loaded":
       case "stored":
       case "storage-failed":
@@ -420,6 +425,11 @@ export class LightClient {
   }
 
   #peerUp(peer: NodeId): void {
+    if (!reads(this.#versionWith(peer), "light-hello")) {
+      this.#note({ what: "older-peer", peer, message: "light-hello" });
+      this.#detector.turnAway(peer);
+      return;
+    }
     this.#hello(peer);
     this.#refresh.onPeerUp(peer);
     this.#forwarding.onPeerUp(peer);
@@ -442,7 +452,7 @@ export class LightClient {
     const members = this.#refresh.ring?.view.members ?? [];
     const draw = ({ node }: { readonly node: NodeId }): number => crc32(utf8Encode(`${this.#id} ${node}`));
     this.#wanted = members
-      .filter((member) => !isGone(member))
+      .filter((member) => !isGone(member) && reads(member.protocolMax, "light-hello"))
       .sort((a, b) => draw(a) - draw(b))
       .map(({ node }) => node);
     this.#note({ what: "view", members: members.length });
@@ -458,8 +468,17 @@ export class LightClient {
   #send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean {
     const epoch = this.#detector.epochOf(to);
     if (epoch === undefined || !this.#detector.reachable(to) || (asked !== undefined && asked !== epoch)) return false;
-    this.#effects.push({ kind: "send", to, epoch, lane, message });
+    const version = this.#versionWith(to);
+    if (!reads(version, message.kind)) {
+      this.#note({ what: "not-read", by: to, message: message.kind });
+      return false;
+    }
+    this.#effects.push({ kind: "send", to, epoch, lane, message, ...olderProtocol(version) });
     return true;
+  }
+
+  #versionWith(peer: NodeId): number {
+    return versionBetween(this.#config.protocolMax, this.#detector.readsOf(peer), this.#refresh.ring?.view, peer);
   }
 
   #listOf(key: Key): PreferenceList | undefined {

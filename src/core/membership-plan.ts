@@ -11,6 +11,7 @@ import { drawTokens } from "./placement.ts";
 import type { Prng } from "../base/prng.ts";
 import { Ring, placementDigest, tokenCounts } from "./ring.ts";
 import { claimsAfterDepartures, claimsAfterJoin } from "./token-claims.ts";
+import { PROTOCOL_MIN, PROTOCOL_VERSION } from "./versions.ts";
 
 export type PlannedChange =
   | { readonly kind: "leave" | "remove"; readonly node: NodeId }
@@ -72,8 +73,8 @@ function changedView(view: View, change: PlannedChange, random: Prng): View {
     zone,
     holders: noHolders(view.parameters.partitions),
     tokens: drawTokens(view.parameters, capacity, view.members.filter(stays), random),
-    protocolMin: 1,
-    protocolMax: 1,
+    protocolMin: PROTOCOL_MIN,
+    protocolMax: PROTOCOL_VERSION,
     hidden: false,
   };
   const joined = mergeView(view, [newcomer], undefined, undefined);

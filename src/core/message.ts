@@ -11,7 +11,17 @@ import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
 import type { LoadEntry } from "./load.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
-import type { Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, RingDigest } from "./identifiers.ts";
+import type {
+  Durability,
+  Epoch,
+  Key,
+  Millis,
+  NodeId,
+  OperationId,
+  Partition,
+  RequestId,
+  RingDigest,
+} from "./identifiers.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
 import type { LogPosition, LoggedChange } from "./write-log.ts";
 
@@ -112,6 +122,8 @@ export interface ReplicaPut {
   readonly set: DvvSet;
   /** Keep it as a hint for this node, in its place. */
   readonly hintFor: NodeId | undefined;
+  /** How a client's write is to be kept at least. What comes for another purpose is kept strictly: somebody may let go of its own copy because of it. */
+  readonly durability: Durability;
 }
 export interface ReplicaPutReply {
   readonly kind: "replica-put-reply";
@@ -121,6 +133,8 @@ export interface ReplicaPutReply {
   readonly outcome: "stored" | "early" | "hinted" | "refused";
   /** True when the sender is an owner of the key that holds its partition, by what it sees itself: only then it counts for pw. */
   readonly owner: boolean;
+  /** How it is kept now, where it was not refused. */
+  readonly durability: Durability;
   /** Who counts for the key, where the sender sees another ring than the request; else empty. */
   readonly counted: readonly NodeId[];
 }
@@ -477,6 +491,8 @@ export interface ClientWrite {
   readonly w: number | undefined;
   /** How many of them from owners that hold the partition; 0 for none, undefined for the default. */
   readonly pw?: number | undefined;
+  /** How many of them of strict commits, which survive a power failure; 0 for none, undefined for the default. */
+  readonly dw?: number | undefined;
   /**
    * "last-write-wins": replaces whatever the coordinator knows, unless that is newer by wall clock (P 6, session store). Undefined: as the key's
    * bucket says, by what the coordinator has heard of it.
@@ -495,6 +511,11 @@ export interface RequestReport {
   readonly ownersNeeded: number;
   /** How many did. */
   readonly ownersAnswered: number;
+  /** Of the acknowledgements of a put, how many had to be of strict commits (dw). */
+  readonly strictNeeded: number;
+  /** How many were when the caller was answered; and how many came from memory alone, and may be gone after a crash of that tab. */
+  readonly strictAnswered: number;
+  readonly inMemory: number;
   /** Who had answered when the caller was answered, the coordinator included. */
   readonly answered: readonly NodeId[];
   /** Those asked that had not. */

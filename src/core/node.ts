@@ -19,9 +19,9 @@ import { ArchiveGather } from "./archive-gather.ts";
 import { ArchiveSource } from "./archive-source.ts";
 import { Belonging } from "./belonging.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
-import type { Config } from "./config.ts";
+import { type Config, durabilityOf } from "./config.ts";
 import { Departure, type DepartureProgress } from "./departure.ts";
-import { EMPTY } from "./dvvset.ts";
+import { type DvvSet, EMPTY } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability, ofOneStart } from "./failure-detector.ts";
@@ -35,7 +35,17 @@ import { HistoryLedger } from "./history-ledger.ts";
 import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
-import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
+import type {
+  Durability,
+  Epoch,
+  Key,
+  Millis,
+  NodeId,
+  Partition,
+  RequestId,
+  RingDigest,
+  Ticket,
+} from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
 import type { LoadEntry } from "./load.ts";
 import { LoadGossip } from "./load-gossip.ts";
@@ -72,11 +82,14 @@ import { TransferSource } from "./transfer-source.ts";
 import { type ExchangeEnd, TreeExchange } from "./tree-exchange.ts";
 import { TreeSource } from "./tree-source.ts";
 import { viewReplyTo } from "./view-news.ts";
+import { PROTOCOL_VERSION, olderProtocol, reads, versionBetween } from "./versions.ts";
 import { WriteLog } from "./write-log.ts";
 
 const REQUESTS_FROM = 2 ** 32;
 /** A peer whose ring differs is greeted at most this often. */
 const GREET_AGAIN_MS = 250;
+/** When nothing was buffered for so long it is written down that nothing is. */
+const BUFFER_ENDED_AFTER_MS = 10_000;
 
 export interface NodeOptions {
   readonly id: NodeId;
@@ -120,6 +133,8 @@ export interface NodeView {
   readonly loads: readonly LoadEntry[];
   /** Members that half of the others see answer late. */
   readonly slowByMost: readonly NodeId[];
+  /** The newest version of the protocol that all members read, and this node may write. */
+  readonly protocol: number;
   /** Requests under way here. */
   readonly requests: number;
   /** How background work gives way to callers. */
@@ -215,6 +230,8 @@ export class DynamoNode {
   #requests = 0;
   #tickets = 0;
   #ringChanged = false;
+  /** What was last told of it. */
+  #protocol = PROTOCOL_VERSION;
 
   constructor(options: NodeOptions) {
     this.#id = options.id;
@@ -255,14 +272,22 @@ export class DynamoNode {
     const { recentWritesMax, recentWriteBytesMax } = this.#config;
     this.#log = new WriteLog(this.#random.hex(8), recentWritesMax, recentWriteBytesMax);
     const touched = (key: Key) => this.#reapWatch.touched(key);
-    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log, touched, this.#history);
+    this.#replica = new Replica(surroundings, this.#hints, this.#forest, this.#log, touched, this.#history, {
+      begin: () => {
+        this.#timers.clear("buffer-ended");
+        return this.#belonging.beginBuffering();
+      },
+      ended: () => this.#timers.set("buffer-ended", this.#now + BUFFER_ENDED_AFTER_MS),
+    });
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
-      mint: (key, write, place, request) => {
+      mint: (key, write, place, request, durability) => {
         this.#onServed(key);
-        this.#replica.mint(key, write, write.value === null ? 0 : crc32(write.value), place, { kind: "put", request });
+        const checksum = write.value === null ? 0 : crc32(write.value);
+        this.#replica.mint(key, write, checksum, place, { kind: "put", request }, durability);
       },
-      keepHint: (key, target, set) => this.#replica.keepHint(key, target, set, { kind: "nobody" }),
+      keepHint: (key, target, set, durability) =>
+        this.#replica.keepHint(key, target, set, { kind: "nobody" }, durability),
       answer,
     });
     this.#gets = new GetCoordinator(surroundings, this.#hedging, {
@@ -422,6 +447,11 @@ export class DynamoNode {
     return this.#bookkeeping.snapshot();
   }
 
+  /** What it has acknowledged from memory and not on its disk yet, for those who judge. */
+  buffered(): Iterable<readonly [Key, DvvSet]> {
+    return this.#replica.buffered();
+  }
+
   inspect(): NodeView {
     const { keys, loads, stores } = this.#replica.sizes;
     return {
@@ -440,6 +470,7 @@ export class DynamoNode {
       reaping: this.#reaping.view,
       loads: this.#load.entries,
       slowByMost: this.#load.slow,
+      protocol: this.#belonging.protocol,
       requests: this.#callers.size,
       background: this.#admission.status,
       light: undefined,
@@ -489,6 +520,7 @@ export class DynamoNode {
       now: this.#now,
       phase: this.#phase,
       requests: this.#requests,
+      protocol: this.#protocol,
       tickets: this.#tickets,
       callers: this.#callers,
       greetedAt: this.#greetedAt,
@@ -532,6 +564,7 @@ export class DynamoNode {
   #surroundings(): Surroundings {
     const now = () => this.#now;
     const ring = () => this.#belonging.ring;
+    const protocol = () => this.#belonging.protocol;
     return {
       self: this.#id,
       config: this.#config,
@@ -545,6 +578,10 @@ export class DynamoNode {
       },
       reachable: (peer) => this.#detector.reachable(peer),
       slow: (peer) => this.#slowPeers.slow(peer),
+      reads: (peer, kind) => reads(this.#versionWith(peer), kind),
+      get protocol() {
+        return protocol();
+      },
       mayWork: (work, slices) => this.#admission.mayWork(work, slices),
       mayStore: (key) => this.#mayStore(key),
       mayAnswer: (key) => this.#mayAnswer(key),
@@ -555,11 +592,15 @@ export class DynamoNode {
       send: (to, message, lane, asked) => this.#send(to, message, lane, asked),
       emit: (effect) => {
         if (effect.kind === "load") this.#admission.onDiskAsked(effect.ticket);
+        // It sees every store that was emitted before it, and must not miss what is in the buffer.
+        if (effect.kind === "scan" || effect.kind === "load-leaves") this.#replica.flush();
         this.#effects.push(effect);
       },
-      store: (ticket, writes) => {
+      store: (ticket, writes, asked) => {
+        this.#replica.flush();
         this.#admission.onDiskAsked(ticket);
-        this.#effects.push({ kind: "store", ticket, writes });
+        const durability = durabilityOf(this.#config) === "strict" ? "strict" : asked;
+        this.#effects.push({ kind: "store", ticket, writes, durability });
       },
       complete: (completion) => this.#completions.push(completion),
       note: (note) => this.#note(note),
@@ -627,6 +668,9 @@ export class DynamoNode {
       case "client-statistics":
         this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
         break;
+      case "closing":
+        this.#replica.flush();
+        break;
       case "client-abandoned":
         for (const [request, caller] of this.#callers)
           if (caller.kind === "client" && caller.request === event.request) {
@@ -640,7 +684,7 @@ export class DynamoNode {
         this.#onMessage(event.from, event.epoch, event.message);
         break;
       case "peer-connected":
-        if (event.peer !== this.#id) this.#detector.onConnected(event.peer);
+        if (event.peer !== this.#id) this.#detector.onConnected(event.peer, event.protocol);
         break;
       case "peer-lost":
         this.#detector.onLost(event.peer);
@@ -745,6 +789,10 @@ export class DynamoNode {
         return this.#start();
       case "persist":
         return this.#belonging.onPersistTimer();
+      case "buffer":
+        return this.#replica.flush();
+      case "buffer-ended":
+        return this.#belonging.endBuffering();
     }
   }
 
@@ -784,6 +832,7 @@ export class DynamoNode {
 
   #onCompletion(completion: Completion): void {
     const { origin } = completion;
+    if (completion.kind === "stored" && completion.durability === "buffered") this.#bookkeeping.count("buffered");
     switch (origin.kind) {
       case "put":
         this.#puts.onCompletion(completion);
@@ -806,6 +855,10 @@ export class DynamoNode {
         break;
       case "fetch":
         this.#treeSource.onCompletion(completion);
+        break;
+      case "buffer":
+        this.#replica.onRetried(completion.key);
+        if (completion.kind === "refused") this.#note({ what: "buffer-lost", key: completion.key });
         break;
       case "recent":
         this.#recent.onCompletion(completion);
@@ -896,6 +949,7 @@ export class DynamoNode {
     const ring = this.#belonging.ring;
     if (ring === undefined || this.#phase === "starting") return;
     this.#note({ what: "view", members: ring.view.members.length });
+    this.#onProtocol(this.#belonging.protocol);
     this.#puts.onRing(ring, (key) => this.#partitionOf(key));
     this.#gets.onRing(ring, (key) => this.#partitionOf(key));
     this.#transfer.onRing();
@@ -907,6 +961,11 @@ export class DynamoNode {
     this.#gossip.onChange();
     this.#timers.set("rebalance", this.#now + this.#config.rebalanceAfterMs);
     this.#setPhase(this.#phaseOf(ring.view));
+  }
+
+  #onProtocol(version: number): void {
+    if (version !== this.#protocol) this.#note({ what: "protocol-shared", version });
+    this.#protocol = version;
   }
 
   #phaseOf(view: View): NodePhase {
@@ -1196,6 +1255,7 @@ export class DynamoNode {
             ring: digest,
             outcome: "refused",
             owner: false,
+            durability: "relaxed",
             counted: [],
           },
           "background",
@@ -1253,7 +1313,7 @@ export class DynamoNode {
   }
 
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
-    const { key, set, hintFor, request, ring } = message;
+    const { key, set, hintFor, request, ring, durability } = message;
     if (message.purpose === "write") {
       this.#onServed(key);
       this.#admission.onForeground();
@@ -1270,35 +1330,35 @@ export class DynamoNode {
     } as const;
     const list = this.#listOf(key);
     if (list === undefined) {
-      this.#replyPut(origin, "refused", key);
+      this.#replyPut(origin, "refused", "relaxed", key);
       return;
     }
     if (this.#isBeyondProof(from)) {
-      this.#replyPut(origin, "refused", key);
+      this.#replyPut(origin, "refused", "relaxed", key);
       return;
     }
     if (hintFor !== undefined && hintFor !== this.#id) {
       // From one who goes for good. Who has a copy, as a record or as a hint for another, would only make two into one.
       if (message.purpose === "hint" && (this.#mayStore(key) || this.#hints.targetsOf(key).size > 0)) {
-        this.#replyPut(origin, "refused", key);
+        this.#replyPut(origin, "refused", "relaxed", key);
         return;
       }
-      this.#replica.keepHint(key, hintFor, set, origin);
+      this.#replica.keepHint(key, hintFor, set, origin, durability);
       return;
     }
     if (!this.#mayStore(key)) {
       // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
       // for one would both let go; a client's write is kept for those whose it is now.
       if (message.purpose !== "write") {
-        this.#replyPut(origin, "refused", key);
+        this.#replyPut(origin, "refused", "relaxed", key);
         return;
       }
       list.owners.forEach((owner, i) =>
-        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }),
+        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }, durability),
       );
       return;
     }
-    this.#replica.merge(key, set, message.purpose, origin);
+    this.#replica.merge(key, set, message.purpose, origin, durability);
     // A writer that does not know of those who are joining would leave them out, and the page that they copied may be older than this write.
     if (message.purpose === "write" && message.ring !== this.#belonging.ring?.digest)
       for (const node of list.joining) if (node !== from && node !== this.#id) this.#pass(node, message);
@@ -1368,16 +1428,17 @@ export class DynamoNode {
     const ring = this.#belonging.ring?.digest ?? 0;
     this.#send(
       to,
-      { ...message, request: ++this.#requests, ring, purpose: "transfer", hintFor: undefined },
+      { ...message, request: ++this.#requests, ring, purpose: "transfer", hintFor: undefined, durability: "strict" },
       "foreground",
     );
   }
 
   #replyToPeer(origin: Origin & { kind: "peer" }, completion: Completion): void {
     const { key } = completion;
-    if (completion.kind === "stored")
-      this.#replyPut(origin, origin.hinted ? "hinted" : this.#isEarly(key) ? "early" : "stored", key);
-    else if (completion.kind === "refused") this.#replyPut(origin, "refused", key);
+    if (completion.kind === "stored") {
+      const outcome = origin.hinted ? "hinted" : this.#isEarly(key) ? "early" : "stored";
+      this.#replyPut(origin, outcome, completion.durability, key);
+    } else if (completion.kind === "refused") this.#replyPut(origin, "refused", "relaxed", key);
     else if (completion.kind === "read") {
       const { from, epoch, request } = origin;
       const { outcome } = completion;
@@ -1408,12 +1469,18 @@ export class DynamoNode {
     return this.#belonging.unopened.has(this.#partitionOf(key));
   }
 
-  #replyPut(origin: Origin & { kind: "peer" }, outcome: ReplicaPutReply["outcome"], key: Key): void {
+  #replyPut(
+    origin: Origin & { kind: "peer" },
+    outcome: ReplicaPutReply["outcome"],
+    durability: Durability,
+    key: Key,
+  ): void {
     const { from, epoch, request } = origin;
     const ring = this.#belonging.ring?.digest ?? 0;
     const owner = this.#ownsAndHolds(key);
     const counted = this.#countedUnknownTo(origin, key);
-    this.#answerTo(from, { kind: "replica-put-reply", request, ring, outcome, owner, counted }, epoch);
+    const reply = { kind: "replica-put-reply", request, ring, outcome, owner, durability, counted } as const;
+    this.#answerTo(from, reply, epoch);
   }
 
   #onServed(key: Key): void {
@@ -1458,6 +1525,7 @@ export class DynamoNode {
     this.#transfer.onPeerDown(peer);
     this.#opening.onPeerDown(peer);
     this.#reaping.onPeerDown(peer);
+    this.#reapWatch.onPeerDown(peer);
     this.#antiEntropy.onPeerDown(peer);
     this.#recent.onPeerDown(peer);
     this.#exchange.onPeerDown(peer);
@@ -1522,9 +1590,18 @@ export class DynamoNode {
   #send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean {
     const epoch = this.#detector.epochOf(to);
     if (epoch === undefined || !this.#detector.reachable(to) || (asked !== undefined && asked !== epoch)) return false;
-    this.#effects.push({ kind: "send", to, epoch, lane, message });
+    const version = this.#versionWith(to);
+    if (!reads(version, message.kind)) {
+      this.#note({ what: "not-read", by: to, message: message.kind });
+      return false;
+    }
+    this.#effects.push({ kind: "send", to, epoch, lane, message, ...olderProtocol(version) });
     this.#slowPeers.onSent(to, message);
     return true;
+  }
+
+  #versionWith(peer: NodeId): number {
+    return versionBetween(this.#config.protocolMax, this.#detector.readsOf(peer), this.view, peer);
   }
 
   #partitionOf(key: Key): Partition {

@@ -12,6 +12,7 @@ import { PeerLimits, limitedWork } from "./peer-limits.ts";
 import { NO_STATISTICS } from "./statistics.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const header = { request: 1, ring: 0, ttlMs: 1_000, key: "a" as Key };
@@ -28,6 +29,7 @@ const record = (purpose: PutPurpose): Message => ({
   purpose,
   set: EMPTY,
   hintFor: undefined,
+  durability: "strict",
 });
 const page: Message = { kind: "transfer-request", request: 1, partition: 0, after: "", bytesMax: 1 };
 
@@ -45,6 +47,8 @@ function limits(change: Partial<Config>) {
     ring: undefined,
     reachable: () => true,
     slow: () => false,
+    reads: () => true,
+    protocol: PROTOCOL_VERSION,
     mayWork: () => true,
     mayStore: () => true,
     mayAnswer: () => true,

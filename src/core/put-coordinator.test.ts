@@ -58,7 +58,12 @@ class Fixture {
 
   /** The coordinator's own copy is durable. */
   stored(): this {
-    this.coordinator.onCompletion({ kind: "stored", origin: { kind: "put", request: REQUEST }, key });
+    this.coordinator.onCompletion({
+      kind: "stored",
+      origin: { kind: "put", request: REQUEST },
+      key,
+      durability: "relaxed",
+    });
     this.#gather();
     return this;
   }
@@ -73,6 +78,7 @@ class Fixture {
       ring: 0,
       outcome,
       owner: false,
+      durability: "relaxed",
       counted: counted.map(nodeNamed),
     } as const;
     this.coordinator.onReply(nodeNamed(from), message);

@@ -18,6 +18,11 @@
  * count for it. One who does not answer reads yet does, because its record is durable, and W is still a quorum of those who do.
  * When fewer than PW of them can be reached the put fails before anything is written; when they become too few, at once.
  *
+ * Of the copies of each put one is written strictly, and the caller does not wait for it (paper, section 6.1: "the coordinator choose one out of the N
+ * replicas to perform a durable write"): that of the last owner on the list that can be reached, or its stand-in's. With DW all of them are, and so
+ * many strict commits must be among the acknowledgements that count. In a bucket with a buffer the copies that need not be strict are acknowledged from
+ * memory.
+ *
  * A put is never hedged as a get is. A stand-in that takes a hint writes it to disk, delivers it and removes it again, three times the work; and
  * what it acknowledges in an owner's place a read of R owners may miss. So a put waits for `slowReplyMs` at least; and longer, up to twice as long,
  * when the 99th percentile of recent acknowledgements is: where all disks are slow, hints would only make them slower.
@@ -28,7 +33,7 @@
 import { assert } from "../base/assert.ts";
 import { type Clock, type Dot, type DvvSet, counterOf, joinClocks } from "./dvvset.ts";
 import type { Hedging } from "./hedging.ts";
-import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import type { Durability, Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import type { ClientResult, ClientWrite, ReplicaPutReply, RequestFailure, RequestReport } from "./message.ts";
 import { type Outcome, Tally, bothOf, quorumOf } from "./quorum.ts";
 import type { Quorum } from "./request-defaults.ts";
@@ -37,9 +42,9 @@ import type { Completion, Surroundings } from "./surroundings.ts";
 
 /** What the coordinator asks of the node that it runs in. */
 export interface PutActions {
-  mint(key: Key, write: ClientWrite, place: "record" | NodeId, request: RequestId): void;
+  mint(key: Key, write: ClientWrite, place: "record" | NodeId, request: RequestId, durability: Durability): void;
   /** Keeps a hint here, beside the coordinator's own copy. */
-  keepHint(key: Key, target: NodeId, set: DvvSet): void;
+  keepHint(key: Key, target: NodeId, set: DvvSet, durability: Durability): void;
   answer(request: RequestId, result: ClientResult): void;
 }
 
@@ -56,12 +61,19 @@ interface Put {
   readonly w: number;
   /** Counts owners that hold the partition, and only what they acknowledge themselves. */
   readonly owners: Tally;
+  /** Counts what `tally` counts where the commit was strict. */
+  readonly strict: Tally;
+  /** Whose copy is strict, at least. */
+  readonly strictFor: NodeId;
+  readonly buffered: boolean;
+  /** Who has acknowledged from memory alone. */
+  readonly inMemory: Set<NodeId>;
   /** Of those who have answered, who does not answer reads yet. */
   readonly early: Set<NodeId>;
   /** Who counts, by this node's view or by that of somebody who answered. */
   readonly counted: Set<NodeId>;
   /** Where it is durable as a record, whoever counts. */
-  readonly storedBy: Set<NodeId>;
+  readonly storedBy: Map<NodeId, Durability>;
   /** Requests sent: who answers them, whose replica that would be, and since when. */
   readonly sent: Map<RequestId, { readonly node: NodeId; readonly owner: NodeId; readonly at: Millis }>;
   /** Whose replica the coordinator's own copy is; undefined when it does not count. */
@@ -70,6 +82,8 @@ interface Put {
   spareFor: NodeId | undefined;
   /** It is on its way to the disk. */
   ownUnderWay: boolean;
+  /** How it is kept, once it is. */
+  ownDurability: Durability | undefined;
   /** Owners for whom somebody keeps a hint, and who that is; the coordinator itself may stand for several. */
   readonly hintedFor: Map<NodeId, NodeId>;
   readonly answeredBy: Set<NodeId>;
@@ -110,6 +124,7 @@ export class PutCoordinator {
       ...put,
       tally: put.tally.memory,
       owners: put.owners.memory,
+      strict: put.strict.memory,
     }));
   }
 
@@ -119,12 +134,14 @@ export class PutCoordinator {
     key: Key,
     write: ClientWrite,
     list: PreferenceList,
-    { n, replicas: w, owners: pw }: Quorum,
+    { n, replicas: w, owners: pw, strict: dw = 0, buffered = false }: Quorum,
     timeoutMs: Millis,
   ): void {
     const { self, now } = this.#in;
     const needed = quorumOf(w, n, list.counted.length);
     const owners = Math.min(pw, list.owners.length);
+    const others = list.counted.filter((node) => node !== self);
+    const last = others.filter((node) => this.#in.reachable(node)).at(-1) ?? others.at(-1) ?? self;
     const put: Put = {
       request,
       key,
@@ -133,15 +150,20 @@ export class PutCoordinator {
       deadline: now + timeoutMs,
       tally: new Tally(needed),
       counted: new Set(list.counted),
-      storedBy: new Set(),
+      storedBy: new Map(),
       neededOf: (holders) => quorumOf(w, n, holders),
       w,
       owners: new Tally(owners),
+      strict: new Tally(Math.min(dw, list.counted.length)),
+      strictFor: last,
+      buffered,
+      inMemory: new Set(),
       early: new Set(),
       sent: new Map(),
       ownCopyFor: undefined,
       spareFor: undefined,
       ownUnderWay: true,
+      ownDurability: undefined,
       hintedFor: new Map(),
       answeredBy: new Set(),
       asked: new Set([self]),
@@ -165,7 +187,6 @@ export class PutCoordinator {
       put.ownCopyFor = self;
       if (list.owners.includes(self)) put.owners.ask(self);
     } else if (!list.owners.includes(self)) {
-      const others = list.counted.filter((node) => node !== self);
       const first = others[0];
       assert(first !== undefined, "a preference list counts on nobody");
       const down = others.find((node) => !this.#in.reachable(node));
@@ -175,8 +196,8 @@ export class PutCoordinator {
       put.hintedFor.set(place, self);
       this.#in.note({ what: "stand-in", key });
     }
-    if (put.ownCopyFor !== undefined) put.tally.ask(put.ownCopyFor);
-    this.#do.mint(key, write, place, request);
+    if (put.ownCopyFor !== undefined) this.#asked(put, put.ownCopyFor);
+    this.#do.mint(key, write, place, request, this.#durabilityOf(put, put.ownCopyFor ?? put.spareFor ?? self));
   }
 
   onCompletion(completion: Completion): void {
@@ -191,16 +212,17 @@ export class PutCoordinator {
         break;
       case "stored":
         put.ownUnderWay = false;
+        put.ownDurability = completion.durability;
         if (this.#in.listOf(put.key)?.owners.includes(this.#in.self) === true) put.owners.answer(this.#in.self);
         else put.owners.withdraw(this.#in.self);
         if (put.ownCopyFor === this.#in.self && !this.#in.mayAnswer(put.key)) put.early.add(this.#in.self);
-        this.#answered(put, this.#in.self, put.ownCopyFor);
+        this.#answered(put, this.#in.self, put.ownCopyFor, completion.durability);
         break;
       case "refused":
         put.ownUnderWay = false;
         put.spareFor = undefined;
         put.owners.withdraw(this.#in.self);
-        if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) put.tally.refuse(put.ownCopyFor);
+        if (put.ownCopyFor !== undefined && !this.#asksFor(put, put.ownCopyFor)) this.#refuse(put, put.ownCopyFor);
         if (put.set === undefined) {
           const failure: RequestFailure =
             completion.refusal === "too-many-siblings"
@@ -214,7 +236,7 @@ export class PutCoordinator {
     }
   }
 
-  onReply(from: NodeId, { request, outcome, owner, counted }: ReplicaPutReply): void {
+  onReply(from: NodeId, { request, outcome, owner, durability, counted }: ReplicaPutReply): void {
     const put = this.#bySent.get(request);
     const sent = put?.sent.get(request);
     if (put === undefined || sent?.node !== from) return;
@@ -223,12 +245,12 @@ export class PutCoordinator {
     this.#extend(put, counted);
     if (outcome !== "refused") {
       this.#forgetSent(put, request);
-      if (outcome !== "hinted" && sent.owner === from) put.storedBy.add(from);
+      if (outcome !== "hinted" && sent.owner === from) put.storedBy.set(from, durability);
       if (outcome === "early") put.early.add(from);
       if (outcome === "hinted") put.hintedFor.set(sent.owner, from);
       if (owner && put.storedBy.has(from)) put.owners.answer(from);
       else if (sent.owner === from) put.owners.withdraw(from);
-      this.#answered(put, from, sent.owner);
+      this.#answered(put, from, sent.owner, durability);
     } else this.#refused(put, request);
   }
 
@@ -269,7 +291,7 @@ export class PutCoordinator {
     for (const node of list.counted) {
       if (node === this.#in.self) continue;
       if (this.#send(put, node, node, undefined)) {
-        put.tally.ask(node);
+        this.#asked(put, node);
         if (list.owners.includes(node)) put.owners.ask(node);
         if (this.#in.slow(node)) this.#standIn(put, node);
       } else this.#standIn(put, node);
@@ -287,11 +309,12 @@ export class PutCoordinator {
     for (const node of more) put.counted.add(node);
     put.tally.raise(put.neededOf(put.counted.size));
     for (const node of more) {
-      put.tally.ask(node);
-      if (put.storedBy.has(node)) this.#count(put, node, node);
+      this.#asked(put, node);
+      const stored = put.storedBy.get(node);
+      if (stored !== undefined) this.#count(put, node, node, stored);
       else if (this.#asksFor(put, node) || this.#send(put, node, node, undefined)) put.owners.ask(node);
       else {
-        put.tally.refuse(node);
+        this.#refuse(put, node);
         this.#standIn(put, node);
       }
     }
@@ -302,32 +325,51 @@ export class PutCoordinator {
     if (put.spareFor === owner) {
       put.spareFor = undefined;
       put.ownCopyFor = owner;
-      put.tally.ask(owner);
-      if (!put.ownUnderWay) this.#count(put, this.#in.self, owner);
+      this.#asked(put, owner);
+      if (put.ownDurability !== undefined) this.#count(put, this.#in.self, owner, put.ownDurability);
     }
     if (put.set === undefined || !put.counted.has(owner) || put.hintedFor.has(owner)) return;
     for (const node of this.#in.listOf(put.key)?.fallbacks ?? []) {
       if (put.asked.has(node) || !this.#in.reachable(node)) continue;
       if (!this.#send(put, node, owner, owner)) continue;
-      put.tally.ask(owner);
+      this.#asked(put, owner);
       put.hintedFor.set(owner, node);
       return;
     }
     put.hintedFor.set(owner, this.#in.self);
-    this.#do.keepHint(put.key, owner, put.set);
+    this.#do.keepHint(put.key, owner, put.set, this.#durabilityOf(put, owner));
   }
 
-  #answered(put: Put, node: NodeId, owner: NodeId | undefined): void {
-    if (owner !== undefined && put.counted.has(owner)) this.#count(put, node, owner);
+  /** How the copy of an owner is to be kept, whoever keeps it. */
+  #durabilityOf(put: Put, owner: NodeId): Durability {
+    if (put.strict.needed > 0 || owner === put.strictFor) return "strict";
+    return put.buffered ? "buffered" : "relaxed";
+  }
+
+  #asked(put: Put, owner: NodeId): void {
+    put.tally.ask(owner);
+    put.strict.ask(owner);
+  }
+
+  #refuse(put: Put, owner: NodeId): void {
+    put.tally.refuse(owner);
+    put.strict.refuse(owner);
+  }
+
+  #answered(put: Put, node: NodeId, owner: NodeId | undefined, durability: Durability): void {
+    if (owner !== undefined && put.counted.has(owner)) this.#count(put, node, owner, durability);
     this.#judge(put);
   }
 
   /** One node is one copy, whomever it stands for besides. */
-  #count(put: Put, node: NodeId, owner: NodeId): void {
+  #count(put: Put, node: NodeId, owner: NodeId, durability: Durability): void {
     if (!put.answeredBy.has(node)) {
       put.answeredBy.add(node);
       put.tally.answer(owner);
-    } else if (!this.#asksFor(put, owner)) put.tally.refuse(owner);
+      if (durability === "strict") put.strict.answer(owner);
+      else if (!this.#asksFor(put, owner)) put.strict.refuse(owner);
+      if (durability === "buffered") put.inMemory.add(node);
+    } else if (!this.#asksFor(put, owner)) this.#refuse(put, owner);
   }
 
   #refused(put: Put, request: RequestId): void {
@@ -335,7 +377,7 @@ export class PutCoordinator {
     if (sent === undefined) return;
     this.#forgetSent(put, request);
     const { node, owner } = sent;
-    if (!this.#asksFor(put, owner)) put.tally.refuse(owner);
+    if (!this.#asksFor(put, owner)) this.#refuse(put, owner);
     if (node === owner) put.owners.withdraw(owner);
     if (put.hintedFor.get(owner) === node) put.hintedFor.delete(owner);
     this.#standIn(put, owner);
@@ -353,9 +395,20 @@ export class PutCoordinator {
     if (put.set === undefined || ring === undefined) return false;
     const request = this.#in.nextRequest();
     const ttlMs = Math.max(1, put.deadline - now);
+    const durability = this.#durabilityOf(put, owner);
     const sent = this.#in.send(
       node,
-      { kind: "replica-put", request, ring: ring.digest, ttlMs, purpose: "write", key: put.key, set: put.set, hintFor },
+      {
+        kind: "replica-put",
+        request,
+        ring: ring.digest,
+        ttlMs,
+        purpose: "write",
+        key: put.key,
+        set: put.set,
+        hintFor,
+        durability,
+      },
       "foreground",
     );
     if (!sent) return false;
@@ -368,7 +421,7 @@ export class PutCoordinator {
   #judge(put: Put): void {
     if (put.set === undefined || this.#puts.get(put.request) !== put) return;
     if (!put.answered && put.tally.outcome() === "unreachable") put.tally.lower(Math.min(put.w, put.counted.size));
-    const outcome = bothOf(this.#outcomeOf(put), put.owners.outcome());
+    const outcome = bothOf(bothOf(this.#outcomeOf(put), put.owners.outcome()), put.strict.outcome());
     if (!put.answered) {
       if (outcome === "met") {
         put.answered = true;
@@ -411,7 +464,7 @@ export class PutCoordinator {
       for (const node of put.counted) {
         if (node === this.#in.self || put.answeredBy.has(node) || put.hintedFor.has(node)) continue;
         put.hintedFor.set(node, this.#in.self);
-        this.#do.keepHint(put.key, node, put.set);
+        this.#do.keepHint(put.key, node, put.set, this.#durabilityOf(put, node));
       }
     for (const request of [...put.sent.keys()]) this.#forgetSent(put, request);
     this.#puts.delete(put.request);
@@ -427,10 +480,13 @@ export class PutCoordinator {
   #report(put: Put): RequestReport {
     return {
       coordinator: this.#in.self,
-      needed: Math.max(put.tally.needed, put.owners.needed),
+      needed: Math.max(put.tally.needed, put.owners.needed, put.strict.needed),
       counted: put.counted.size,
       ownersNeeded: put.owners.needed,
       ownersAnswered: put.owners.in("answered").length,
+      strictNeeded: put.strict.needed,
+      strictAnswered: put.strict.in("answered").length,
+      inMemory: put.inMemory.size,
       answered: [...put.answeredBy],
       silent: [...put.counted].filter((node) => !put.answeredBy.has(node)),
       hintedFor: [...put.hintedFor.keys()],

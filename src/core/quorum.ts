@@ -70,6 +70,11 @@ export class Tally {
     if (this.#asked.get(node) !== "answered") this.#asked.delete(node);
   }
 
+  /** As if it had never been asked, nor answered. */
+  forget(node: NodeId): void {
+    this.#asked.delete(node);
+  }
+
   was(node: NodeId): "waiting" | "answered" | "refused" | undefined {
     return this.#asked.get(node);
   }

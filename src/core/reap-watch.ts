@@ -10,7 +10,7 @@
  *              told. That answer stands, and is repeated if it is asked for again
  *
  * A watch is in memory alone, and has a name of its own: a node that has started anew since, or has forgotten it, does not know the name and swears to
- * nothing. So nothing has to be durable but the records themselves.
+ * nothing. So nothing has to be durable but the records themselves. It ends with the link to the one who asked, whose next start knows nothing of it.
  *
  * Limits: WATCHES_MAX watches; one older than WATCH_MS makes room for others.
  */
@@ -150,6 +150,11 @@ export class ReapWatch {
       watch.proved = untouched(watch);
       this.#do.answer(asker, { kind: "reap-proof-reply", request, quiet: watch.proved }, epoch);
     }
+  }
+
+  /** Whoever asked may have started anew when it is there again. */
+  onPeerDown(peer: NodeId): void {
+    for (const [name, { asker }] of this.#watches) if (asker === peer) this.#watches.delete(name);
   }
 
   onDrop({ watch, records }: ReapDrop): void {

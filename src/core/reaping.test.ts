@@ -286,6 +286,19 @@ describe("the one who is asked", () => {
     expect(prove(again, "")).toEqual([]);
   });
 
+  test("says nothing more to one whose link was lost: its next start has not asked", () => {
+    const node = new Node(nodeNamed(1), view, DELETED);
+    node.renewsLate = true;
+    const watch = ask(node);
+    expect(prove(node, watch)).toBeUndefined();
+    node.watch.onPeerDown(nodeNamed(3));
+    expect(node.watch.size).toBe(1);
+    node.watch.onPeerDown(nodeNamed(2));
+    node.watch.onRenewed();
+    expect(node.sent).toEqual([]);
+    expect(prove(node, watch)).toEqual([]);
+  });
+
   test("watches a bounded number at a time, and forgets old ones for new", () => {
     const node = new Node(nodeNamed(1), view, DELETED);
     for (let i = 1; i <= 64; i++) expect(ask(node, i)).not.toBe("");

@@ -42,6 +42,7 @@ import type {
   ReapedRecord,
 } from "./message.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { reads } from "./versions.ts";
 
 const CANDIDATES_MAX = 4_096;
 export const REAPED_RECORDS_MAX = 64;
@@ -51,7 +52,8 @@ const TRIES = 3;
 const AGAIN_MS = 1_000;
 const AGAIN_MS_MAX = 30_000;
 
-export type ReapObstacle = "unreachable" | "silent" | "not-quiet";
+/** "older": its build knows nothing of reaping, or not all may go by the version that does (`versions.ts`). */
+export type ReapObstacle = "unreachable" | "silent" | "not-quiet" | "older";
 
 export interface ReapingActions {
   /** This node itself may be meant. */
@@ -204,7 +206,10 @@ export class Reaping {
     };
     this.#blockedBy.clear();
     this.#round = round;
-    for (const node of members) if (!this.#in.reachable(node)) this.#stop(node, "unreachable");
+    for (const node of members)
+      if (!this.#in.reads(node, "reap-watch-request")) this.#stop(node, "older");
+      else if (!this.#in.reachable(node)) this.#stop(node, "unreachable");
+    if (this.#round === round && !reads(this.#in.protocol, "reap-watch-request")) this.#stop(this.#in.self, "older");
     for (const node of members) this.#ask(round, node);
   }
 

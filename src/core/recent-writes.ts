@@ -130,10 +130,14 @@ export class RecentWrites {
 
   /**
    * Asks a peer that answers for the position of its log and, with `changes`, first catches up from it as far as it goes; `actions.ended` tells how that went.
-   * False when nothing can be asked now.
+   * False when nothing can be asked now, or the peer's build has no log.
    */
   start(peer: NodeId, partitions: readonly Partition[], changes: boolean): boolean {
     if (!this.#log.isKept || this.#catchUp !== undefined) return false;
+    if (!this.#in.reads(peer, "recent-request")) {
+      if (changes) this.#in.note({ what: "older-peer", peer, message: "recent-request" });
+      return false;
+    }
     const known = this.#positions.get(peer);
     const at = new Map<Partition, LogPosition>();
     for (const partition of changes ? partitions : []) {

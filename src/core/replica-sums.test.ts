@@ -107,7 +107,11 @@ class Fixture {
       const sum = this.actual(leaf);
       if (this.forest.verify(leaf, sum, observation) !== "wrong") return true;
       this.corrected.push(leaf);
-      this.surroundings.store(this.surroundings.nextTicket(), [{ store: "leaves", leaf, change: "set", digest: sum }]);
+      this.surroundings.store(
+        this.surroundings.nextTicket(),
+        [{ store: "leaves", leaf, change: "set", digest: sum }],
+        "relaxed",
+      );
       this.replica.reread(leaf);
     } else {
       const ofRecords = ask.writes.some(({ store }) => store !== "leaves");

@@ -12,6 +12,7 @@ import type { ClientWrite } from "./message.ts";
 import { Replica } from "./replica.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_VERSION } from "./versions.ts";
 
 const self = "0".repeat(31) + "1";
 const other = ("0".repeat(31) + "2") as NodeId;
@@ -64,6 +65,8 @@ class Fixture {
       ring: undefined,
       reachable: () => true,
       slow: () => false,
+      reads: () => true,
+      protocol: PROTOCOL_VERSION,
       mayWork: () => true,
       mayStore: () => true,
       mayAnswer: () => true,
@@ -73,7 +76,7 @@ class Fixture {
       epochOf: () => 1,
       send: () => false,
       emit: (effect) => this.pending.push(effect),
-      store: (ticket, writes) => this.pending.push({ kind: "store", ticket, writes }),
+      store: (ticket, writes, durability) => this.pending.push({ kind: "store", ticket, writes, durability }),
       complete: (completion) => this.completions.push(completion),
       note: (note) => this.notes.push(note),
     };

@@ -11,6 +11,11 @@
  * kept with the record, unless this record already has one that was made since the start of this node, no store failed since, and neither the
  * context nor anything known of the key claims more of it than the record itself.
  *
+ * **Durability.** A write is kept strictly, relaxed or in the write buffer (`write-buffer.ts`), as it asks for and the host says; and it is acknowledged as
+ * what it is by then. The disk has one order: a strict store flushes all that were emitted before it. So what was loaded is flushed, because the
+ * start of the node was written down strictly. What comes from other nodes to be kept in their place is always kept strictly. A write of the buffer whose
+ * store fails is merged once more; when that fails too it is lost here, and said to be ("buffer-lost").
+ *
  * Records change only while the node owns the key or counts for it, asked when the work is done and not when it came: once it is about to let go, what it
  * has stays as it was when the owners were given all of it.
  *
@@ -23,6 +28,7 @@
 
 import { assert } from "../base/assert.ts";
 import { hintAddress, positionOf, recordAddress } from "./address.ts";
+import { durabilityOf } from "./config.ts";
 import {
   type Clock,
   type DvvSet,
@@ -50,6 +56,7 @@ import {
 import {
   type Actor,
   CLOCK_ENTRIES_WARN,
+  type Durability,
   type Key,
   type Millis,
   type NodeId,
@@ -60,6 +67,7 @@ import {
 } from "./identifiers.ts";
 import type { ClientWrite, PutPurpose } from "./message.ts";
 import type { Origin, Refusal, Surroundings } from "./surroundings.ts";
+import { BUFFER_MS, WriteBuffer } from "./write-buffer.ts";
 import { WriteLog } from "./write-log.ts";
 
 /** Where a write goes: into the record, or into the hint for a node. */
@@ -75,6 +83,7 @@ type Work =
       readonly set: DvvSet;
       readonly purpose: PutPurpose;
       readonly origin: Origin;
+      readonly durability: Durability;
     }
   | {
       readonly kind: "mint";
@@ -82,6 +91,7 @@ type Work =
       readonly write: ClientWrite;
       readonly checksum: number;
       readonly origin: Origin;
+      readonly durability: Durability;
     }
   | { readonly kind: "drop"; readonly place: Place; readonly set: DvvSet }
   | { readonly kind: "reap"; readonly digest: Digest }
@@ -99,6 +109,8 @@ interface KeyState {
   digest: Digest;
   readonly hints: Map<NodeId, StoredRecord>;
   storesUnderWay: number;
+  /** What was loaded may be of a store up to here. */
+  loadedAfter: Ticket;
   /** The latest store of each place, under way or done. */
   readonly lastStores: Map<Place, Ticket>;
   /** A store failed and none after it replaced the place whole: memory and disk may differ. Work waits, then the disk is asked anew. */
@@ -111,12 +123,24 @@ interface StoreUnderWay {
   readonly place: Place;
   /** The forest's number for it; undefined for a hint. */
   readonly counted: number | undefined;
+  readonly durability: Durability;
+  /** What a write of the buffer must not lose. */
+  readonly record: StoredRecord | undefined;
   /** Of the record that is stored; 0 when it is removed, or for a hint. */
   readonly digest: Digest;
   /** Until when that stood which is kept along with it; 0 when nothing is. */
   readonly pastUntil: Millis;
   readonly waiters: { readonly origin: Origin }[];
 }
+
+/** What acknowledging from memory takes: that it is written down that it may be going on, so that a crash does not lose anything silently. */
+export interface Buffering {
+  /** True when it is; else it will be soon. */
+  begin(): boolean;
+  /** Nothing is in the buffer any more. */
+  ended(): void;
+}
+const NEVER: Buffering = { begin: () => false, ended: () => {} };
 
 function bytesOf(record: StoredRecord | undefined): number {
   return record === undefined
@@ -128,6 +152,14 @@ export class Replica {
   readonly #in: Surroundings;
   readonly #hints: HintIndex;
   readonly #forest: MerkleForest;
+  readonly #buffering: Buffering;
+  readonly #buffer = new WriteBuffer();
+  /** Acknowledged from memory, refused by the disk once, on their way again. */
+  readonly #retries: { readonly key: Key; readonly set: DvvSet }[] = [];
+  /** Stores up to here are flushed. */
+  #flushedTo: Ticket = 0;
+  /** The latest store that is not strict, or failed. */
+  #softTo: Ticket = 0;
   readonly #log: WriteLog;
   readonly #touched: (key: Key) => void;
   readonly #history: HistoryLedger;
@@ -147,7 +179,9 @@ export class Replica {
     log = new WriteLog("", 0, 0),
     touched: (key: Key) => void = () => undefined,
     history = new HistoryLedger(surroundings.config),
+    buffering = NEVER,
   ) {
+    this.#buffering = buffering;
     this.#in = surroundings;
     this.#history = history;
     this.#hints = hints;
@@ -173,21 +207,49 @@ export class Replica {
   }
 
   /** Merges into the record. Completes with "stored" or "refused". */
-  merge(key: Key, set: DvvSet, purpose: PutPurpose, origin: Origin): void {
-    this.#enter(key, { kind: "merge", place: "record", set, purpose, origin });
+  merge(key: Key, set: DvvSet, purpose: PutPurpose, origin: Origin, asked: Durability = "strict"): void {
+    const durability = purpose === "write" ? this.#kept(asked) : "strict";
+    this.#enter(key, { kind: "merge", place: "record", set, purpose, origin, durability });
   }
 
   /** Merges into the hint for `target`. Completes with "stored" or "refused". */
-  keepHint(key: Key, target: NodeId, set: DvvSet, origin: Origin): void {
-    this.#enter(key, { kind: "merge", place: target, set, purpose: "write", origin });
+  keepHint(key: Key, target: NodeId, set: DvvSet, origin: Origin, asked: Durability = "strict"): void {
+    const durability = this.#kept(asked);
+    this.#enter(key, { kind: "merge", place: target, set, purpose: "write", origin, durability });
   }
 
   /**
    * Coordinates a client's write: mints its dot into the record, or, for a stand-in, into the hint for `place`. Completes with "minted" and then
    * with "stored" or "refused"; or with "refused" alone. `checksum` is the CRC-32 of the value.
    */
-  mint(key: Key, write: ClientWrite, checksum: number, place: Place, origin: Origin): void {
-    this.#enter(key, { kind: "mint", place, write, checksum, origin });
+  mint(
+    key: Key,
+    write: ClientWrite,
+    checksum: number,
+    place: Place,
+    origin: Origin,
+    asked: Durability = "strict",
+  ): void {
+    this.#enter(key, { kind: "mint", place, write, checksum, origin, durability: this.#kept(asked) });
+  }
+
+  /** Gives what is in the buffer to the disk, before anything else goes there. */
+  flush(): void {
+    this.#in.timers.clear("buffer");
+    for (const [ticket, writes] of this.#buffer.take()) this.#in.store(ticket, writes, "relaxed");
+  }
+
+  /** What was acknowledged from memory and is not on the disk yet, for those who judge. */
+  *buffered(): Generator<readonly [Key, DvvSet]> {
+    for (const { state, durability, record } of this.#stores.values())
+      if (durability === "buffered" && record !== undefined) yield [state.key, record.set];
+    for (const { key, set } of this.#retries) yield [key, set];
+  }
+
+  /** The further attempt with a write of the buffer has ended, well or not. */
+  onRetried(key: Key): void {
+    const at = this.#retries.findIndex((retry) => retry.key === key);
+    if (at >= 0) this.#retries.splice(at, 1);
   }
 
   /** Lets go of the hint for `target` if it is still the very record given. Completes with nothing. */
@@ -204,7 +266,7 @@ export class Replica {
   mendDamaged(key: Key): void {
     const state = this.#keys.get(key);
     if (state?.waiting === undefined && state?.record !== undefined)
-      this.#write(state, "record", state.record, undefined);
+      this.#write(state, "record", state.record, undefined, "relaxed");
   }
 
   /**
@@ -267,7 +329,7 @@ export class Replica {
         this.#recount(state);
       } else if (record !== undefined) state.hints.set(place, record);
       else if (found === undefined) this.#hints.remove(state.key, place);
-      else this.#write(state, place, null, undefined);
+      else this.#write(state, place, null, undefined, "relaxed");
     });
     state.waiting = undefined;
     this.#weigh(state);
@@ -279,15 +341,19 @@ export class Replica {
     const store = this.#stores.get(ticket);
     if (store === undefined) return;
     this.#stores.delete(ticket);
-    const { state, place, counted } = store;
+    const { state, place, counted, durability } = store;
     state.storesUnderWay--;
+    if (durability === "strict") this.#flushedTo = Math.max(this.#flushedTo, ticket);
+    if (this.#buffer.settle(ticket) && this.#buffer.size === 0) this.#buffering.ended();
     if (counted !== undefined) this.#forest.end(counted, "stored");
     if (place === "record") this.#logChange(state, store.digest);
     // An earlier store of a hint whose removal is still under way is no removal: that one may fail yet.
     const latest = state.lastStores.get(place) === ticket;
     if (place !== "record" && latest && state.waiting === undefined && !state.hints.has(place))
       this.#hints.remove(state.key, place);
-    for (const { origin } of store.waiters) this.#in.complete({ kind: "stored", origin, key: state.key });
+    const kept = durability === "strict" ? "strict" : "relaxed";
+    for (const { origin } of store.waiters)
+      this.#in.complete({ kind: "stored", origin, key: state.key, durability: kept });
     this.#settle(store.state);
     this.#shrink();
   }
@@ -302,6 +368,8 @@ export class Replica {
     }
     this.#stores.delete(ticket);
     this.#start = this.#in.random.hex(8);
+    // A strict one that failed may be there nevertheless, and is not flushed.
+    this.#softTo = Math.max(this.#softTo, ticket);
     const { state, place, counted, pastUntil } = store;
     state.storesUnderWay--;
     if (pastUntil > 0) this.#history.failed(pastUntil);
@@ -315,7 +383,24 @@ export class Replica {
       state.waiting ??= [];
     }
     for (const { origin } of store.waiters) this.#refuse(state.key, origin, "storage");
+    if (this.#buffer.settle(ticket) && store.record !== undefined) this.#mergeAgain(state, store.record.set);
     this.#settle(state);
+  }
+
+  /** It was acknowledged from memory: one more attempt, unless what came later holds it as well. */
+  #mergeAgain(state: KeyState, set: DvvSet): void {
+    const work: Work = {
+      kind: "merge",
+      place: "record",
+      set,
+      purpose: "write",
+      origin: { kind: "buffer" },
+      durability: "relaxed",
+    };
+    this.#retries.push({ key: state.key, set });
+    if (state.waiting === undefined) this.#perform(state, work);
+    else state.waiting.push(work);
+    if (this.#buffer.size === 0) this.#buffering.ended();
   }
 
   /** How much is under way and kept, for `inspect` and the bounds test. */
@@ -328,11 +413,16 @@ export class Replica {
     return {
       start: this.#start,
       keys: this.#keys,
+      flushedTo: this.#flushedTo,
+      softTo: this.#softTo,
+      buffer: this.#buffer.memory,
+      retries: this.#retries,
       loads: [...this.#loads].map(([ticket, { state, reads }]) => ({ ticket, key: state.key, reads })),
-      stores: [...this.#stores].map(([ticket, { state, place, waiters }]) => ({
+      stores: [...this.#stores].map(([ticket, { state, place, durability, waiters }]) => ({
         ticket,
         key: state.key,
         place,
+        durability,
         waiters,
       })),
     };
@@ -351,6 +441,7 @@ export class Replica {
         digest: UNKNOWN,
         hints: new Map(),
         storesUnderWay: 0,
+        loadedAfter: 0,
         lastStores: new Map(),
         doubtful: false,
         bytes: 0,
@@ -391,6 +482,7 @@ export class Replica {
       })),
     ];
     this.#loads.set(ticket, { state, reads: ["record", ...targets] });
+    state.loadedAfter = this.#softTo;
     this.#in.emit({ kind: "load", ticket, reads });
   }
 
@@ -421,24 +513,24 @@ export class Replica {
         this.#mint(state, work);
         break;
       case "drop":
-        if (sameRecord(at(state, work.place), work.set)) this.#write(state, work.place, null, undefined);
+        if (sameRecord(at(state, work.place), work.set)) this.#write(state, work.place, null, undefined, "relaxed");
         break;
       case "reap": {
         const set = state.record?.set;
         if (set === undefined || !isDeleted(set) || recordDigest(state.key, set) !== work.digest) break;
         this.#in.note({ what: "tombstone-reaped", key: state.key, clock: set.clock });
-        this.#write(state, "record", null, undefined);
+        this.#write(state, "record", null, undefined, "strict");
         break;
       }
       case "drop-damaged":
-        if (state.damaged) this.#write(state, "record", null, undefined);
-        else if (state.record !== undefined) this.#write(state, "record", state.record, undefined);
+        if (state.damaged) this.#write(state, "record", null, undefined, "relaxed");
+        else if (state.record !== undefined) this.#write(state, "record", state.record, undefined, "relaxed");
         break;
     }
   }
 
   #merge(state: KeyState, work: Work & { kind: "merge" }): void {
-    const { place, set, origin, purpose } = work;
+    const { place, set, origin, purpose, durability } = work;
     if (place === "record" && !this.#in.mayStore(state.key)) {
       this.#refuse(state.key, origin, "moved");
       return;
@@ -451,12 +543,12 @@ export class Replica {
     // What arrives when it is replaced already was the state elsewhere, and whoever sent it may let go of it.
     const came = before === undefined || equal(merged, set) ? undefined : { was: set, now: merged };
     const past = this.#pastOf(state, came);
-    if (!changed && past.writes.length === 0) this.#whenDurable(state, place, origin);
-    else this.#write(state, place, { set: merged, minted: before?.minted }, origin, past);
+    if (!changed && past.writes.length === 0) this.#whenDurable(state, place, origin, durability);
+    else this.#write(state, place, { set: merged, minted: before?.minted }, origin, durability, past);
   }
 
   #mint(state: KeyState, work: Work & { kind: "mint" }): void {
-    const { place, write, checksum, origin } = work;
+    const { place, write, checksum, origin, durability } = work;
     if (place === "record" && !this.#in.mayStore(state.key)) {
       this.#refuse(state.key, origin, "moved");
       return;
@@ -465,9 +557,9 @@ export class Replica {
     const all = known(state);
     if (all.siblings.some((sibling) => sibling.operation === write.operation)) {
       this.#in.complete({ kind: "minted", origin, key: state.key, set: all, dot: undefined });
-      if (before !== undefined && equal(before.set, all)) this.#whenDurable(state, place, origin);
+      if (before !== undefined && equal(before.set, all)) this.#whenDurable(state, place, origin, durability);
       else if (before !== undefined || this.#roomFor(state.key, place, origin))
-        this.#write(state, place, { set: all, minted: before?.minted }, origin);
+        this.#write(state, place, { set: all, minted: before?.minted }, origin, durability);
       return;
     }
     const context = write.policy === "last-write-wins" ? joinClocks(all.clock, write.context) : write.context;
@@ -486,7 +578,7 @@ export class Replica {
     if (entries >= CLOCK_ENTRIES_WARN) this.#in.note({ what: "long-clock", key: state.key, entries });
     this.#in.note({ what: "minted", key: state.key, actor, counter: dot.counter, fresh });
     this.#in.complete({ kind: "minted", origin, key: state.key, set, dot });
-    this.#write(state, place, { set, minted: { actor, start: this.#start } }, origin);
+    this.#write(state, place, { set, minted: { actor, start: this.#start } }, origin, durability);
   }
 
   #actorFor(before: StoredRecord | undefined, all: DvvSet, context: Clock): { actor: Actor; fresh: boolean } {
@@ -506,6 +598,13 @@ export class Replica {
     return false;
   }
 
+  /** How a write of a caller is kept here. */
+  #kept(asked: Durability): Durability {
+    const durability = durabilityOf(this.#in.config);
+    if (durability === "strict") return "strict";
+    return durability === "buffered" && asked === "relaxed" ? "buffered" : asked;
+  }
+
   /** What is kept of a record that was replaced, where its bucket keeps such. */
   #pastOf(state: KeyState, change: { readonly was: DvvSet; readonly now: DvvSet | undefined } | undefined): Past {
     return change === undefined
@@ -518,6 +617,7 @@ export class Replica {
     place: Place,
     record: StoredRecord | null,
     origin: Origin | undefined,
+    asked: Durability,
     alongside = NO_PAST,
   ): void {
     const before = at(state, place)?.set;
@@ -544,17 +644,42 @@ export class Replica {
     state.lastStores.set(place, ticket);
     const waiters = origin === undefined ? [] : [{ origin }];
     if (place !== "record") {
-      this.#stores.set(ticket, { state, place, counted: undefined, digest: 0, pastUntil, waiters });
+      const durability = asked === "strict" ? "strict" : "relaxed";
+      if (durability === "relaxed") this.#softTo = ticket;
+      const under = { durability, record: undefined, digest: 0, pastUntil } as const;
+      this.#stores.set(ticket, { state, place, counted: undefined, ...under, waiters });
       const address = hintAddress(state.key, state.position, place);
-      this.#in.store(ticket, [{ store: "hints", address, record }, ...kept]);
+      this.flush();
+      this.#in.store(ticket, [{ store: "hints", address, record }, ...kept], durability);
       return;
     }
     const leaf = this.#leaf(state);
     const counted = leaf === undefined ? undefined : this.#forest.begin(leaf);
     const digest = record === null ? 0 : recordDigest(state.key, record.set);
-    this.#stores.set(ticket, { state, place, counted, digest, pastUntil, waiters });
     const address = recordAddress(state.key, state.position);
-    this.#in.store(ticket, [{ store: "records", address, record }, ...this.#count(state, leaf), ...kept]);
+    const writes: Write[] = [{ store: "records", address, record }, ...this.#count(state, leaf), ...kept];
+    const under = { state, place, counted, digest, pastUntil } as const;
+    if (asked === "buffered" && record !== null && origin !== undefined && this.#mayBuffer(state.key, record)) {
+      this.#softTo = ticket;
+      this.#stores.set(ticket, { ...under, durability: "buffered", record, waiters: [] });
+      this.#buffer.add(ticket, writes, bytesOf(record));
+      this.#in.complete({ kind: "stored", origin, key: state.key, durability: "buffered" });
+      if (this.#buffer.pressing) this.flush();
+      else if (!this.#in.timers.has("buffer")) this.#in.timers.set("buffer", this.#in.now + BUFFER_MS);
+      return;
+    }
+    const durability = asked === "strict" ? "strict" : "relaxed";
+    if (durability === "relaxed") this.#softTo = ticket;
+    this.#stores.set(ticket, { ...under, durability, record: undefined, waiters });
+    this.flush();
+    this.#in.store(ticket, writes, durability);
+  }
+
+  #mayBuffer(key: Key, record: StoredRecord): boolean {
+    if (!this.#buffering.begin()) return false;
+    if (this.#buffer.hasRoomFor(bytesOf(record))) return true;
+    this.#in.note({ what: "buffer-full", key });
+    return false;
   }
 
   #leaf(state: KeyState): Leaf | undefined {
@@ -592,10 +717,16 @@ export class Replica {
   }
 
   /** Nothing to change, but what is in memory may still be on its way to the disk. */
-  #whenDurable(state: KeyState, place: Place, origin: Origin): void {
+  #whenDurable(state: KeyState, place: Place, origin: Origin, asked: Durability): void {
     const ticket = state.lastStores.get(place);
     const store = ticket === undefined ? undefined : this.#stores.get(ticket);
-    if (store === undefined) this.#in.complete({ kind: "stored", origin, key: state.key });
+    const flushed = store === undefined && (ticket ?? state.loadedAfter) <= this.#flushedTo;
+    if (flushed) this.#in.complete({ kind: "stored", origin, key: state.key, durability: "strict" });
+    else if (asked === "strict" && store?.durability !== "strict")
+      this.#write(state, place, at(state, place) ?? null, origin, "strict");
+    else if (store === undefined) this.#in.complete({ kind: "stored", origin, key: state.key, durability: "relaxed" });
+    else if (store.durability === "buffered" && asked === "buffered")
+      this.#in.complete({ kind: "stored", origin, key: state.key, durability: "buffered" });
     else store.waiters.push({ origin });
   }
 

@@ -13,6 +13,10 @@ export interface Quorum {
   readonly n: number;
   readonly replicas: number;
   readonly owners: number;
+  /** Of a put: how many strict commits among the acknowledgements (dw); none by default. */
+  readonly strict?: number;
+  /** Of a put: copies may be acknowledged from memory. */
+  readonly buffered?: boolean;
 }
 
 export function getQuorum(view: View, key: Key, r: number | undefined, pr: number | undefined): Quorum {
@@ -26,6 +30,8 @@ export function putQuorum(view: View, key: Key, write: ClientWrite): Quorum {
     n: view.parameters.n,
     replicas: write.w ?? defaults?.w ?? view.parameters.w,
     owners: write.pw ?? defaults?.pw ?? 0,
+    strict: write.dw ?? defaults?.dw ?? 0,
+    buffered: defaults?.buffered ?? false,
   };
 }
 

@@ -104,7 +104,7 @@ export class Scrub {
     const ticket = this.#in.nextTicket();
     this.#corrections.set(ticket, leaf);
     this.#in.note({ what: "leaf-corrected", leaf });
-    this.#in.store(ticket, [{ store: "leaves", leaf, change: "set", digest }]);
+    this.#in.store(ticket, [{ store: "leaves", leaf, change: "set", digest }], "relaxed");
   }
 
   onStored(ticket: Ticket): void {

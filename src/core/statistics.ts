@@ -34,6 +34,10 @@ export const COUNTED = [
   "hints-refused",
   "read-repairs",
   "damaged-records",
+  /** Writes that were acknowledged from memory; that waited for the disk because the buffer was full; crashes and failures that may have taken some. */
+  "buffered",
+  "buffer-full",
+  "buffer-lost",
   "late-messages",
   /** Records that were nothing but tombstones, dropped here by proof; see `reaping.ts`. */
   "tombstones-reaped",

@@ -10,6 +10,7 @@ import type { Message } from "./message.ts";
 import { type PreferenceList, Ring } from "./ring.ts";
 import type { BackgroundWork, Completion, Surroundings } from "./surroundings.ts";
 import { TimerTable } from "./timers.ts";
+import { PROTOCOL_MIN, PROTOCOL_VERSION, reads } from "./versions.ts";
 
 /** Node 1, 2, 3 and so on. */
 export function nodeNamed(n: number): NodeId {
@@ -43,8 +44,8 @@ export function viewOf({ nodes, n, r, w, partitions = 8, holds = () => true, ver
       zone: node,
       holders,
       tokens: [],
-      protocolMin: 1,
-      protocolMax: 1,
+      protocolMin: PROTOCOL_MIN,
+      protocolMax: PROTOCOL_VERSION,
       hidden: false,
     };
   });
@@ -65,6 +66,9 @@ export class StubSurroundings implements Surroundings {
   readonly down = new Set<NodeId>();
   /** Peers that do not answer requests in time. */
   readonly slowPeers = new Set<NodeId>();
+  /** Peers with an older build, and what they read. */
+  readonly olderPeers = new Map<NodeId, number>();
+  protocol: number = PROTOCOL_VERSION;
   /** How many more slices background work gets. */
   slices = Number.POSITIVE_INFINITY;
   /** What was emitted, stored and sent, in order. */
@@ -105,6 +109,9 @@ export class StubSurroundings implements Surroundings {
   slow(node: NodeId): boolean {
     return this.slowPeers.has(node);
   }
+  reads(node: NodeId, kind: Message["kind"]): boolean {
+    return reads(this.olderPeers.get(node) ?? PROTOCOL_VERSION, kind);
+  }
   mayWork(_work: BackgroundWork, slices = 1): boolean {
     if (this.slices < slices) return false;
     this.slices -= slices;
@@ -136,8 +143,8 @@ export class StubSurroundings implements Surroundings {
   emit(effect: Effect): void {
     this.effects.push(effect);
   }
-  store(ticket: Ticket, writes: readonly Write[]): void {
-    this.effects.push({ kind: "store", ticket, writes });
+  store(ticket: Ticket, writes: readonly Write[], durability: "relaxed" | "strict"): void {
+    this.effects.push({ kind: "store", ticket, writes, durability });
   }
   complete(completion: Completion): void {
     this.completions.push(completion);

@@ -7,7 +7,7 @@ import type { Prng } from "../base/prng.ts";
 import type { Config } from "./config.ts";
 import type { Dot, DvvSet } from "./dvvset.ts";
 import type { Effect, Lane, Note, Write } from "./effect.ts";
-import type { Epoch, Key, Millis, NodeId, RequestId, RingDigest, Ticket } from "./identifiers.ts";
+import type { Durability, Epoch, Key, Millis, NodeId, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { Message } from "./message.ts";
 import type { PreferenceList, Ring } from "./ring.ts";
 import type { TimerTable } from "./timers.ts";
@@ -35,6 +35,7 @@ export type Origin =
       readonly session: number;
       readonly key: Key;
     }
+  | /** It was acknowledged from memory, and its store failed. */ { readonly kind: "buffer" }
   | /** A record that a peer's log says has changed there. */ { readonly kind: "recent"; readonly key: Key }
   | /** What somebody asked to be watched; see `reap-watch.ts`. */ {
       readonly kind: "reap-watch";
@@ -62,7 +63,12 @@ export type Completion =
       readonly set: DvvSet;
       readonly dot: Dot | undefined;
     }
-  | /** Durable here. */ { readonly kind: "stored"; readonly origin: Origin; readonly key: Key }
+  | /** Durable here, as it says; "buffered" is in memory alone. */ {
+      readonly kind: "stored";
+      readonly origin: Origin;
+      readonly key: Key;
+      readonly durability: Durability;
+    }
   | {
       readonly kind: "refused";
       readonly origin: Origin;
@@ -87,6 +93,10 @@ export interface Surroundings {
   reachable(node: NodeId): boolean;
   /** Whether the peer answers pings and leaves requests unanswered: it is to be asked, but not waited for. See `slow-peers.ts`. */
   slow(node: NodeId): boolean;
+  /** Whether the peer reads messages of this kind: as its greeting said or, where there is no link, as it gossips. To be asked before a question to it. */
+  reads(node: NodeId, kind: Message["kind"]): boolean;
+  /** The newest version of the protocol that all who belong read, and that this node may write; see `versions.ts`. */
+  readonly protocol: number;
   /**
    * To be asked before each piece of background work. `slices`: its cost; 1 is a page, or a question that the peer answers by reading one. When it says no the
    * mechanism leaves the piece until its `onSlice` is called, which comes for sure. See `admission.ts`.
@@ -108,7 +118,7 @@ export interface Surroundings {
    */
   send(to: NodeId, message: Message, lane: Lane, asked?: Epoch): boolean;
   emit(effect: Effect): void;
-  store(ticket: Ticket, writes: readonly Write[]): void;
+  store(ticket: Ticket, writes: readonly Write[], durability: "relaxed" | "strict"): void;
   complete(completion: Completion): void;
   note(note: Note): void;
 }

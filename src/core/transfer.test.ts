@@ -97,7 +97,9 @@ class Newcomer {
     for (const { key, request } of this.merged.splice(0, count)) {
       const origin = { kind: "transfer", request } as const;
       this.transfer.onCompletion(
-        kind === "stored" ? { kind, origin, key } : { kind, origin, key, refusal: "storage", siblings: 0 },
+        kind === "stored"
+          ? { kind, origin, key, durability: "strict" }
+          : { kind, origin, key, refusal: "storage", siblings: 0 },
       );
     }
   }

@@ -515,7 +515,16 @@ export class TreeExchange {
       const request = this.#in.nextRequest();
       const ttlMs = this.#in.config.transferTimeoutMs;
       const { puts: purpose } = exchange;
-      const message = { request, ring: ring.digest, ttlMs, purpose, key, set, hintFor: undefined } as const;
+      const message = {
+        request,
+        ring: ring.digest,
+        ttlMs,
+        purpose,
+        key,
+        set,
+        hintFor: undefined,
+        durability: "strict",
+      } as const;
       exchange.sent.set(request, { key, theirs });
       if (!this.#ask(exchange, request, { kind: "replica-put", ...message })) {
         this.#end(exchange, "failed");

@@ -172,6 +172,27 @@ test("one that is busy or silent is replaced by another, each time after a longe
   expect(bench.refresh.ring?.digest).toBe(digestOf(bench.views.get(nodeNamed(1))!));
 });
 
+test("who was told of news and could not have them asks for nothing else the next time", () => {
+  const bench = acquainted();
+  bench.views.set(nodeNamed(1), changed(founded, 0));
+  bench.refresh.onAnswered(nodeNamed(1), digestOf(bench.views.get(nodeNamed(1))!));
+  const [first] = bench.questions();
+  expect(first!.message.known).toBeUndefined();
+  bench.answer(first!);
+  const [second] = bench.questions();
+  expect(second!.message.known).toBeDefined();
+  bench.answer(second!, "busy");
+  let asked: ReturnType<typeof bench.questions> = [];
+  while (asked.length === 0) {
+    bench.pass(5);
+    asked = bench.questions();
+  }
+  expect(asked[0]!.message.known).toBeDefined();
+  bench.answer(asked[0]!);
+  bench.settle();
+  expect(bench.refresh.ring?.digest).toBe(digestOf(bench.views.get(nodeNamed(1))!));
+});
+
 test("turns come at the same rate whether anything changes or not", () => {
   const count = (changes: boolean): number => {
     const bench = acquainted();

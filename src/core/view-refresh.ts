@@ -62,6 +62,8 @@ export class ViewRefresh {
   #asking: Asking | undefined;
   /** Who answered by another view while no question could be asked. */
   #told: { readonly peer: NodeId; readonly digest: RingDigest } | undefined;
+  /** Somebody has another view, and its news has not come yet: the next question asks for it at once, or two would need a place where there is one. */
+  #behind = false;
   #failures = 0;
   #confirmedAt: Millis | undefined;
   /** Digests of views in which nothing is new, oldest first. A view only grows, so they stay so. */
@@ -100,6 +102,7 @@ export class ViewRefresh {
       extra: this.#extra?.memory,
       asking: this.#asking,
       told: this.#told,
+      behind: this.#behind,
       failures: this.#failures,
       confirmedAt: this.#confirmedAt,
       contained: [...this.#contained],
@@ -153,6 +156,7 @@ export class ViewRefresh {
         this.#settle(from, false);
         return;
       case "differs":
+        this.#behind = true;
         this.#send(from, true);
         return;
       case "news":
@@ -185,7 +189,7 @@ export class ViewRefresh {
     // Nobody is there: who comes up is asked.
     if (peer === undefined) return;
     this.#in.timers.clear("view-again");
-    this.#send(peer, this.#ring === undefined);
+    this.#send(peer, this.#behind || this.#ring === undefined);
   }
 
   #send(peer: NodeId, withVersions: boolean): void {
@@ -231,6 +235,7 @@ export class ViewRefresh {
 
   #settle(peer: NodeId, news: boolean): void {
     this.#forget();
+    this.#behind = false;
     this.#failures = 0;
     this.#refreshes++;
     this.#confirmedAt = this.#in.now;

@@ -246,6 +246,42 @@ describe("driver", () => {
     expect((await refusal(first!.get(key("a"), { r: 2 }))).message).not.toMatch(/owner/);
   });
 
+  test("writes reach the disk as they are to be kept: one of N strictly, all with dw, from memory when the node closes", async () => {
+    const storages = [new MemoryStorage(), new MemoryStorage()];
+    const first = await world.open(1, undefined, storages[0]);
+    first.found({ ...defaultParameters, n: 2, r: 1, w: 1, partitions: 16 });
+    await world.clock.pass(5_000);
+    const second = await world.open(2, undefined, storages[1]);
+    world.transports.get(id(2))!.connect(id(1));
+    await world.clock.pass(20_000);
+    const strictBy = async (act: () => Promise<unknown>) => {
+      const before = storages.map((storage) => storage.counts.strict);
+      await world.during(act());
+      await world.clock.pass(20);
+      return storages.map((storage, i) => storage.counts.strict - before[i]!);
+    };
+    expect(await strictBy(() => first.put(key("a"), write(1), undefined, undefined))).toEqual([0, 1]);
+    expect(await strictBy(() => second.put(key("b"), write(1), undefined, undefined))).toEqual([1, 0]);
+    expect(await strictBy(() => first.put(key("c"), { ...write(1), dw: 2 }, undefined, undefined))).toEqual([1, 1]);
+
+    const bucket = { r: undefined, w: undefined, pr: undefined, pw: undefined, dw: undefined, buffered: true };
+    await world.during(first.setBucket("views", { ...bucket, policy: "siblings" }));
+    await world.during(first.put(key("views/a"), write(1), undefined, undefined));
+    await world.clock.pass(1_000);
+    const commits = storages[0]!.counts.commits;
+    const put = await world.during(first.put(key("views/b"), write(1), undefined, undefined));
+    expect([put.report.inMemory, storages[0]!.counts.commits]).toEqual([1, commits]);
+    await first.close();
+    expect(storages[0]!.counts.commits).toBe(commits + 1);
+
+    await world.clock.pass(10_000);
+    const failure: unknown = await world
+      .during(second.put(key("d"), { ...write(1), dw: 2 }, undefined, undefined))
+      .catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(QuorumError);
+    expect((failure as QuorumError).message).toMatch(/2 of them with strict commits \(dw\).*lower w or dw/);
+  });
+
   test("a bucket is set when it is on the disk here, and heard of by the others; what cannot be is refused by name", async () => {
     const none = { r: undefined, w: undefined, pr: undefined, pw: undefined, dw: undefined };
     const alone = await world.open(9);

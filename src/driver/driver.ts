@@ -37,7 +37,7 @@ import { DynamoNode, type NodeView } from "../core/node.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
 import { GroupCommit } from "./group-commit.ts";
-import type { Clock, Durability, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
+import type { Clock, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
 
 const META_KEY = "node";
 const NOT_MET = "This node has not met its cluster yet. Nothing was sent. Wait until it is a member (`ready()`).";
@@ -52,7 +52,6 @@ export interface DriverOptions {
   readonly random: (bytes: number) => Uint8Array;
   /** Node ids of seeds, as far as they are known. */
   readonly seeds?: readonly NodeId[];
-  readonly durability?: Durability;
   /** Runs a light client: it asks nothing of the storage. */
   readonly light?: boolean;
   readonly onNote?: (note: Note, atMs: Millis) => void;
@@ -130,7 +129,7 @@ export class Driver {
     await transport.open({
       connected: (peer, link) => {
         this.#links.set(peer, link.kind);
-        this.#step({ kind: "peer-connected", peer });
+        this.#step({ kind: "peer-connected", peer, protocol: link.protocol });
         this.#options.onLinks?.();
       },
       lost: (peer) => {
@@ -277,6 +276,7 @@ export class Driver {
   /** Stops the node; what was acknowledged stays on the disk. Callers under way are told. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    if (this.#node !== undefined) this.#step({ kind: "closing" });
     this.#closed = true;
     this.#cancelTimer?.();
     const told = new NotReadyError(
@@ -442,9 +442,9 @@ export class Driver {
   }
 
   /** A record that grew beyond what a message takes stays where it is; whoever waits for it runs into its time bound. */
-  #send({ to, epoch, lane, message }: Effect & { kind: "send" }): void {
+  #send({ to, epoch, lane, message, protocol }: Effect & { kind: "send" }): void {
     try {
-      this.#options.transport.send(to, encodeMessage(message, epoch), lane);
+      this.#options.transport.send(to, encodeMessage(message, epoch, protocol), lane);
     } catch (error) {
       if (!(error instanceof OversizedError)) throw error;
       this.#options.onRefused?.(error, to);
@@ -462,9 +462,8 @@ export class Driver {
     this.#step({ kind: "loaded", ticket, records });
   }
 
-  async #store({ ticket, writes }: Effect & { kind: "store" }): Promise<void> {
+  async #store({ ticket, writes, durability }: Effect & { kind: "store" }): Promise<void> {
     const leaves = writes.filter((write) => write.store === "leaves");
-    const durability = this.#options.durability ?? "relaxed";
     const commit = this.#storage.commit(writes.flatMap(asStorageWrite), durability, leaves);
     this.#commits.add(commit);
     try {
@@ -562,10 +561,14 @@ function failureOf(
 ): TabringError {
   switch (failure.code) {
     case "quorum":
-      return new QuorumError(operation, report?.needed ?? 1, report?.answered ?? [], report?.silent ?? [], {
-        needed: report?.ownersNeeded ?? 0,
-        answered: report?.ownersAnswered ?? 0,
-      });
+      return new QuorumError(
+        operation,
+        report?.needed ?? 1,
+        report?.answered ?? [],
+        report?.silent ?? [],
+        { needed: report?.ownersNeeded ?? 0, answered: report?.ownersAnswered ?? 0 },
+        { needed: report?.strictNeeded ?? 0, answered: report?.strictAnswered ?? 0 },
+      );
     case "too-many-siblings":
       return new TooManySiblingsError(failure.siblings);
     case "not-ready":

@@ -10,6 +10,7 @@ import { unreachable } from "../base/assert.ts";
 import type { Lane } from "../core/effect.ts";
 import type { TabringError } from "../core/errors.ts";
 import type { NodeId } from "../core/identifiers.ts";
+import type { ProtocolRange } from "../core/versions.ts";
 import { Link, type LinkEvent, type LinkOptions, type LinkState } from "../wire/link.ts";
 import type { Clock } from "./ports.ts";
 
@@ -23,7 +24,7 @@ export interface FrameChannel {
 }
 
 export interface LinkRunnerHandlers {
-  up(peer: NodeId): void;
+  up(peer: NodeId, protocol: ProtocolRange): void;
   message(bytes: Uint8Array): void;
   /** Once and last; the channel is closed already. */
   closed(reason: string, error: TabringError | undefined): void;
@@ -136,7 +137,7 @@ export class LinkRunner {
       if (this.#ended) return;
       switch (event.kind) {
         case "up":
-          this.#handlers.up(event.peer);
+          this.#handlers.up(event.peer, event.protocol);
           break;
         case "message":
           this.#handlers.message(event.bytes);

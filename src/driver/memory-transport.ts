@@ -12,6 +12,7 @@ import { assert, unreachable } from "../base/assert.ts";
 import type { Lane } from "../core/effect.ts";
 import { OversizedError } from "../core/errors.ts";
 import { MEMBERS_MAX, type Millis, type NodeId } from "../core/identifiers.ts";
+import type { ProtocolRange } from "../core/versions.ts";
 import { FRAME_BYTES_MAX, MESSAGE_BYTES_MAX } from "../wire/frame.ts";
 import { NONCE_BYTES, type Role } from "../wire/handshake.ts";
 import { Link, type LinkEvent, LOW_WATER_BYTES } from "../wire/link.ts";
@@ -176,6 +177,8 @@ export interface MemoryTransportOptions {
   readonly clock: Clock;
   /** So many random bytes; from a seeded generator in tests. */
   readonly random: (bytes: number) => Uint8Array;
+  /** What this build reads; only tests give another. */
+  readonly protocol?: ProtocolRange;
 }
 
 /** What one transport keeps of one link. */
@@ -264,7 +267,7 @@ export class MemoryTransport implements Transport {
   }
 
   #begin(peer: NodeId, role: Role, end: ChannelEnd): void {
-    const { self, cluster, secret, clock, random } = this.#options;
+    const { self, cluster, secret, clock, random, protocol } = this.#options;
     const session: Session = {
       peer,
       end,
@@ -278,6 +281,7 @@ export class MemoryTransport implements Transport {
         binding: undefined,
         frameBytesMax: FRAME_BYTES_MAX,
         now: clock.now(),
+        ...(protocol === undefined ? {} : { protocol }),
       }),
       up: false,
       ended: false,
@@ -302,7 +306,7 @@ export class MemoryTransport implements Transport {
       switch (event.kind) {
         case "up":
           session.up = true;
-          this.#handlers?.connected(session.peer, { kind: "memory" });
+          this.#handlers?.connected(session.peer, { kind: "memory", protocol: event.protocol });
           break;
         case "message":
           this.#handlers?.received(session.peer, event.bytes);

@@ -5,6 +5,7 @@
 
 import type { Lane } from "../core/effect.ts";
 import type { NodeId } from "../core/identifiers.ts";
+import type { ProtocolRange } from "../core/versions.ts";
 
 /** Largest message: a record with many siblings of the largest value may not fit and is refused by name. */
 export { MESSAGE_BYTES_MAX } from "../wire/frame.ts";
@@ -55,6 +56,8 @@ export interface TransportHandlers {
 export interface LinkInfo {
   /** webrtc: direct. websocket: to the seed. relayed: through the seed, sealed end to end. memory: in one process. */
   readonly kind: "webrtc" | "websocket" | "relayed" | "memory";
+  /** Versions of the protocol that the other side reads, as its greeting said. */
+  readonly protocol: ProtocolRange;
 }
 
 /** Links to peers. What is sent arrives whole and in order within its lane, or the link is lost. */

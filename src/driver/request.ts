@@ -44,8 +44,8 @@ export function checkValue(value: Uint8Array | null): void {
   if (value !== null && value.length > VALUE_BYTES_MAX) throw new ValueTooLargeError(value.length, VALUE_BYTES_MAX);
 }
 
-/** Throws {@link InvalidQuorumError} unless `given` is left out or a whole number up to n: from 1 for r and w, from 0 for pr and pw. */
-export function checkQuorum(name: "r" | "w" | "pr" | "pw", given: unknown, n: number): number | undefined {
+/** Throws {@link InvalidQuorumError} unless `given` is left out or a whole number up to n: from 1 for r and w, from 0 for pr, pw and dw. */
+export function checkQuorum(name: "r" | "w" | "pr" | "pw" | "dw", given: unknown, n: number): number | undefined {
   if (given === undefined) return undefined;
   const least = name === "r" || name === "w" ? 1 : 0;
   if (typeof given !== "number" || !Number.isInteger(given) || given < least || given > n)

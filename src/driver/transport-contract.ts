@@ -6,6 +6,7 @@
 import type { Lane } from "../core/effect.ts";
 import { WrongSecretError } from "../core/errors.ts";
 import type { NodeId } from "../core/identifiers.ts";
+import { PROTOCOL_VERSION } from "../core/versions.ts";
 import type { LinkInfo, Transport, TransportHandlers } from "./ports.ts";
 
 /** Two transports that can reach each other, and a third that does not belong. None is open yet. */
@@ -47,6 +48,12 @@ export function describeTransportContract(
     for (const end of [world.a, world.b]) equal(end.count("connected"), 1, "times connected");
     equal(world.a.log[0]?.peer, world.b.id, "the peer that a met");
     equal(world.b.log[0]?.peer, world.a.id, "the peer that b met");
+    for (const [met] of [world.a.log, world.b.log])
+      equal(
+        met?.kind === "connected" ? met.link.protocol.max : undefined,
+        PROTOCOL_VERSION,
+        "what the other side reads",
+      );
   });
 
   check("connect is idempotent, also when both sides call it at once", async (world) => {

@@ -3,8 +3,8 @@
  * it back, and judges it by what callers did (`history.ts`):
  *
  *   archive   every put that was acknowledged before the last attempt at its partition began is in the archive, or what replaced it, if as many nodes
- *             had it as the part says that it covers; what is in it reads back as it was written; once all is at rest it is what the owners hold, and
- *             nothing but what can never answer is missing
+ *             that the exporter has heard of had it as the part says that it covers; what is in it reads back as it was written; once all is at rest it
+ *             is what the owners hold, and nothing but what can never answer is missing
  *
  *   look-back every put that had been acknowledged at the moment that is looked back at is in what is found, or what had replaced it by then, if the part
  *             says that it covers that moment; and nothing that was written later. Callers have right clocks there, whatever their nodes have
@@ -23,9 +23,10 @@ import type { GatheredPart, GatheredRecord, Gathering } from "../core/gathering.
 import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
 import { stateAt } from "../core/look-back.ts";
 import { Ring } from "../core/ring.ts";
+import { isOlder } from "./mixed-versions.ts";
 import { type ArchivePiece, ArchiveReader, ArchiveWriter } from "../wire/archive.ts";
-import { PROTOCOL_VERSION } from "../wire/codec.ts";
-import { type Checkers, InvariantViolation, hintsOnDisk } from "./checkers.ts";
+import { PROTOCOL_VERSION } from "../core/versions.ts";
+import { type Checkers, InvariantViolation } from "./checkers.ts";
 import type { History, Operation } from "./history.ts";
 import { type Simulator, WALL_START } from "./simulator.ts";
 import type { Sometimes } from "./sometimes.ts";
@@ -36,7 +37,7 @@ const PART_TIMEOUTS_MS: readonly Millis[] = [500, 3_000, 20_000];
 
 interface Due {
   readonly operation: Operation;
-  /** Nodes that had it when it was acknowledged. */
+  /** Nodes that had it when it was acknowledged, without those of whom the exporter has never heard: these it cannot ask. */
   readonly needed: number;
 }
 
@@ -125,7 +126,8 @@ export class Archivist {
 
   #begin(node: NodeId, most: number, atRest: boolean, looksBack: boolean): void {
     const parameters = this.#simulator.viewOf(node)?.parameters;
-    if (parameters === undefined || this.#exports.has(node)) return;
+    // An older build has no exports.
+    if (parameters === undefined || this.#exports.has(node) || isOlder(this.#simulator.configOf(node))) return;
     const keys = [...this.#history.keys.keys()].filter((key) => !looksBack || key.startsWith("carts/"));
     const known = keys.map((key) => partitionOf(positionOf(key), parameters.partitions));
     const partitions = this.#prng.shuffled([...new Set(known)]).slice(0, most);
@@ -220,8 +222,7 @@ export class Archivist {
       return;
     }
     for (const { operation, needed } of own.due) {
-      if (operation.forgiven || operation.reaped || operation.copiesLost > 0) continue;
-      if (needed - this.#unheardOf(operation, members) < coversW) continue;
+      if (operation.forgiven || operation.reaped || operation.copiesLost > 0 || needed < coversW) continue;
       const set = own.sets.get(operation.key);
       if (set !== undefined && this.#history.of(operation.key).shows(set, operation)) continue;
       throw new InvariantViolation(
@@ -232,13 +233,10 @@ export class Archivist {
     if (own.atRest) this.#judgeRest(own, part, w);
   }
 
-  /** How many who were not known to be members keep it as a hint: what stand-ins have of whom nobody has heard is not claimed. */
+  /** How many have it who were not known to be members: these nobody could ask. */
   #unheardOf(operation: Operation, members: readonly NodeId[]): number {
-    const history = this.#history.of(operation.key);
     const strangers = this.#simulator.nodes.filter((node) => !members.includes(node));
-    return strangers.filter((node) =>
-      hintsOnDisk(this.#simulator.diskOf(node), operation.key).some((set) => history.shows(set, operation)),
-    ).length;
+    return strangers.filter((node) => this.#checkers.hasCopy(node, operation)).length;
   }
 
   #judgeLookBack({ node, part, all }: Export, moment: Millis, { coversW, members }: GatheredPart, w: number): void {
@@ -268,10 +266,19 @@ export class Archivist {
   }
 
   /** Whoever runs answers, and all have the same. */
-  #judgeRest(own: Export, { partition, unread }: GatheredPart, w: number): void {
+  #judgeRest(own: Export, { partition, members, unread }: GatheredPart, w: number): void {
     const simulator = this.#simulator;
-    const silent = unread.filter((node) => simulator.stateOf(node) === "running");
+    const older = new Set(simulator.running.filter((node) => isOlder(simulator.configOf(node))));
+    const silent = unread.filter((node) => simulator.stateOf(node) === "running" && !older.has(node));
     const lost = unread.length - silent.length;
+    const forgotten = [...older].find((node) => members.includes(node) && !unread.includes(node));
+    if (forgotten !== undefined)
+      throw new InvariantViolation(
+        "archive",
+        `${simulator.nameOf(own.node)} says that it has read ${simulator.nameOf(forgotten)}, whose build gives no archive`,
+      );
+    // With so many unread something may be missing, and it says so.
+    if (unread.length >= w && unread.some((node) => older.has(node))) return;
     if (silent.length > 0 && lost < w)
       throw new InvariantViolation(
         "archive",
@@ -279,7 +286,9 @@ export class Archivist {
       );
     const view = simulator.viewOf(own.node);
     if (view === undefined) return;
-    const owner = new Ring(view).preferenceList(partition).owners.find((each) => simulator.stateOf(each) !== "wiped");
+    const { owners, counted } = new Ring(view).preferenceList(partition);
+    if (counted.every((node) => unread.includes(node))) return;
+    const owner = owners.find((each) => simulator.stateOf(each) !== "wiped");
     for (const key of this.#history.keys.keys()) {
       if (owner === undefined || partitionOf(positionOf(key), view.claims.length) !== partition) continue;
       const held = simulator.diskOf(owner).get("records", recordAddress(key, positionOf(key)))?.set;
@@ -311,12 +320,19 @@ export class Archivist {
   }
 
   #acknowledgedIn(partition: Partition, node: NodeId): Due[] {
-    const partitions = this.#simulator.viewOf(node)?.parameters.partitions ?? 1;
+    const view = this.#simulator.viewOf(node);
+    const partitions = view?.parameters.partitions ?? 1;
+    const known = new Set(view?.members.map((member) => member.node));
+    // A newcomer that went before anybody who is there now had heard of it took writes alone.
+    const strangers = this.#simulator.nodes.filter((other) => !known.has(other));
     const due: Due[] = [];
     for (const { key, lastWriteWins, operations } of this.#history.keys.values()) {
       if (lastWriteWins || partitionOf(positionOf(key), partitions) !== partition) continue;
-      for (const operation of operations)
-        if (operation.acknowledged !== undefined) due.push({ operation, needed: operation.acknowledged.needed });
+      for (const operation of operations) {
+        if (operation.acknowledged === undefined) continue;
+        const beyond = strangers.filter((other) => this.#checkers.hasCopy(other, operation)).length;
+        due.push({ operation, needed: operation.acknowledged.needed - beyond });
+      }
     }
     return due;
   }

@@ -12,6 +12,7 @@ import type { ClusterParameters } from "../core/config.ts";
 import type { Millis, NodeId } from "../core/identifiers.ts";
 import { InvariantViolation } from "./checkers.ts";
 import type { Simulator } from "./simulator.ts";
+import { PROTOCOL_VERSION } from "../core/versions.ts";
 
 const SETS_MAX = 12;
 const AGREE_MS_MAX: Millis = 60_000;
@@ -34,7 +35,7 @@ export class BucketActs {
   schedule(from: Millis, until: Millis): void {
     const { n, r, w } = this.#parameters;
     const usage: readonly (readonly [string, Partial<BucketProperties>])[] = [
-      ["carts", { r, w }],
+      ["carts", { r, w, buffered: this.#prng.chance(0.5) }],
       ["sessions", { policy: "last-write-wins" }],
       ["catalogue", { r: 1, w: n }],
     ];
@@ -91,15 +92,22 @@ export class BucketActs {
     const simulator = this.#simulator;
     const node = this.#prng.pick(simulator.running);
     if (node === undefined) return;
+    // An older build knows no buffers, and refuses them to nobody: it has never heard of them.
+    const mayBuffer = simulator.inspect(node)?.protocol === PROTOCOL_VERSION;
     const none = { r: undefined, w: undefined, pr: undefined, pw: undefined, dw: undefined };
-    simulator.setBucket(node, name, { ...none, policy: "siblings", ...changes }, (refusal) => {
-      if (refusal?.code === "invalid")
-        throw new InvariantViolation("answered", `a bucket was refused: ${refusal.fault}`);
-      const entry = bucketNamed(simulator.viewOf(node)?.buckets ?? [], name);
-      const known = this.#acknowledged.get(name)?.version ?? 0;
-      if (refusal === undefined && entry !== undefined && entry.version > known)
-        this.#acknowledged.set(name, { version: entry.version, by: node });
-    });
+    simulator.setBucket(
+      node,
+      name,
+      { ...none, policy: "siblings", ...changes, ...(mayBuffer ? {} : { buffered: false }) },
+      (refusal) => {
+        if (refusal?.code === "invalid")
+          throw new InvariantViolation("answered", `a bucket was refused: ${refusal.fault}`);
+        const entry = bucketNamed(simulator.viewOf(node)?.buckets ?? [], name);
+        const known = this.#acknowledged.get(name)?.version ?? 0;
+        if (refusal === undefined && entry !== undefined && entry.version > known)
+          this.#acknowledged.set(name, { version: entry.version, by: node });
+      },
+    );
   }
 
   #disagreeing(): string | undefined {

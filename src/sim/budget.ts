@@ -62,7 +62,28 @@ export class Budget {
       return false;
     }
     for (const { operation } of gone) operation.copiesLost++;
+    this.#checkers.onOldDisk(node);
     return true;
+  }
+
+  /**
+   * The power of these fails, all at once: of what their disks have not flushed at most this share is kept. That may be more than any budget; what was
+   * acknowledged without a strict commit is forgiven when its last copy goes so, and the checkers see to it that nothing else goes.
+   */
+  losePower(nodes: readonly NodeId[], share: number, count: (what: string) => void): void {
+    const gone = nodes.map((node) => {
+      const disk = this.#simulator.diskOf(node);
+      if (this.#simulator.stateOf(node) !== "down") return { node, operations: [] };
+      const before = this.#shownAt(disk);
+      if (disk.losePower(share) > 0) count("commits lost with the power");
+      const after = new Set(this.#shownAt(disk).map(({ operation }) => operation));
+      return {
+        node,
+        operations: before.map(({ operation }) => operation).filter((operation) => !after.has(operation)),
+      };
+    });
+    for (const { node, operations } of gone)
+      for (let lost = this.#checkers.onPowerLost(node, operations); lost > 0; lost--) count("put lost with the power");
   }
 
   /** True when each partition has a node, other than `but`, whose disk says that it holds it. True until some disk knows of any. */

@@ -6,7 +6,8 @@
  *   no-vanishing        a record covers a dot only if it has the operation, or something that had seen it                            (2)
  *   no-fabrication      values are only ones that somebody put, dots only ones that were minted, siblings only maximal ones          (2)
  *   unique-dots         no dot ever stands for two operations                                                                        (2)
- *   durable-before-ack  at the moment of the answer the put is on as many disks as were promised                                     (1)
+ *   durable-before-ack  at the moment of the answer the put is on as many disks as were promised; what a node says that it keeps strictly is
+ *                       flushed, and so is whatever somebody may let go of because of its answer                                     (1)
  *   copies-kept         no record or hint is let go while that leaves fewer copies of an acknowledged put than were promised         (1)
  *   disk-monotonic      a record on disk never loses knowledge                                                                       (1)
  *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced; a tombstone is
@@ -17,6 +18,7 @@
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)
  *   routing             requests go where they belong, and light clients stay what they are (routing.ts)
+ *   protocol            nobody is sent what his build does not read (mixed-versions.ts)
  *   strict-quorum       a read of R holders that begins after W holders acknowledged a put shows it, if R + W > N; so does one of as many
  *                       owners (workload.ts); a stand-in that was asked early counts late (hedge-judge.ts)                            (5)
  *   placement           no partition is without a holder, nothing moves because of a failure (placement.ts); who says that it holds one
@@ -42,16 +44,17 @@ import {
   positionOf,
   recordAddress,
 } from "../core/address.ts";
-import { type DvvSet, covers, descends, equal, isDeleted } from "../core/dvvset.ts";
+import { type DvvSet, EMPTY, covers, descends, equal, isDeleted, sync } from "../core/dvvset.ts";
 import { COVERED_ADDRESS } from "../core/history-ledger.ts";
 import type { Config } from "../core/config.ts";
 import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Epoch, Key, Millis, NodeId, Position, RequestId, RingDigest } from "../core/identifiers.ts";
 import { belonging, isGone, memberOf } from "../core/membership.ts";
-import type { Message } from "../core/message.ts";
+import type { Message, ReplicaPut, ReplicaPutReply } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
+import { reads } from "../core/versions.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
 import type { HostState } from "./simulator.ts";
 
@@ -59,6 +62,8 @@ import type { HostState } from "./simulator.ts";
 export interface WatchedDisk {
   readonly commitsWaiting: number;
   get(store: RecordStore, address: string): StoredRecord | undefined;
+  /** What would be left were the power to fail; the same where nobody cuts it. */
+  flushed?(store: RecordStore, address: string): StoredRecord | undefined;
   count(store: RecordStore): number;
   /** Behind `after` and before `before`, in order. */
   addresses(store: RecordStore, after: string, before: string): Iterable<string>;
@@ -78,6 +83,8 @@ export interface Watched {
   configOf(node: NodeId): Config;
   diskOf(node: NodeId): WatchedDisk;
   inspect(node: NodeId): NodeView | undefined;
+  /** What a running node has acknowledged and has in its memory alone. */
+  buffered?(node: NodeId): readonly (readonly [Key, DvvSet])[];
 }
 
 export type Invariant =
@@ -95,6 +102,7 @@ export type Invariant =
   | "departure"
   | "strict-quorum"
   | "routing"
+  | "protocol"
   | "placement"
   | "quiet"
   | "admission"
@@ -134,6 +142,14 @@ function positionFor(key: Key): Position {
   return position;
 }
 
+const TO_KEEP_MAX = 10_000;
+
+/** These know, all together, what the other one knows. */
+function holdTogether(sets: readonly DvvSet[], other: DvvSet): boolean {
+  const all = sets.reduce(sync, EMPTY);
+  return equal(sync(all, other), all);
+}
+
 function isAnswer({ kind }: Message): boolean {
   return kind.endsWith("-reply") || kind === "transfer-page" || kind === "archive-page";
 }
@@ -143,20 +159,30 @@ function keyAt(store: RecordStore, address: string): Key {
   return store === "hints" ? parseHintAddress(address).key : parseHistoryAddress(address).key;
 }
 
-/** The record and all hints of a key that are durable on this disk. */
-export function setsOnDisk(disk: WatchedDisk, key: Key): DvvSet[] {
-  const record = disk.get("records", recordAddress(key, positionFor(key)));
-  return record === undefined ? hintsOnDisk(disk, key) : [record.set, ...hintsOnDisk(disk, key)];
+/** The record and all hints of a key that are durable on this disk; `flushed`: that a power failure would leave there. */
+export function setsOnDisk(disk: WatchedDisk, key: Key, flushed = false): DvvSet[] {
+  const record = readerOf(disk, flushed)("records", recordAddress(key, positionFor(key)));
+  const hints = hintsOnDisk(disk, key, flushed);
+  return record === undefined ? hints : [record.set, ...hints];
+}
+
+function readerOf(
+  disk: WatchedDisk,
+  flushed: boolean,
+): (store: RecordStore, address: string) => StoredRecord | undefined {
+  return (store, address) =>
+    flushed && disk.flushed !== undefined ? disk.flushed(store, address) : disk.get(store, address);
 }
 
 /** All hints of a key that are durable on this disk. */
-export function hintsOnDisk(disk: WatchedDisk, key: Key): DvvSet[] {
+function hintsOnDisk(disk: WatchedDisk, key: Key, flushed = false): DvvSet[] {
+  const read = readerOf(disk, flushed);
   const sets: DvvSet[] = [];
   if (disk.count("hints") === 0) return sets;
   const lowest = hintAddress(key, positionFor(key), "" as NodeId);
   for (const address of disk.addresses("hints", lowest, `${lowest}g`)) {
     if (parseHintAddress(address).key !== key) continue;
-    const hint = disk.get("hints", address);
+    const hint = read("hints", address);
     if (hint !== undefined) sets.push(hint.set);
   }
   return sets;
@@ -168,10 +194,17 @@ export class Checkers {
   readonly #answered = new Set<string>();
   /** Store and address of what each node has asked its disk to remove. */
   readonly #lettingGo = new Map<NodeId, Set<string>>();
+  /** Who has lost with its memory what it had acknowledged, and must say so when it starts again. */
+  readonly #mustReport = new Set<NodeId>();
   /** By which epoch each node last asked each peer to address it, and which epochs before that are over: when it asks gently, those that the peer still uses are not. */
   readonly #told = new Map<NodeId, Map<NodeId, { asked: Epoch; oldest: Epoch }>>();
   /** What each node has asked others since it started, and by which epochs it asked to be addressed. */
   readonly #asked = new Map<NodeId, { readonly requests: Set<RequestId>; readonly epochs: Set<Epoch> }>();
+  /** What each node had acknowledged from memory after its last step, and every record that was ever given to a disk. */
+  readonly #inMemory = new Map<NodeId, readonly (readonly [Key, DvvSet])[]>();
+  readonly #givenToDisk = new WeakSet<DvvSet>();
+  /** What each node is to keep and has not answered, by who asks and the number of the request; the latest last. */
+  readonly #toKeep = new Map<NodeId, Map<string, ReplicaPut>>();
   #simulator: Watched | undefined;
   #restSince: Millis | undefined;
   #restDigest: RingDigest | undefined;
@@ -191,7 +224,13 @@ export class Checkers {
       this.#lettingGo.set(node, new Set());
       this.#told.set(node, new Map());
       this.#asked.set(node, { requests: new Set(), epochs: new Set() });
-    } else if (event.kind === "message-received") this.#checkLateness(node, event, effects);
+      this.#toKeep.set(node, new Map());
+      this.#inMemory.delete(node);
+      this.#checkReport(node, effects);
+    } else if (event.kind === "message-received") {
+      this.#checkLateness(node, event, effects);
+      if (event.message.kind === "replica-put") this.#onToKeep(node, event.from, event.message);
+    }
     const gently = effects.some((effect) => effect.kind === "note" && effect.note.what === "epochs-renewed");
     for (const effect of effects) {
       switch (effect.kind) {
@@ -204,6 +243,7 @@ export class Checkers {
             }
             const key = keyAt(write.store, write.address);
             this.judge(key, write.record.set, node, "stores");
+            this.#givenToDisk.add(write.record.set);
           }
           break;
         case "send": {
@@ -211,6 +251,7 @@ export class Checkers {
           this.#checkAnswer(node, effect);
           if (message.kind === "ping" || message.kind === "pong") this.#onTold(node, effect.to, message.epoch, gently);
           else if (message.kind === "replica-put") this.judge(message.key, message.set, node, "sends");
+          else if (message.kind === "replica-put-reply") this.#checkKept(node, effect.to, message);
           else if (message.kind === "transfer-page" || message.kind === "fetch-reply")
             for (const record of message.records) this.judge(record.key, record.set, node, "copies");
           else if (message.kind === "archive-page")
@@ -228,10 +269,12 @@ export class Checkers {
           if (effect.note.what === "tombstone-reaped")
             this.#history.keys.get(effect.note.key)?.onReaped(effect.note.clock);
           break;
+        case "scan":
+          if (effect.store === "records") this.#checkScan(node, effect);
+          break;
         case "connect":
         case "disconnect":
         case "load":
-        case "scan":
         case "bucket-set":
         case "load-leaves":
         case "report-statistics":
@@ -244,6 +287,7 @@ export class Checkers {
           break;
       }
     }
+    this.#inMemory.set(node, this.#watched().buffered?.(node) ?? []);
   }
 
   /** Its host may throw the disk away from now on. */
@@ -270,6 +314,43 @@ export class Checkers {
         `${this.#name(node)} answers ${this.#name(to)} with a ${message.kind} to request ${message.request}, which an earlier start of it asked`,
       );
     }
+  }
+
+  /** A scan sees what was given to the disk before it: that must be all that the node had acknowledged from memory before this step. */
+  #checkScan(node: NodeId, { after, before }: Effect & { kind: "scan" }): void {
+    for (const [key, set] of this.#inMemory.get(node) ?? []) {
+      const address = recordAddress(key, positionFor(key));
+      if (address <= after || address >= before || this.#givenToDisk.has(set)) continue;
+      throw new InvariantViolation(
+        "durable-before-ack",
+        `${this.#name(node)} looks through its records, and will not see ${key}, which it has acknowledged from memory`,
+      );
+    }
+  }
+
+  #onToKeep(node: NodeId, from: NodeId, put: ReplicaPut): void {
+    const toKeep = this.#toKeep.get(node);
+    if (toKeep === undefined) return;
+    toKeep.delete(`${from} ${put.request}`);
+    toKeep.set(`${from} ${put.request}`, put);
+    const [oldest] = toKeep.keys();
+    if (toKeep.size > TO_KEEP_MAX && oldest !== undefined) toKeep.delete(oldest);
+  }
+
+  /** What has gone from its disk without its knowledge is not its fault: what is there must be flushed. */
+  #checkKept(node: NodeId, to: NodeId, { request, outcome, durability }: ReplicaPutReply): void {
+    const put = this.#toKeep.get(node)?.get(`${to} ${request}`);
+    if (put === undefined || outcome === "refused") return;
+    this.#toKeep.get(node)?.delete(`${to} ${request}`);
+    const { key, set, purpose } = put;
+    const kept = `${this.#name(node)} keeps a ${purpose} of ${key} for ${this.#name(to)}`;
+    if (purpose !== "write" && durability !== "strict")
+      throw new InvariantViolation("durable-before-ack", `${kept} ${durability}, so that a power failure may take it`);
+    if (durability !== "strict") return;
+    const [there, flushed] = [setsOnDisk(this.#disk(node), key), setsOnDisk(this.#disk(node), key, true)];
+    const same = there.length === flushed.length && there.every((each, i) => each === flushed[i]);
+    if (same || !holdTogether(there, set) || holdTogether(flushed, set)) return;
+    throw new InvariantViolation("durable-before-ack", `${kept} strictly, but a power failure would take it`);
   }
 
   #onTold(node: NodeId, peer: NodeId, epoch: Epoch, gently: boolean): void {
@@ -374,8 +455,67 @@ export class Checkers {
     return forgiven;
   }
 
-  /** A caller was told that its put succeeded; `owners`: with how many acknowledgements of owners that hold the partition. */
-  onAcknowledged(operation: Operation, needed: number, owners = 0): void {
+  /** A node has ended, and its memory with what was in it alone. Such copies were promised no better; but nobody may keep quiet about them. */
+  onEnded(node: NodeId, buffered: readonly (readonly [Key, DvvSet])[]): void {
+    for (const [key, set] of buffered) {
+      const history = this.#history.keys.get(key);
+      if (history === undefined || history.lastWriteWins) continue;
+      for (const operation of history.operations) {
+        if (!history.shows(set, operation) || this.#shows(history, node, operation)) continue;
+        this.#lostCopy(operation, `${this.#name(node)} had it in its memory alone and ended`);
+        this.#mustReport.add(node);
+      }
+    }
+  }
+
+  /** Its disk is an earlier one: it may not know that it acknowledged anything from memory since. */
+  onOldDisk(node: NodeId): void {
+    this.#mustReport.delete(node);
+  }
+
+  /** The disk of a node has refused what it had acknowledged from memory. */
+  onBufferLost(node: NodeId, key: Key): void {
+    const history = this.#history.keys.get(key);
+    if (history === undefined || history.lastWriteWins) return;
+    for (const operation of history.operations)
+      if (!this.#shows(history, node, operation))
+        this.#lostCopy(operation, `${this.#name(node)} had it in its memory alone, and its disk refused it`);
+  }
+
+  /** The power has failed: of these there is a copy less now. Returns how many acknowledged puts that forgives. */
+  onPowerLost(node: NodeId, operations: readonly Operation[]): number {
+    return operations.filter((operation) =>
+      this.#lostCopy(operation, `the power failed before ${this.#name(node)} had flushed it`),
+    ).length;
+  }
+
+  /** True when it was the last copy of something promised that may be lost so. */
+  #lostCopy(operation: Operation, how: string): boolean {
+    operation.copiesLost++;
+    const { acknowledged, forgiven } = operation;
+    if (acknowledged === undefined || forgiven || this.copies(operation) > 0) return false;
+    if ((acknowledged.flushed ?? 0) > 0)
+      throw new InvariantViolation(
+        "no-lost-write",
+        `${named(operation)} was acknowledged with ${acknowledged.flushed} strict commits, and is gone: ${how}`,
+      );
+    operation.forgiven = true;
+    return true;
+  }
+
+  #checkReport(node: NodeId, effects: readonly Effect[]): void {
+    if (!this.#mustReport.delete(node)) return;
+    if (effects.some((effect) => effect.kind === "note" && effect.note.what === "buffer-lost")) return;
+    throw new InvariantViolation(
+      "no-lost-write",
+      `${this.#name(node)} has lost what it had acknowledged from memory, and does not say so`,
+    );
+  }
+
+  /**
+   * A caller was told that its put succeeded; `owners`: with how many acknowledgements of owners that hold the partition, `strict`: of strict commits.
+   */
+  onAcknowledged(operation: Operation, needed: number, owners = 0, strict = 0): void {
     // Its answer was on its way when everything that it deleted was gone for good, and it with that.
     if (operation.reaped || this.#history.of(operation.key).lastWriteWins) return;
     const copies = this.copies(operation);
@@ -390,19 +530,35 @@ export class Checkers {
         "durable-before-ack",
         `${named(operation)} was acknowledged by ${owners} owners, but is in ${records} records, hints left out`,
       );
+    const flushed = strict === 0 ? 0 : this.#flushed(operation);
+    if (flushed + operation.copiesLost < strict)
+      throw new InvariantViolation(
+        "durable-before-ack",
+        `${named(operation)} was acknowledged with ${strict} strict commits, but a power failure would leave ${flushed}`,
+      );
     // The answer was on its way when what it promised was lost.
     if (operation.copiesLost >= needed) operation.forgiven = true;
   }
 
-  /** On how many disks, lost ones not counted, the operation or something that replaced it is durable. */
-  copies(operation: Operation): number {
+  /** On how many disks it would be left were the power to fail now. */
+  #flushed(operation: Operation): number {
     const simulator = this.#watched();
     const history = this.#history.of(operation.key);
-    let copies = 0;
-    for (const node of simulator.nodes) {
-      if (simulator.stateOf(node) !== "wiped" && this.#shows(history, node, operation)) copies++;
-    }
-    return copies;
+    return simulator.nodes.filter((node) => {
+      if (simulator.stateOf(node) === "wiped") return false;
+      return setsOnDisk(this.#disk(node), operation.key, true).some((set) => history.shows(set, operation));
+    }).length;
+  }
+
+  /** On how many disks, lost ones not counted, the operation or something that replaced it is durable; or in whose memory, if it has been acknowledged so. */
+  copies(operation: Operation): number {
+    return this.#watched().nodes.filter((node) => this.hasCopy(node, operation)).length;
+  }
+
+  hasCopy(node: NodeId, operation: Operation): boolean {
+    if (this.#watched().stateOf(node) === "wiped") return false;
+    const history = this.#history.of(operation.key);
+    return this.#shows(history, node, operation) || this.#buffers(history, node, operation);
   }
 
   /** The same of records alone, without hints. */
@@ -413,7 +569,7 @@ export class Checkers {
     return simulator.nodes.filter((node) => {
       if (simulator.stateOf(node) === "wiped") return false;
       const record = this.#disk(node).get("records", address);
-      return record !== undefined && history.shows(record.set, operation);
+      return (record !== undefined && history.shows(record.set, operation)) || this.#buffers(history, node, operation);
     }).length;
   }
 
@@ -681,7 +837,10 @@ export class Checkers {
   #unreaped(ring: Ring, key: Key): string | undefined {
     const simulator = this.#watched();
     const members = belonging(ring.view);
-    const isOn = members.every(({ node }) => simulator.configOf(node).reapAfterMs < Number.POSITIVE_INFINITY);
+    const isOn = members.every(({ node }) => {
+      const { reapAfterMs, protocolMax, writesProtocol } = simulator.configOf(node);
+      return reapAfterMs < Number.POSITIVE_INFINITY && reads(Math.min(protocolMax, writesProtocol), "reap-drop");
+    });
     if (!isOn || members.some(({ node }) => simulator.stateOf(node) !== "running")) return undefined;
     const address = recordAddress(key, positionFor(key));
     const having = members.find(({ node }) => {
@@ -699,6 +858,11 @@ export class Checkers {
 
   #shows(history: KeyHistory, node: NodeId, operation: Operation): boolean {
     return setsOnDisk(this.#disk(node), history.key).some((set) => history.shows(set, operation));
+  }
+
+  #buffers(history: KeyHistory, node: NodeId, operation: Operation): boolean {
+    const buffered = this.#watched().buffered?.(node) ?? [];
+    return buffered.some(([key, set]) => key === history.key && history.shows(set, operation));
   }
 
   #disk(node: NodeId): WatchedDisk {

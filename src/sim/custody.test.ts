@@ -105,6 +105,7 @@ test("a hint is delivered when the one who keeps it was told so, whatever is on 
       key,
       set: record.set,
       hintFor: undefined,
+      durability: "strict",
     },
   });
   const told = (from: NodeId, request: number, outcome: "stored" | "refused"): NodeEvent => ({
@@ -112,7 +113,7 @@ test("a hint is delivered when the one who keeps it was told so, whatever is on 
     at: 0,
     from,
     epoch: 1,
-    message: { kind: "replica-put-reply", request, ring: 0, outcome, owner: true, counted: [] },
+    message: { kind: "replica-put-reply", request, ring: 0, outcome, owner: true, durability: "strict", counted: [] },
   });
   const delivered = (target: NodeId): Effect => ({ kind: "note", note: { what: "hint-delivered", key, target } });
   const lets = (target: NodeId, event: NodeEvent) =>

@@ -99,9 +99,9 @@ export const exploredMutants: readonly ExploredMutant[] = [
     bug: "the actor outlives the tombstone, and counts from 1 again",
     caughtBy: ["unique-dots", "no-vanishing", "no-fabrication"],
     file: "core/replica.ts",
-    find: '        this.#in.note({ what: "tombstone-reaped", key: state.key, clock: set.clock });\n        this.#write(state, "record", null, undefined);\n',
+    find: '        this.#in.note({ what: "tombstone-reaped", key: state.key, clock: set.clock });\n        this.#write(state, "record", null, undefined, "strict");\n',
     replace:
-      '        this.#in.note({ what: "tombstone-reaped", key: state.key, clock: set.clock });\n        this.#write(state, "record", { set: EMPTY, minted: state.record?.minted }, undefined);\n',
+      '        this.#in.note({ what: "tombstone-reaped", key: state.key, clock: set.clock });\n        this.#write(state, "record", { set: EMPTY, minted: state.record?.minted }, undefined, "strict");\n',
   },
   {
     world: "reap-beside-old-contexts",

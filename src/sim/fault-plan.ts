@@ -76,7 +76,11 @@ export type FaultAction = { readonly at: Millis; readonly pick: number } & (
   | { readonly kind: "mute"; readonly durationMs: Millis }
   | { readonly kind: "break-link" }
   | { readonly kind: "crash"; readonly downMs: Millis }
-  | { readonly kind: "power-cut"; readonly downMs: Millis }
+  | /** All nodes end at once; at most this share, in percent, of what their disks have not flushed is kept. */ {
+      readonly kind: "power-cut";
+      readonly downMs: Millis;
+      readonly keeps: number;
+    }
   | /** With a goodbye; a reload when it is short. */ { readonly kind: "close"; readonly downMs: Millis }
   | /** Without a word, until the end of all faults. */ { readonly kind: "absence" }
   | { readonly kind: "freeze"; readonly durationMs: Millis }
@@ -219,7 +223,11 @@ const recurring: readonly Recurring[] = [
   { on: "mutes", meanMs: 10_000, draw: (_, durationMs) => ({ kind: "mute", durationMs }) },
   { on: "broken-links", meanMs: 3_000, draw: () => ({ kind: "break-link" }) },
   { on: "crashes", meanMs: 5_000, draw: (_, downMs) => ({ kind: "crash", downMs: downMs - 150 }) },
-  { on: "power-cuts", meanMs: 20_000, draw: (_, downMs) => ({ kind: "power-cut", downMs }) },
+  {
+    on: "power-cuts",
+    meanMs: 20_000,
+    draw: (prng, downMs) => ({ kind: "power-cut", downMs, keeps: prng.pick([100, 100, 50, 0])! }),
+  },
   { on: "closed-tabs", meanMs: 6_000, draw: (_, downMs) => ({ kind: "close", downMs: downMs - 150 }) },
   { on: "long-absences", meanMs: 20_000, draw: () => ({ kind: "absence" }) },
   {

@@ -10,6 +10,7 @@
 
 import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
+import { HOPS_MAX } from "../core/forwarding.ts";
 import type { Key, Millis, NodeId } from "../core/identifiers.ts";
 import type { ClientResult } from "../core/message.ts";
 import { InvariantViolation } from "./checkers.ts";
@@ -84,7 +85,7 @@ export class HedgeJudge {
       if (tellsWhoCounts) watched.troubleAt = event.at;
       if (message.kind === "replica-get-reply" && message.outcome === "failed") watched.troubleAt = event.at;
       else if (message.kind === "coordinate-get") {
-        watched.gets++;
+        watched.gets += message.hops < HOPS_MAX ? 2 : 1;
         watched.keys.set(`${from} ${message.request}`, message.key);
       }
     }

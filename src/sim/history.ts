@@ -54,6 +54,8 @@ export interface Acknowledgement {
   readonly needed: number;
   readonly at: Millis;
   readonly coordinator: NodeId;
+  /** Strict commits that were asked for (dw): a power failure does not take these. */
+  readonly flushed?: number | undefined;
   /** Copies, all N of whom count and none of them a stand-in: a read of R > N - W such nodes must meet one. */
   readonly strict?: number | undefined;
   /** Who owned the key then, and how many of them had acknowledged it themselves: an answer of more than N less so many owners must meet one. */

@@ -23,6 +23,7 @@ import { drawTokens, placementOf } from "../core/placement.ts";
 import { claimsAfterJoin } from "../core/token-claims.ts";
 import { finishEncoding, startEncoding } from "../wire/primitives.ts";
 import { writeClaims, writeMembers } from "../wire/values.ts";
+import { PROTOCOL_MIN, PROTOCOL_VERSION } from "../core/versions.ts";
 
 const NODES = 30;
 const N = 3;
@@ -87,8 +88,8 @@ export function clusterOf(placement: PlacementStrategy, partitions: number, toke
       zone: node.slice(0, 8),
       holders: allHolders(partitions),
       tokens: drawTokens(parameters, 1, view.members, random),
-      protocolMin: 1,
-      protocolMax: 1,
+      protocolMin: PROTOCOL_MIN,
+      protocolMax: PROTOCOL_VERSION,
       hidden: false,
     };
     if (placement === 3 && i === 0) view = { ...view, claims: view.claims.map(() => ({ owner: node, version: 1 })) };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type ClusterParameters, defaultConfig, parametersFrom } from "../core/config.ts";
-import type { NodeId } from "../core/identifiers.ts";
+import type { Effect } from "../core/effect.ts";
+import type { Key, NodeId } from "../core/identifiers.ts";
 import { holds } from "../core/membership.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
@@ -29,7 +30,7 @@ function cluster(count: number, asked: Partial<ClusterParameters> = {}) {
     makeNode: (options) => new DynamoNode(options),
     network: calmNetwork,
     storage: calmStorage,
-    observer: { stepped: (_node, event, effects) => quietness.onStep(event, effects) },
+    observer: { stepped: (node, event, effects) => quietness.onStep(node, event, effects) },
   });
   const history = new History();
   const checkers = new Checkers(history);
@@ -148,5 +149,30 @@ describe("quietness", () => {
     simulator.put(nodes[0]!, "carts/ada" as never, { ...write, policy: "siblings" } as never, {}, () => undefined);
     simulator.runUntil(simulator.now + 10_000);
     expect(violationOf(() => quietness.judge(simulator.now, 4, 10_000))).toBe("quiet");
+  });
+
+  test("a node looks up once what another's log tells of, and not again", () => {
+    const [a, b] = ["a".repeat(32), "b".repeat(32)] as NodeId[];
+    const changes = [{ key: "carts/ada" as Key, digest: 1 }];
+    const message = {
+      kind: "recent-reply",
+      request: 1,
+      log: "",
+      uncovered: [],
+      changes,
+      upTo: 7,
+      more: false,
+    } as const;
+    const told = { at: 0, kind: "message-received", from: b!, epoch: 1, message } as const;
+    const load = { kind: "load", ticket: 1, reads: [] } as const;
+    const quietness = new Quietness();
+    const judged = (...steps: readonly (readonly Effect[])[]) => {
+      quietness.start(0);
+      for (const effects of steps) quietness.onStep(a!, told, effects);
+      return violationOf(() => quietness.judge(10_000, 2, 10_000));
+    };
+    expect(judged([load])).toBeUndefined();
+    expect(judged([load, load])).toBe("quiet");
+    expect(judged([load], [load])).toBe("quiet");
   });
 });

@@ -60,7 +60,7 @@ export class Restraint {
     if (event.kind === "started") this.#accounts.set(node, newAccount(now));
     const account = this.#accounts.get(node);
     if (account === undefined) return;
-    // What is heard makes better before anything is judged.
+    // What comes in the step in which its time bound has passed is heard before anybody is judged.
     if (event.kind === "message-received") account.heardAt = now;
     for (const effect of effects) {
       if (effect.kind === "send") {

@@ -64,6 +64,11 @@ export class Saboteur {
     return this.#wiped;
   }
 
+  /** It is not away until the end, and the computer does not sleep: who ends now may start again. */
+  mayStart(node: NodeId): boolean {
+    return !this.#absent.has(node) && this.#world.simulator.now >= this.#asleepUntil;
+  }
+
   /** Sees to it that these happen, each at its time. */
   schedule(actions: readonly FaultAction[]): void {
     const { simulator } = this.#world;
@@ -121,6 +126,8 @@ export class Saboteur {
         return this.#down(node, action.downMs);
       case "power-cut":
         for (const each of running) this.#down(each, action.downMs);
+        if (action.keeps < 100)
+          this.#world.budget.losePower(running, action.keeps / 100, (what) => this.#world.count(what));
         return true;
       case "close":
         simulator.close(node);

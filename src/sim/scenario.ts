@@ -10,19 +10,21 @@
  *   cluster a b c d n=3 r=2 w=2     nodes in the order of joining, one after the other; the first founds. `s:0` has capacity 0, `a@east` is in
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
  *                                   most), cache=1 (records in memory at most), log=16 (recent writes
- *                                   kept at most), placement=1 tokens=4 (random tokens of a node), grace=10000 (silent for so many ms, removed)
+ *                                   kept at most), placement=1 tokens=4 (random tokens of a node), reap=2 (tombstones are reaped
+ *                                   after so many seconds), grace=10000 (silent for so many ms, removed); `a/1` has an older build, which reads up
+ *                                   to version 1 of the protocol
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
  *   a put carts/ada milk            a shopper at node a; keys in sessions/ are of the bucket where the last write wins
  *     seen, seen=b                  with the context of the last get of the key at a, or at b
  *     own, own=b                    with the context of the last put of the key at a, or at b
- *     w=1   pw=2   op=x   later     op: the same name is the same operation; later: do not wait for the answer
+ *     w=1   pw=2   dw=1   op=x   later     op: the same name is the same operation; later: do not wait for the answer
  *     times=100                     so often, each after the answer to the one before; `#` in the value is its number
  *   a delete carts/ada              a put of a tombstone
  *   a get carts/ada                 also r=1, pr=2, later, times=100
- *   a bucket carts siblings w=1     what the bucket defaults to, from now on; also last-write-wins, merge:NAME, and any of r, w, pr, pw, dw. Puts of
- *                                   a bucket that was set leave the policy to it
+ *   a bucket carts siblings w=1     what the bucket defaults to, from now on; also last-write-wins, merge:NAME, and any of r, w, pr, pw, dw, buffered.
+ *                                   Puts of a bucket that was set leave the policy to it
  *
  *   The network
  *   partition a b | c d             only nodes of one side reach each other
@@ -35,6 +37,7 @@
  *
  *   Nodes, disks, clocks
  *   crash c d                       without a word; what was not durable is gone.  restart c d
+ *   power-cut a b c                 they crash at once, and what their disks have not flushed is gone, too
  *   wipe c d                        c and its disk are gone for good; d is the new node on that computer
  *   freeze c 10s                    a background tab that gets no time
  *   disk c 1000x                    reads and writes at c take so much longer; 1x ends it
@@ -44,6 +47,9 @@
  *                                   the next commits at c fail, all or those that write records, hints or meta; applied: on disk nevertheless
  *   fail c reads 1                  the next reads at c fail
  *   clock c +1h, clock c -5min      the wall clock at c is wrong by so much
+ *
+ *   build c 2                       its tab is closed, and opened again with a build that reads up to version 2; the disk stays. One that cannot read its
+ *                                   disk refuses it, and the build from before is opened again
  *
  *   Time
  *   wait 3s                         also 200ms, 5min, 1h
@@ -61,6 +67,7 @@
  *   check a hints carts/ada = 1              those of one key
  *   check a tokens >= 5                      tokens of a
  *   check a members = 4                      whom a knows
+ *   check a protocol = 2                     the newest version that all read, as a sees it
  *   check a share = 50                       how much of its speed a leaves to background work, in percent
  *   check a slow c = yes                     whether a takes c for slow;  check a hidden c = yes  whether it knows that c's tab is hidden
  *   check copies carts/ada milk >= 2         disks with this value, as a record or as a hint
@@ -95,8 +102,10 @@ import type { ClientResult, Message } from "../core/message.ts";
 import { isGone } from "../core/membership.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
-import { Checkers, setsOnDisk } from "./checkers.ts";
+import { Budget } from "./budget.ts";
+import { Checkers, InvariantViolation, setsOnDisk } from "./checkers.ts";
 import { History, type OperationBits, promisedOf } from "./history.ts";
+import { canGoBack, olderConfig } from "./mixed-versions.ts";
 import { parseOptions } from "./shrink.ts";
 import { Simulator } from "./simulator.ts";
 import { runSeed } from "./swarm.ts";
@@ -234,6 +243,15 @@ class Scenario {
         return this.#drop(rest);
       case "slow":
         return this.#world.network.slow(this.#node(rest[0]), factor(rest[1]));
+      case "power-cut": {
+        const nodes = this.#several(rest);
+        for (const node of nodes) this.#world.crash(node);
+        new Budget(this.#world, this.#history, this.#checkers).losePower(nodes, 0, (what) => {
+          if (what === "put lost with the power")
+            this.#lines.push("  an acknowledged put was on no disk that was flushed");
+        });
+        return;
+      }
       case "crash":
         return this.#several(rest).forEach((node) => this.#world.crash(node));
       case "restart":
@@ -252,6 +270,8 @@ class Scenario {
         return this.#fail(rest);
       case "clock":
         return this.#setClock(rest);
+      case "build":
+        return this.#build(rest);
       case "wait":
         return this.#world.runUntil(this.#world.now + duration(rest[0]));
       case "settle":
@@ -295,6 +315,7 @@ class Scenario {
       ...defaultConfig,
       hintsMax: numbers.get("hints") ?? defaultConfig.hintsMax,
       removeAfterMs: numbers.get("grace") ?? defaultConfig.removeAfterMs,
+      reapAfterMs: (numbers.get("reap") ?? Infinity) * 1_000,
       recentWritesMax: numbers.get("log") ?? defaultConfig.recentWritesMax,
       cachedRecordsMax: numbers.get("cache") ?? defaultConfig.cachedRecordsMax,
     };
@@ -305,6 +326,13 @@ class Scenario {
       observer: {
         stepped: (node, event, effects) => this.#onStep(node, event, effects),
         applied: (node, store, address, before, after) => this.#checkers.onApplied(node, store, address, before, after),
+        unread: (node, from, kind) => {
+          throw new InvariantViolation(
+            "protocol",
+            `${this.#names.node(from)} sent ${this.#names.node(node)} a ${kind}`,
+          );
+        },
+        ended: (node, buffered) => this.#checkers.onEnded(node, buffered),
       },
     });
     this.#checkers.watch(this.#simulator);
@@ -327,10 +355,12 @@ class Scenario {
   }
 
   #join(word: string, found: ClusterParameters | undefined, seed: NodeId | undefined): void {
-    const [, name, capacity, zone] = /^([a-z][a-z0-9]*)(?::(\d+))?(?:@([a-z]+))?$/.exec(word) ?? [];
+    const [, name, capacity, zone, version] =
+      /^([a-z][a-z0-9]*)(?::(\d+))?(?:@([a-z]+))?(?:\/([12]))?$/.exec(word) ?? [];
     if (name === undefined || name.length > 16 || this.#nodes.has(name))
       throw new ScenarioError(`${word} is no name for a new node`);
-    const config = { ...this.#config, capacity: Number(capacity ?? 1), zone: zone ?? name };
+    const own = { ...this.#config, capacity: Number(capacity ?? 1), zone: zone ?? name };
+    const config = version === "1" ? olderConfig(own) : own;
     const node = this.#world.add({ name, id: idOf(name), config, found, seeds: seed === undefined ? [] : [seed] });
     this.#first ??= node;
     this.#nodes.set(name, node);
@@ -379,6 +409,19 @@ class Scenario {
     disk.failCommits(Number(count), store, how.includes("applied"));
   }
 
+  #build(words: readonly string[]): void {
+    const [name, version] = words;
+    const node = this.#node(name);
+    if (version !== "1" && version !== "2") throw new ScenarioError("build which version?");
+    const { capacity, zone } = this.#world.configOf(node);
+    const newer = { ...this.#config, capacity, zone };
+    this.#world.close(node);
+    const refused = version === "1" && !canGoBack(this.#world.diskOf(node).meta);
+    if (refused) this.#lines.push("  refused: what is on its disk was written by a newer build, and stays as it is");
+    this.#world.reconfigure(node, version === "1" && !refused ? olderConfig(newer) : newer);
+    this.#world.restart(node);
+  }
+
   #setClock(words: readonly string[]): void {
     const [name, wrong = ""] = words;
     const sign = wrong.startsWith("-") ? -1 : 1;
@@ -410,10 +453,11 @@ class Scenario {
 
   #setBucket(node: NodeId, name: string, [policy = "", ...rest]: readonly string[]): void {
     const numbers = numbersOf(rest);
+    const buffered = rest.includes("buffered");
     const [r, w, pr, pw, dw] = ["r", "w", "pr", "pw", "dw"].map((quorum) => numbers.get(quorum));
     this.#bucketsSet.add(name);
     this.#await(node, false, (answer) =>
-      this.#world.setBucket(node, name, { r, w, pr, pw, dw, policy: policy as BucketPolicy }, (refusal) => {
+      this.#world.setBucket(node, name, { r, w, pr, pw, dw, buffered, policy: policy as BucketPolicy }, (refusal) => {
         const fault = refusal?.code === "invalid" ? refusal.fault : refusal?.code;
         answer(refusal?.code ?? "ok", fault === undefined ? "bucket set" : `bucket refused: ${fault}`);
       }),
@@ -486,6 +530,7 @@ class Scenario {
       at: this.#world.wallAt(node) + (this.#clocks.get(node) ?? 0),
       w: numbersOf(words).get("w"),
       pw: numbersOf(words).get("pw"),
+      dw: numbersOf(words).get("dw"),
       policy: this.#bucketsSet.has(bucketNameOf(key) ?? "")
         ? undefined
         : history.lastWriteWins
@@ -496,10 +541,10 @@ class Scenario {
       done(result);
       if (result?.outcome !== "put") return;
       const { coordinator } = result.report;
-      this.#checkers.onAcknowledged(put, result.report.needed);
+      this.#checkers.onAcknowledged(put, result.report.needed, 0, result.report.strictAnswered);
       const needed = promisedOf(result.report, this.#world.viewOf(coordinator)?.parameters.n ?? Infinity);
       if (put.acknowledged === undefined || put.acknowledged.needed < needed)
-        put.acknowledged = { needed, at: this.#world.now, coordinator };
+        put.acknowledged = { needed, at: this.#world.now, coordinator, flushed: result.report.strictNeeded };
       const seen = put.past.copy();
       seen.add(put.index);
       this.#put.set(`${node} ${key}`, { context: result.clock, seen, prefer: undefined });
@@ -605,6 +650,8 @@ class Scenario {
         return view === undefined ? 0 : (tokenCounts(view).get(node) ?? 0);
       case "members":
         return view?.members.filter((member) => !isGone(member)).length ?? 0;
+      case "protocol":
+        return this.#world.inspect(node)?.protocol ?? 0;
       case "share":
         return Math.round((this.#world.inspect(node)?.background.share ?? 0) * 100);
       case "slow": {

@@ -27,7 +27,7 @@ function fake(seed: number, options: SeedOptions = {}): SeedOutcome {
 
 test("what a failure does not need is left out", () => {
   const { options, outcome } = shrink(7, {}, () => true, fake);
-  expect(options.without).toEqual(["core", "ambush", "chained-puts", "loss", "jitter"]);
+  expect(options.without).toEqual(["core", "ambush", "chained-puts", "older-versions", "loss", "jitter"]);
   expect([...(options.dropActions ?? [])].sort()).toEqual([0, 1, 3, 4]);
   expect(options.callersMax).toBe(2);
   expect(outcome.failure?.message).toBe("gone");

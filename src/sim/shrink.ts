@@ -34,7 +34,7 @@ export function shrink(seed: number, options: SeedOptions, mayGoOn: () => boolea
   let before: number;
   do {
     before = without().length;
-    for (const name of ["core", "ambush", "chained-puts", ...best.outcome.faultClasses])
+    for (const name of ["core", "ambush", "chained-puts", "older-versions", ...best.outcome.faultClasses])
       if (!without().includes(name)) fails({ without: [...without(), name] });
   } while (without().length > before);
   for (const callersMax of [1, 2, 3]) if (fails({ callersMax })) break;

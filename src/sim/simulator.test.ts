@@ -68,6 +68,7 @@ test("effects come back as events: storage, links, messages, disconnect", () => 
           {
             kind: "store",
             ticket: 1,
+            durability: "relaxed",
             writes: [{ store: "meta", meta: { incarnation: 1, view: undefined, unopened: [] } }],
           },
         ];
@@ -109,6 +110,7 @@ test("a crash ends callers' hopes, keeps what was durable, and loses what was no
           {
             kind: "store",
             ticket: 1,
+            durability: "relaxed",
             writes: [
               { store: "meta", meta: { incarnation: event.kind === "started" ? 1 : 2, view: undefined, unopened: [] } },
             ],

@@ -17,15 +17,17 @@ import { Prng } from "../base/prng.ts";
 import type { Seed } from "../base/prng.ts";
 import type { BucketProperties } from "../core/buckets.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
+import type { DvvSet } from "../core/dvvset.ts";
 import type { BucketRefusal, Effect, NodeMeta, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Gathered, Gathering } from "../core/gathering.ts";
 import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
-import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.ts";
+import type { ClientResult, ClientWrite, Message, PartitionSize } from "../core/message.ts";
 import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
 import type { NodeOptions, NodeView } from "../core/node.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
+import { PROTOCOL_MIN, PROTOCOL_VERSION, type ProtocolRange } from "../core/versions.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type MessageCodec, type NetworkProfile, VirtualNetwork } from "./virtual-network.ts";
 import { type StorageCodec, type StorageProfile, VirtualStorage } from "./virtual-storage.ts";
@@ -47,6 +49,8 @@ export interface SimulatedNode {
   readonly view?: View | undefined;
   /** What it has counted. */
   readonly statistics?: StatisticsSnapshot;
+  /** What it has acknowledged from memory and not on its disk yet. */
+  buffered?(): Iterable<readonly [Key, DvvSet]>;
 }
 
 export type StatisticsReport = Extract<Effect, { kind: "report-statistics" }>;
@@ -67,6 +71,10 @@ export interface Observer {
     before: StoredRecord | null,
     after: StoredRecord | null,
   ): void;
+  /** A message has arrived in a form that this node's build does not read. */
+  unread?(node: NodeId, from: NodeId, kind: Message["kind"]): void;
+  /** A node has ended, and this was in its memory alone. */
+  ended?(node: NodeId, buffered: readonly (readonly [Key, DvvSet])[]): void;
   /** Something happens to the world: a crash, a partition. In words. */
   told?(what: string): void;
 }
@@ -108,7 +116,7 @@ type Happening = Distribute<NodeEvent>;
 
 interface Host {
   readonly id: NodeId;
-  readonly options: HostOptions;
+  options: HostOptions;
   readonly storage: VirtualStorage;
   wallSkewMs: Millis;
   /** How much of the node's time passes in one millisecond of virtual time; a fraction of 128, so that products are exact. */
@@ -159,10 +167,12 @@ export class Simulator {
           const host = this.#hosts.get(node);
           return host?.node !== undefined && host.held === undefined;
         },
-        connected: (node, peer) => this.#happens(node, { kind: "peer-connected", peer }),
+        connected: (node, peer) => this.#happens(node, { kind: "peer-connected", peer, ...this.#greetingOf(peer) }),
         lost: (node, peer) => this.#happens(node, { kind: "peer-lost", peer }),
         received: (node, from, epoch, message) =>
           this.#happens(node, { kind: "message-received", from, epoch, message }),
+        readsUpTo: (node) => this.#host(node).options.config.protocolMax,
+        unread: (node, from, kind) => this.#options.observer?.unread?.(node, from, kind),
       },
       options.codec,
     );
@@ -314,13 +324,20 @@ export class Simulator {
     this.network.nodeLeft(node);
   }
 
+  /** What a running node has in its memory alone, and has acknowledged. */
+  buffered(node: NodeId): readonly (readonly [Key, DvvSet])[] {
+    return [...(this.#host(node).node?.buffered?.() ?? [])];
+  }
+
   #end(node: NodeId): void {
     const host = this.#host(node);
+    const buffered = this.buffered(node);
     host.node = undefined;
     host.armedAt = undefined;
     host.throttleMs = 1;
     host.held = undefined;
     host.storage.crash();
+    this.#options.observer?.ended?.(node, buffered);
     const callers = [...host.requests.values()];
     host.requests.clear();
     host.setting.clear();
@@ -331,6 +348,23 @@ export class Simulator {
     host.gatherings.clear();
     for (const answer of callers) answer(undefined);
     for (const answer of gatherers) answer(undefined);
+  }
+
+  /** From its next start on the node runs with this config: another build, say. */
+  reconfigure(node: NodeId, config: Config): void {
+    const host = this.#host(node);
+    const { protocolMax } = config;
+    if (protocolMax !== host.options.config.protocolMax)
+      this.#tell(
+        `${host.options.name} gets a build that reads up to version ${Math.min(protocolMax, PROTOCOL_VERSION)}`,
+      );
+    host.options = { ...host.options, config };
+  }
+
+  /** What the greeting of a link to it says, where its build is none of the present ones. */
+  #greetingOf(node: NodeId): { readonly protocol?: ProtocolRange } {
+    const { protocolMax } = this.#host(node).options.config;
+    return protocolMax < PROTOCOL_VERSION ? { protocol: { min: PROTOCOL_MIN, max: protocolMax } } : {};
   }
 
   /** Starts a crashed node again, from its disk. */
@@ -638,9 +672,13 @@ export class Simulator {
 
   #perform(host: Host, effect: Effect): void {
     switch (effect.kind) {
-      case "send":
-        this.network.send(host.id, effect.to, effect.epoch, effect.lane, effect.message);
+      case "send": {
+        // A build of old says nothing of versions: it has only one.
+        const protocol = Math.min(effect.protocol ?? PROTOCOL_VERSION, host.options.config.protocolMax);
+        const said = protocol < PROTOCOL_VERSION ? protocol : undefined;
+        this.network.send(host.id, effect.to, effect.epoch, effect.lane, effect.message, said);
         break;
+      }
       case "connect":
         this.network.connect(host.id, effect.peer);
         break;
@@ -651,7 +689,7 @@ export class Simulator {
         host.storage.load(effect.ticket, effect.reads);
         break;
       case "store":
-        host.storage.commit(effect.ticket, effect.writes);
+        host.storage.commit(effect.ticket, effect.writes, effect.durability);
         break;
       case "scan":
         host.storage.scan(effect.ticket, effect);

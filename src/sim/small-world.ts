@@ -49,6 +49,7 @@ import {
   describe,
 } from "./world-state.ts";
 import { Turn } from "./world-turn.ts";
+import { PROTOCOL_MIN, PROTOCOL_VERSION } from "../core/versions.ts";
 
 /** The end of the world, if it does not settle: a minute. */
 const SETTLE_STEP_MS = 500;
@@ -202,8 +203,8 @@ export class SmallWorld implements Explorable<WorldState, Action> {
           zone,
           holders,
           tokens: [],
-          protocolMin: 1,
-          protocolMax: 1,
+          protocolMin: PROTOCOL_MIN,
+          protocolMax: PROTOCOL_VERSION,
           hidden: false,
         };
       }),

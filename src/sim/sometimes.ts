@@ -5,6 +5,7 @@
 
 import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
+import { PROTOCOL_VERSION } from "../core/versions.ts";
 
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
@@ -14,6 +15,7 @@ export const sometimesPoints = [
   "background work sped up",
   "background work waited",
   "bucket heard of",
+  "buffer lost in a crash",
   "call abandoned",
   "caught up from the log",
   "clock jumped",
@@ -22,12 +24,15 @@ export const sometimesPoints = [
   "dot minted under a kept actor",
   "early answer",
   "get failed",
+  "fell back for an older peer",
   "gathering begun again",
   "gathering left some unread",
   "get hedged",
   "gray failure",
   "departed after a removal",
   "departed by itself",
+  "downgraded",
+  "downgrade refused",
   "hint delivered",
   "hint entrusted",
   "hint kept",
@@ -42,6 +47,7 @@ export const sometimesPoints = [
   "log did not cover",
   "log told what was missing",
   "looked back at an acknowledged put",
+  "mixed ring served",
   "newcomer not known yet",
   "one operation under several dots",
   "owners out of reach",
@@ -56,8 +62,11 @@ export const sometimesPoints = [
   "peer prompt again",
   "peer slow",
   "peer suspected",
+  "protocol shared by all",
   "put failed",
+  "put acknowledged from memory",
   "put forwarded",
+  "put with strict commits",
   "quorum grown",
   "read mended",
   "read of one who does not count",
@@ -75,9 +84,11 @@ export const sometimesPoints = [
   "three siblings merged",
   "reaping blocked",
   "tokens moved off a hot node",
+  "reaping kept off by an older build",
   "tombstone read",
   "tombstone reaped",
   "tree exchange failed",
+  "upgraded",
   "trees evened out",
   "write coordinator taken from the context",
   "write kept by one who does not count",
@@ -149,6 +160,8 @@ export class Sometimes {
   #onReply(result: (Effect & { kind: "reply" })["result"]): void {
     if (result.outcome === "put" && result.report.hintedFor.length > 0) this.reached("sloppy quorum");
     if (result.outcome === "put" && result.report.counted > 3 && result.report.needed > 3) this.reached("quorum grown");
+    if (result.outcome === "put" && result.report.inMemory > 0) this.reached("put acknowledged from memory");
+    if (result.outcome === "put" && result.report.strictNeeded > 0) this.reached("put with strict commits");
     if (result.outcome !== "got") return;
     this.count(versionsReadPoints[Math.min(result.set.siblings.length, versionsReadPoints.length - 1)]!);
     if (result.set.siblings.length > 1) this.reached("siblings read");
@@ -226,8 +239,12 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return "trees evened out";
     case "tombstone-reaped":
       return "tombstone reaped";
+    case "protocol-shared":
+      return note.version === PROTOCOL_VERSION ? "protocol shared by all" : undefined;
+    case "older-peer":
+      return "fell back for an older peer";
     case "reap-blocked":
-      return "reaping blocked";
+      return note.why === "older" ? "reaping kept off by an older build" : "reaping blocked";
     case "leaf-corrected":
       return "leaf corrected";
     case "partition-opened":

@@ -40,6 +40,7 @@ import { HealthyCore } from "./healthy-core.ts";
 import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
 import { LightCrowd, type LightPlan, drawLights } from "./light-crowd.ts";
+import { MixedVersions, ONE_VERSION, type VersionPlan, drawVersions } from "./mixed-versions.ts";
 import { PlacementChecker } from "./placement.ts";
 import { LoadOperator } from "./load-operator.ts";
 import { LogClaims } from "./log-claims.ts";
@@ -75,13 +76,14 @@ const LOAD = 0x10_ad0e;
 const AMBUSHES = 0x0a_3b_0537;
 /** At rest each export and look back ends within this time, where members take little from each other, too. */
 const ARCHIVE_MS_MAX: Millis = 300_000;
+const VERSIONS = 0x0b_51_0ae3;
 /** Moments that are looked back at when all is at rest. */
 const LOOKS_BACK = 3;
 const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "grace", "lights", "load" or "reaping", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "grace", "lights", "load", "older-versions" or "reaping", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -152,6 +154,8 @@ class SeedRun {
   readonly #lights: LightPlan;
   readonly #crowd: LightCrowd;
   readonly #archivist: Archivist;
+  readonly #versionPlan: VersionPlan;
+  readonly #versions: MixedVersions;
   readonly #transcript = new Transcript(TIMELINE_LINES);
   readonly #story = new Transcript(STORY_LINES);
   readonly #sometimes = new Sometimes();
@@ -182,7 +186,23 @@ class SeedRun {
     // Drawn apart, so that a world without light clients is what it was before there were any.
     const lights = drawLights(Prng.fromNumber(seed + 0x11_0000_0000).fork(), faultsUntil);
     this.#lights = without.includes("lights") ? { ...lights, opens: [], faults: [], share: 0 } : lights;
+    // Apart for the same reason.
+    const mixed = drawVersions(
+      Prng.fromNumber(seed ^ VERSIONS),
+      1 + plan.joins.length,
+      1_000,
+      faultsUntil,
+      this.#lights.opens.length > 0,
+    );
+    const versions = without.includes("older-versions") ? ONE_VERSION : mixed;
+    this.#plan = { ...this.#plan, usesCodec: plan.usesCodec || versions.isMixed };
+    this.#versionPlan = versions;
     this.#simulator = this.#makeSimulator(prng.uint32());
+    this.#versions = new MixedVersions(this.#simulator, versions, {
+      newer: config,
+      sometimes: this.#sometimes,
+      mayChange: (node) => this.#saboteur.mayStart(node),
+    });
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
     this.#graceJudge = new GraceJudge(this.#simulator);
@@ -211,7 +231,7 @@ class SeedRun {
     this.#callers = this.#makeCallers(prng.fork(), workload);
     this.#founder = this.#simulator.add({
       name: "n0",
-      config: { ...config, capacity: this.#plan.founderCapacity, zone: "zone-0" },
+      config: this.#versions.configOf(0, { ...config, capacity: this.#plan.founderCapacity, zone: "zone-0" }),
       found: parameters,
       seeds: [],
     });
@@ -276,7 +296,7 @@ class SeedRun {
                 this.#story.add(`${head} ${lines[i + 1]!}`);
             });
           }
-          this.#quietness.onStep(event, effects);
+          this.#quietness.onStep(node, event, effects);
           this.#sometimes.onStep(event, effects);
           for (const effect of effects) {
             if (effect.kind !== "note") continue;
@@ -288,6 +308,8 @@ class SeedRun {
             else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
             else if (effect.note.what === "membership-changed" || effect.note.what === "tokens-swapped")
               this.#placement.forgetPeace();
+            else if (effect.note.what === "buffer-lost" && effect.note.key !== undefined)
+              this.#checkers.onBufferLost(node, effect.note.key);
             else if (effect.note.what === "phase" && effect.note.phase === "gone") this.#placement.forgetPeace();
           }
           this.#checkers.onStep(node, event, effects);
@@ -305,11 +327,17 @@ class SeedRun {
               if (effect.kind === "reply" && effect.result.outcome !== "failed")
                 this.#sometimes.reached("light client answered");
           this.#archivist.onStep(node, effects);
+          this.#versions.onStep(node, effects);
         },
+        unread: (node, from, kind) => this.#versions.onUnread(from, node, kind),
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
           this.#logClaims.onApplied(node, store, address, after);
           if (before !== null && after === null) this.#custody.onRemoved(node, store, address, before);
+        },
+        ended: (node, buffered) => {
+          if (buffered.length > 0) this.#sometimes.reached("buffer lost in a crash");
+          this.#checkers.onEnded(node, buffered);
         },
         told: (what) => this.#tell(what),
       },
@@ -330,9 +358,10 @@ class SeedRun {
   }
 
   #makeCallers(prng: Prng, workload: Workload): Callers {
-    const { parameters } = this.#plan;
+    const { parameters, config } = this.#plan;
     const { timerLatenessMs } = this.#faults;
-    const options = { parameters, timerLatenessMs, lightShare: this.#lights.share };
+    const keptBuckets = Object.keys(config.history);
+    const options = { parameters, timerLatenessMs, lightShare: this.#lights.share, keptBuckets };
     return new Callers(this.#simulator, this.#history, this.#checkers, prng, workload, options);
   }
 
@@ -384,7 +413,8 @@ class SeedRun {
     joins.forEach(({ at, capacity, zone }, i) => {
       simulator.after(at, () => {
         this.#sometimes.count("fault join");
-        simulator.add({ name: `n${i + 1}`, config: { ...config, capacity, zone }, seeds: [this.#founder] });
+        const own = this.#versions.configOf(i + 1, { ...config, capacity, zone });
+        simulator.add({ name: `n${i + 1}`, config: own, seeds: [this.#founder] });
       });
     });
     simulator.after(workloadFrom, () => this.#callers.start());
@@ -392,6 +422,7 @@ class SeedRun {
     this.#loadOperator?.schedule(workloadFrom, this.#faults.endsAt);
     this.#saboteur.schedule(this.#faults.actions);
     this.#crowd.schedule();
+    this.#versions.schedule();
     if (!(this.#options.without ?? []).includes("exports")) this.#archivist.schedule(workloadFrom, this.#faults.endsAt);
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
       simulator.runUntil(at);
@@ -403,6 +434,7 @@ class SeedRun {
     simulator.runUntil(this.#faults.endsAt);
     this.#saboteur.end();
     this.#crowd.end();
+    this.#versions.end();
   }
 
   #heal(): void {
@@ -413,6 +445,7 @@ class SeedRun {
     simulator.network.profile = { ...calmNetwork, latencyMs: this.#faults.network.latencyMs };
     simulator.setStorageProfile((profile) => ({ ...profile, commitFailureProbability: 0, readFailureProbability: 0 }));
     for (const node of simulator.nodes) simulator.recover(node);
+    this.#versions.upgradeAll();
   }
 
   #settle(): void {
@@ -429,7 +462,7 @@ class SeedRun {
       this.#routing.check();
       const rest = this.#checkers.rest();
       const { sinceMs } = rest;
-      const missing = rest.missing ?? this.#custody.astray();
+      const missing = rest.missing ?? this.#custody.astray() ?? this.#versions.outstanding;
       if (missing !== waitsFor) this.#tell(`no rest yet: ${missing ?? "it must last"}`);
       waitsFor = missing;
       const noneOnItsWay = simulator.now - from >= (network.lateProbability > 0 ? network.lateMsMax : 0);
@@ -651,7 +684,7 @@ class SeedRun {
     const { parameters, founderCapacity, usesCodec } = this.#plan;
     const { n, r, w, partitions, placement, tokensPerNode } = parameters;
     const tokens = placement === 3 ? "" : ` placement=${placement} tokens=${tokensPerNode}`;
-    const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}${this.#lights.opens.length > 0 ? ` ${this.#lights.opens.length} light clients` : ""}`;
+    const extra = `${founderCapacity === 0 ? " capacity-0 founder" : ""}${usesCodec ? " bytes" : ""}${this.#saboteur.wiped ? " wiped" : ""}${this.#lights.opens.length > 0 ? ` ${this.#lights.opens.length} light clients` : ""}${this.#versionPlan.isMixed ? " mixed versions" : ""}`;
     return `${this.#simulator.nodes.length} nodes n=${n} r=${r} w=${w} partitions=${partitions}${tokens}${extra}; faults: ${[...this.#faults.classes].join(" ")}`;
   }
 }

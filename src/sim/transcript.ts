@@ -83,11 +83,11 @@ function formatReadQuorum({ r, pr }: { readonly r: number | undefined; readonly 
 }
 
 /** `last-write-wins r=1 w=3` */
-export function formatBucket({ r, w, pr, pw, dw, policy }: BucketProperties): string {
+export function formatBucket({ r, w, pr, pw, dw, buffered, policy }: BucketProperties): string {
   const quorums = Object.entries({ r, w, pr, pw, dw }).map(([name, given]) =>
     given === undefined ? "" : ` ${name}=${given}`,
   );
-  return `${policy}${quorums.join("")}`;
+  return `${policy}${quorums.join("")}${buffered === true ? " buffered" : ""}`;
 }
 
 function formatReport(report: RequestReport | undefined, names: Names): string {
@@ -95,8 +95,10 @@ function formatReport(report: RequestReport | undefined, names: Names): string {
   const list = (nodes: readonly NodeId[]): string =>
     nodes.length === 0 ? "-" : nodes.map((node) => names.node(node)).join(",");
   const owners = report.ownersNeeded === 0 ? "" : ` owners=${report.ownersAnswered}/${report.ownersNeeded}`;
+  const strict = report.strictNeeded === 0 ? "" : ` strict=${report.strictAnswered}/${report.strictNeeded}`;
+  const kept = `${strict}${report.inMemory === 0 ? "" : ` memory=${report.inMemory}`}`;
   return (
-    `by ${names.node(report.coordinator)} needed=${report.needed}/${report.counted}${owners} answered=${list(report.answered)}` +
+    `by ${names.node(report.coordinator)} needed=${report.needed}/${report.counted}${owners}${kept} answered=${list(report.answered)}` +
     ` silent=${list(report.silent)} hinted=${list(report.hintedFor)} in ${report.elapsedMs} ms`
   );
 }
@@ -284,6 +286,12 @@ export function formatNote(note: Note, names: Names): string {
       return `${note.what} ${names.node(note.peer)}`;
     case "view-refreshed":
       return `view-refreshed by ${names.node(note.peer)}${note.news ? " with news" : ""}`;
+    case "protocol-shared":
+      return `protocol-shared ${note.version}`;
+    case "older-peer":
+      return `older-peer ${names.node(note.peer)} reads no ${note.message}`;
+    case "not-read":
+      return `not-read ${note.message} by ${names.node(note.by)}`;
     case "parameters-differ":
       return `parameters-differ ${names.node(note.peer)}: ${note.difference}`;
     case "late-dropped":
@@ -296,6 +304,10 @@ export function formatNote(note: Note, names: Names): string {
     case "partition-opened":
     case "partition-dropped":
       return `${note.what} ${note.partition}`;
+    case "buffer-full":
+      return `buffer-full ${note.key}`;
+    case "buffer-lost":
+      return `buffer-lost ${note.key ?? "by a crash"}`;
     case "storage-failed":
       return `storage-failed ${note.reason}`;
     default:
@@ -346,6 +358,8 @@ export function formatEvent(event: NodeEvent, names: Names): string {
       return `scanned #${event.ticket} entries=${event.entries.length}${event.done ? " done" : ""}`;
     case "leaves-loaded":
       return `leaves-loaded #${event.ticket} leaves=${event.leaves.length}`;
+    case "closing":
+      return "closing";
     case "visibility":
       return `visibility ${event.hidden ? "hidden" : "shown"}`;
     default:
@@ -380,7 +394,7 @@ export function formatEffect(effect: Effect, names: Names): string {
               ? `leaf ${write.leaf} ${write.change === "add" ? "changed" : "corrected"}`
               : `${formatAddress(write.store, write.address, names)} ${write.record === null ? "removed" : formatSet(write.record.set, names)}`,
         )
-        .join(", ")}`;
+        .join(", ")}${effect.durability === "strict" ? " strictly" : ""}`;
     case "load-leaves":
       return `load-leaves #${effect.ticket}`;
     case "scan":

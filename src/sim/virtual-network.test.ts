@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
 import type { NodeId } from "../core/identifiers.ts";
 import type { Message } from "../core/message.ts";
+import { PROTOCOL_VERSION } from "../core/versions.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type NetworkProfile, VirtualNetwork, calmNetwork } from "./virtual-network.ts";
 
@@ -20,6 +21,8 @@ function world(profile: Partial<NetworkProfile> = {}, seed = 1) {
     () => now,
     {
       schedule: (delayMs, run) => queue.push(now + delayMs, run),
+      readsUpTo: () => PROTOCOL_VERSION,
+      unread: () => undefined,
       isAwake: (node) => !asleep.has(node),
       connected: (node, peer) => log.push(`${node} connected ${peer}`),
       lost: (node, peer) => log.push(`${node} lost ${peer}`),

@@ -16,6 +16,7 @@ import type { Prng } from "../base/prng.ts";
 import type { Lane } from "../core/effect.ts";
 import type { Epoch, Millis, NodeId } from "../core/identifiers.ts";
 import type { Message } from "../core/message.ts";
+import { PROTOCOL_VERSION, formOf } from "../core/versions.ts";
 
 export const STALLED_MAX = 50_000;
 
@@ -65,8 +66,9 @@ export const calmNetwork: NetworkProfile = {
 
 /** Messages as bytes on their way, so that the codec is run as well. */
 export interface MessageCodec {
-  encode(message: Message, epoch: Epoch): Uint8Array;
-  decode(bytes: Uint8Array): { readonly message: Message; readonly epoch: Epoch };
+  /** `protocol`: the newest version that the receiver reads, where that is older than the build's own. */
+  encode(message: Message, epoch: Epoch, protocol: number | undefined, from: NodeId): Uint8Array;
+  decode(bytes: Uint8Array, to: NodeId): { readonly message: Message; readonly epoch: Epoch };
 }
 
 /** What the network needs of the simulator. */
@@ -77,6 +79,10 @@ export interface NetworkHost {
   connected(node: NodeId, peer: NodeId): void;
   lost(node: NodeId, peer: NodeId): void;
   received(node: NodeId, from: NodeId, epoch: Epoch, message: Message): void;
+  /** The newest version of the protocol that this node reads. */
+  readsUpTo(node: NodeId): number;
+  /** A message has arrived in a form that is not read there: it is dropped. */
+  unread(node: NodeId, from: NodeId, kind: Message["kind"]): void;
 }
 
 interface End {
@@ -91,6 +97,8 @@ interface Parcel {
   readonly generation: number;
   readonly late: boolean;
   readonly kind: Message["kind"];
+  /** The version of its form. */
+  readonly form: number;
   readonly deliver: () => void;
 }
 
@@ -179,21 +187,23 @@ export class VirtualNetwork {
     this.#noticeLater(peer, node);
   }
 
-  send(from: NodeId, to: NodeId, epoch: Epoch, lane: Lane, message: Message): void {
+  /** `protocol`: see the effect `send`. */
+  send(from: NodeId, to: NodeId, epoch: Epoch, lane: Lane, message: Message, protocol?: number): void {
     const end = this.#ends.get(from)?.get(to);
     if (end === undefined) return;
     const { profile } = this;
     const prng = this.#prng;
     if (profile.lossProbability > 0 && prng.chance(profile.lossProbability)) return;
-    const bytes = this.#codec?.encode(message, epoch);
+    const bytes = this.#codec?.encode(message, epoch, protocol, from);
+    const form = formOf(message.kind, protocol ?? PROTOCOL_VERSION) ?? PROTOCOL_VERSION;
     const deliver = (): void => {
-      const parsed = bytes === undefined ? undefined : this.#codec?.decode(bytes);
+      const parsed = bytes === undefined ? undefined : this.#codec?.decode(bytes, to);
       this.#host.received(to, from, parsed?.epoch ?? epoch, parsed?.message ?? message);
     };
     const copies = profile.duplicationProbability > 0 && prng.chance(profile.duplicationProbability) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const late = profile.lateProbability > 0 && prng.chance(profile.lateProbability);
-      const parcel: Parcel = { from, to, generation: end.generation, late, kind: message.kind, deliver };
+      const parcel: Parcel = { from, to, generation: end.generation, late, kind: message.kind, form, deliver };
       let delay =
         profile.drawMs?.(prng) ??
         this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
@@ -341,6 +351,11 @@ export class VirtualNetwork {
     }
     const end = this.#ends.get(to)?.get(from);
     if (end === undefined || (!parcel.late && end.generation !== parcel.generation)) return;
+    if (parcel.form > this.#host.readsUpTo(to)) {
+      // A late one may have been meant for a newer build that ran there before.
+      if (!parcel.late) this.#host.unread(to, from, parcel.kind);
+      return;
+    }
     parcel.deliver();
   }
 

@@ -1,8 +1,15 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
-import type { StoredRecord } from "../core/effect.ts";
+import type { StoredRecord, Write } from "../core/effect.ts";
 import { EventQueue } from "./event-queue.ts";
-import { type StorageAnswer, type StorageProfile, VirtualStorage, calmStorage } from "./virtual-storage.ts";
+import {
+  FLUSHED_AFTER_MS,
+  type StorageAnswer,
+  type StorageProfile,
+  VirtualStorage,
+  calmStorage,
+} from "./virtual-storage.ts";
 
 const record = (text: string): StoredRecord => ({
   set: { clock: [], siblings: [] },
@@ -147,6 +154,16 @@ describe("reads", () => {
     }
   });
 
+  test("of ranges wait for the commits before them", () => {
+    const { storage, run, write } = disk({ commitMs: { min: 100, max: 100 }, readMs: { min: 1, max: 1 } });
+    write(1, "x", "v");
+    storage.scan(2, { store: "records", after: "", before: "z", countMax: 9, bytesMax: 1_000 });
+    expect(run()).toMatchObject([
+      { kind: "stored", ticket: 1 },
+      { kind: "scanned", ticket: 2, entries: [{ address: "x" }] },
+    ]);
+  });
+
   test("asked for before a crash are never answered", () => {
     const { storage, run } = disk();
     storage.load(1, [{ store: "records", address: "x" }]);
@@ -219,5 +236,83 @@ describe("a disk that lies", () => {
     expect(read(storage, run)).toBe("old");
     expect(storage.get("records", "y")).toBeUndefined();
     expect(storage.meta?.incarnation).toBe(1);
+  });
+});
+
+describe("a power failure", () => {
+  const keep = (text: string): Write => ({ store: "records", address: text[0]!, record: record(text) });
+  const leaf = (digest: number): Write => ({ store: "leaves", leaf: 3, change: "add", digest });
+
+  test("takes what is not flushed, the latest first, sums of leaves with it, and a crash alone takes nothing", () => {
+    const { storage, run } = disk();
+    storage.commit(1, [keep("a1"), leaf(10)], "strict");
+    storage.commit(2, [keep("a2"), leaf(5)]);
+    storage.commit(3, [keep("b1"), { store: "records", address: "a", record: null }, leaf(1)]);
+    run();
+    storage.crash();
+    expect([nameOf(storage.get("records", "b")), storage.leaf(3)]).toEqual(["b1", 16]);
+    expect(nameOf(storage.flushed("records", "a"))).toBe("a1");
+    expect(storage.flushed("records", "b")).toBeUndefined();
+    expect(storage.losePower(0.5)).toBe(1);
+    expect([nameOf(storage.get("records", "a")), storage.get("records", "b"), storage.leaf(3)]).toEqual([
+      "a2",
+      undefined,
+      15,
+    ]);
+    // What it has kept is there for good.
+    expect(storage.losePower(0)).toBe(0);
+  });
+
+  test("takes nothing that came before a strict commit", () => {
+    const { storage, run } = disk();
+    storage.commit(1, [keep("a1")]);
+    storage.commit(2, [keep("b1")], "strict");
+    run();
+    storage.commit(3, [keep("a2")]);
+    run();
+    expect(storage.losePower(0)).toBe(1);
+    expect([storage.get("records", "a"), storage.get("records", "b")].map(nameOf)).toEqual(["a1", "b1"]);
+  });
+
+  test("takes nothing that is old", () => {
+    const { storage, run, write } = disk();
+    write(1, "a", "old");
+    run();
+    write(2, "b", "new");
+    storage.crash();
+    const later = disk({ commitMs: { min: FLUSHED_AFTER_MS + 1, max: FLUSHED_AFTER_MS + 1 } });
+    later.write(1, "a", "old");
+    later.run();
+    later.write(2, "b", "new");
+    later.run();
+    expect(nameOf(later.storage.flushed("records", "a"))).toBe("old");
+    expect(later.storage.losePower(0)).toBe(1);
+    expect(nameOf(later.storage.get("records", "a"))).toBe("old");
+  });
+
+  test("leaves what it says it would leave, whatever was written how", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ name: fc.constantFrom("a", "b", "c"), gone: fc.boolean(), strict: fc.boolean() }), {
+          maxLength: 30,
+        }),
+        (commits) => {
+          const { storage, run } = disk();
+          commits.forEach(({ name, gone, strict }, i) => {
+            const kept = gone ? null : record(`${name}${i}`);
+            storage.commit(i, [{ store: "records", address: name, record: kept }], strict ? "strict" : "relaxed");
+          });
+          run();
+          const flushed = commits.findLastIndex(({ strict }) => strict);
+          const naive = (name: string) => {
+            const at = commits.slice(0, flushed + 1).findLastIndex((commit) => commit.name === name);
+            return at < 0 || commits[at]!.gone ? undefined : `${name}${at}`;
+          };
+          for (const name of ["a", "b", "c"]) expect(nameOf(storage.flushed("records", name))).toBe(naive(name));
+          storage.losePower(0);
+          for (const name of ["a", "b", "c"]) expect(nameOf(storage.get("records", name))).toBe(naive(name));
+        },
+      ),
+    );
   });
 });

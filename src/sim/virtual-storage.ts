@@ -4,7 +4,11 @@
  * States of a commit, in order: waiting (not on disk), applied and acknowledged at the same moment, after every earlier commit. A crash of the
  * node meets the waiting ones in their order: each is kept with a drawn probability, never acknowledged, and with the first that vanishes all
  * later ones vanish too. A read answers with what is on disk at the moment when it completes: whatever was acknowledged before it was asked for,
- * and perhaps more.
+ * and perhaps more. A scan waits for all commits before it, as hosts make it wait.
+ *
+ * **Durability.** A strict commit is flushed when it is acknowledged, and with it all that were applied before it: the disk has one log. A relaxed one
+ * survives a crash of the tab, but the power may fail before it is flushed, which happens by itself after FLUSHED_AFTER_MS: then any number of the latest
+ * that are not flushed vanish, the last one first.
  *
  * By profile, commits fail, applied or not, and reads fail. Besides, for as long as somebody says so: a full disk refuses every commit that would
  * put something on it, and a closed one answers nothing but failures. And a disk may lie: lose a record or flip a bit in it (it reads as damaged
@@ -21,9 +25,13 @@ import { type Digest, type Leaf, addDigests } from "../core/merkle-forest.ts";
 import { type Span, draw } from "./virtual-network.ts";
 
 export const COMMITS_WAITING_MAX = 100_000;
+/** After so long the operating system has written down what was committed. */
+export const FLUSHED_AFTER_MS: Millis = 5_000;
 
 export interface StorageProfile {
   readonly commitMs: Span;
+  /** Instead of `commitMs`, where strict commits take longer than relaxed ones. */
+  readonly commitDelay?: (prng: Prng, strict: boolean) => Millis;
   readonly readMs: Span;
   readonly commitFailureProbability: number;
   /** Share of the failed commits that are on disk nevertheless. */
@@ -133,6 +141,17 @@ export interface DiskPicture {
 interface Commit {
   readonly ticket: Ticket;
   readonly writes: readonly Write[];
+  readonly strict: boolean;
+  /** Scans that have waited for it. */
+  readonly afterwards: (() => void)[];
+}
+
+/** How to take back one commit that is not flushed, the last change first. */
+interface Unflushed {
+  readonly at: Millis;
+  readonly undo: (() => void)[];
+  /** What was there before, by store and address; undefined for nothing. */
+  readonly before: Map<string, StoredRecord | undefined>;
 }
 
 export class VirtualStorage {
@@ -145,6 +164,8 @@ export class VirtualStorage {
   /** Sums of leaves that are not 0. */
   readonly #leaves = new Map<Leaf, Digest>();
   readonly #waiting: Commit[] = [];
+  /** Applied and not flushed, the earliest first. */
+  readonly #unflushed: Unflushed[] = [];
   /** Addresses in either store whose record is damaged. */
   readonly #damaged: Record<RecordStore, Set<string>> = { records: new Set(), hints: new Set(), history: new Set() };
   /** Refuses whatever would put something on it. */
@@ -180,6 +201,30 @@ export class VirtualStorage {
     return this.#damaged[store].has(address) ? undefined : this.#shelves[store].get(address);
   }
 
+  /** The same, were the power to fail now at its worst. */
+  flushed(store: RecordStore, address: string): StoredRecord | undefined {
+    this.#flushOld();
+    if (this.#damaged[store].has(address)) return undefined;
+    const name = `${store} ${address}`;
+    const first = this.#unflushed.find(({ before }) => before.has(name));
+    return first === undefined ? this.get(store, address) : first.before.get(name);
+  }
+
+  /** The power fails: of what is not flushed at most this share is kept. Only while its node is down. Returns how many commits are gone. */
+  losePower(share: number): number {
+    assert(this.#waiting.length === 0, "the power fails under a node that has ended");
+    this.#flushOld();
+    const gone = this.#unflushed.splice(Math.floor(this.#unflushed.length * share));
+    for (const { undo } of gone.reverse()) for (const back of undo.reverse()) back();
+    this.#unflushed.length = 0;
+    return gone.length;
+  }
+
+  #flushOld(): void {
+    const old = this.#unflushed.findIndex(({ at }) => at > this.#host.now - FLUSHED_AFTER_MS);
+    this.#unflushed.splice(0, old < 0 ? this.#unflushed.length : old);
+  }
+
   /** Everything that is durable now, in no order. */
   all(store: RecordStore): Iterable<readonly [string, StoredRecord]> {
     return this.#shelves[store].all();
@@ -200,6 +245,7 @@ export class VirtualStorage {
 
   /** A bit of the record flips: from now on it reads as damaged. */
   damage(store: RecordStore, address: string): void {
+    this.#unflushed.length = 0;
     if (this.#shelves[store].get(address) !== undefined) this.#damaged[store].add(address);
   }
 
@@ -209,6 +255,7 @@ export class VirtualStorage {
 
   /** The record is gone, and the disk does not know that there was one. */
   lose(store: RecordStore, address: string): void {
+    this.#unflushed.length = 0;
     this.#shelves[store].delete(address);
     this.#damaged[store].delete(address);
   }
@@ -239,6 +286,7 @@ export class VirtualStorage {
   /** The disk is again what it was then. Only while its node is down. */
   goBackTo(picture: DiskPicture): void {
     assert(this.#waiting.length === 0, "a disk goes back only while nobody writes to it");
+    this.#unflushed.length = 0;
     this.#meta = picture.meta;
     this.#leaves.clear();
     for (const [leaf, digest] of picture.leaves) this.#leaves.set(leaf, digest);
@@ -276,7 +324,7 @@ export class VirtualStorage {
       readonly bytesMax: number;
     },
   ): void {
-    this.#later(this.profile.readMs, () => {
+    this.#afterCommits(() => {
       if (this.#failsRead()) {
         this.#host.answer({ kind: "storage-failed", ticket, reason: "the scan failed" });
         return;
@@ -309,15 +357,19 @@ export class VirtualStorage {
     });
   }
 
-  commit(ticket: Ticket, writes: readonly Write[]): void {
+  commit(ticket: Ticket, writes: readonly Write[], durability: "relaxed" | "strict" = "relaxed"): void {
     assert(this.#waiting.length < COMMITS_WAITING_MAX, `more than ${COMMITS_WAITING_MAX} commits wait for one disk`);
-    const commit: Commit = { ticket, writes };
+    const commit: Commit = { ticket, writes, strict: durability === "strict", afterwards: [] };
     this.#waiting.push(commit);
     const { now } = this.#host;
-    this.#lastCommitAt = Math.max(this.#lastCommitAt, now + draw(this.#prng, this.profile.commitMs) * this.#slowness);
+    const { commitMs, commitDelay } = this.profile;
+    const takesMs = commitDelay?.(this.#prng, commit.strict) ?? draw(this.#prng, commitMs);
+    this.#lastCommitAt = Math.max(this.#lastCommitAt, now + takesMs * this.#slowness);
     const start = this.#start;
     this.#host.schedule(this.#lastCommitAt - now, () => {
-      if (start === this.#start) this.#complete(commit);
+      if (start !== this.#start) return;
+      this.#complete(commit);
+      for (const scan of commit.afterwards) scan();
     });
   }
 
@@ -359,6 +411,7 @@ export class VirtualStorage {
       return;
     }
     this.#apply(commit);
+    if (commit.strict) this.#unflushed.length = 0;
     this.#host.answer({ kind: "stored", ticket });
   }
 
@@ -370,14 +423,25 @@ export class VirtualStorage {
   }
 
   #apply(commit: Commit): void {
+    const { now } = this.#host;
+    const unflushed: Unflushed = { at: now, undo: [], before: new Map() };
+    this.#flushOld();
+    this.#unflushed.push(unflushed);
     for (const write of commit.writes) {
       if (write.store === "meta") {
+        const last = this.#meta;
+        unflushed.undo.push(() => (this.#meta = last));
         this.#meta = this.#codec?.roundTripMeta(write.meta) ?? write.meta;
         continue;
       }
       if (write.store === "leaves") {
         const { leaf, change, digest } = write;
-        const sum = change === "set" ? digest : addDigests(this.leaf(leaf), digest);
+        const last = this.leaf(leaf);
+        unflushed.undo.push(() => {
+          if (last === 0) this.#leaves.delete(leaf);
+          else this.#leaves.set(leaf, last);
+        });
+        const sum = change === "set" ? digest : addDigests(last, digest);
         if (sum === 0) this.#leaves.delete(leaf);
         else this.#leaves.set(leaf, sum);
         continue;
@@ -386,6 +450,12 @@ export class VirtualStorage {
       const before = shelf.get(write.address) ?? null;
       const after = write.record === null ? null : (this.#codec?.roundTrip(write.record) ?? write.record);
       const damaged = this.#damaged[write.store].delete(write.address);
+      const { store, address } = write;
+      unflushed.before.set(`${store} ${address}`, damaged ? undefined : (before ?? undefined));
+      unflushed.undo.push(() => {
+        if (before === null || damaged) shelf.delete(address);
+        else shelf.set(address, before);
+      });
       if (after === null) shelf.delete(write.address);
       else shelf.set(write.address, after);
       this.#host.applied(write.store, write.address, damaged ? null : before, after);
@@ -404,6 +474,15 @@ export class VirtualStorage {
     }
     const { readFailureProbability } = this.profile;
     return this.closed || (readFailureProbability > 0 && this.#prng.chance(readFailureProbability));
+  }
+
+  /** Once the last of the commits that wait now has been answered. */
+  #afterCommits(run: () => void): void {
+    const last = this.#waiting.at(-1);
+    this.#later(this.profile.readMs, () => {
+      if (last !== undefined && this.#waiting.includes(last)) last.afterwards.push(run);
+      else run();
+    });
   }
 
   #later(span: Span, run: () => void): void {

@@ -122,6 +122,7 @@ export class Callers {
   readonly #parameters: ClusterParameters;
   readonly #latenessMs: Millis;
   readonly #lightShare: number;
+  readonly #keptBuckets: ReadonlySet<string>;
   #stopped = false;
   #underWay = 0;
   /** Whom callers ask; undefined: whoever runs. */
@@ -139,6 +140,8 @@ export class Callers {
       readonly timerLatenessMs: Millis;
       /** Of the requests: asked of a light client, while there is one. */
       readonly lightShare?: number;
+      /** Buckets whose past is kept, by those whose build can. */
+      readonly keptBuckets?: readonly string[];
     },
   ) {
     this.#simulator = simulator;
@@ -149,6 +152,7 @@ export class Callers {
     this.#parameters = options.parameters;
     this.#latenessMs = options.timerLatenessMs;
     this.#lightShare = options.lightShare ?? 0;
+    this.#keptBuckets = new Set(options.keptBuckets);
   }
 
   get underWay(): number {
@@ -201,7 +205,7 @@ export class Callers {
         (result) => {
           if (result?.outcome !== "put")
             throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
-          this.#acknowledged(writer, operation, result, undefined);
+          this.#acknowledged(writer, operation, result, write);
           this.#get(reader, key, {}, (after) => {
             if (after?.outcome === "got" && this.#history.of(key).shows(after.set, operation)) return;
             throw new InvariantViolation(
@@ -238,7 +242,7 @@ export class Callers {
         if (result?.outcome === "failed" && result.failure.code === "too-many-siblings") return;
         if (result?.outcome !== "put")
           throw new InvariantViolation("answered", `after all has healed a put of ${key} did not succeed`);
-        this.#acknowledged(node, operation, result, undefined);
+        this.#acknowledged(node, operation, result, write);
         const { needed, counted } = result.report;
         const w = quorumOf(properties.w ?? this.#parameters.w, this.#parameters.n, counted);
         const alone = properties.policy !== "last-write-wins" || result.siblings === 1;
@@ -386,7 +390,7 @@ export class Callers {
 
   /** Where the past is kept callers have right clocks, so that a look back can be judged; elsewhere they have those of their nodes. */
   #wallOf(node: NodeId, key: Key): Millis {
-    const kept = this.#simulator.configOf(node).history[bucketNameOf(key) ?? ""] !== undefined;
+    const kept = this.#keptBuckets.has(bucketNameOf(key) ?? "");
     return kept ? WALL_START + Math.floor(this.#simulator.now) : this.#simulator.wallAt(node);
   }
 
@@ -414,6 +418,7 @@ export class Callers {
       at: this.#wallOf(node, key),
       w: this.#ownQuorum(),
       pw: this.#ownOwners(),
+      dw: this.#ownOwners(),
       policy: workload.leavesPolicyToBuckets ? undefined : history.lastWriteWins ? "last-write-wins" : "siblings",
     };
     this.counts.puts++;
@@ -434,6 +439,7 @@ export class Callers {
     const strict =
       write.w === undefined &&
       write.pw === undefined &&
+      write.dw === undefined &&
       timeoutMs === undefined &&
       this.#mustSucceed?.("put", operation.key) === true;
     this.#ask(
@@ -442,7 +448,7 @@ export class Callers {
       (answer) => simulator.put(node, operation.key, write, { prefer, timeoutMs }, answer),
       (result) => {
         if (result?.outcome === "put") {
-          this.#acknowledged(node, operation, result, write.w, write.pw);
+          this.#acknowledged(node, operation, result, write);
           const seen = operation.past.copy();
           seen.add(operation.index);
           caller.put.set(operation.key, { context: result.clock, seen, prefer: undefined });
@@ -467,15 +473,25 @@ export class Callers {
     node: NodeId,
     operation: Operation,
     result: ClientResult & { readonly outcome: "put" },
-    w: number | undefined,
-    pw?: number,
+    { w, pw, dw }: Pick<ClientWrite, "w" | "pw" | "dw">,
   ): void {
     const { needed, counted, ownersNeeded, ownersAnswered, coordinator, answered, hintedFor } = result.report;
+    const { strictNeeded, strictAnswered, inMemory } = result.report;
     this.#checkOwners("put", pw, result.report);
+    const capped = dw === undefined ? strictNeeded : Math.min(dw, counted);
+    if (strictAnswered < strictNeeded || strictNeeded > capped || (capped > 0 && strictNeeded === 0))
+      throw new InvariantViolation(
+        "answered",
+        `a put with dw=${dw} was answered after ${strictAnswered} of ${strictNeeded} strict commits`,
+      );
+    if (strictNeeded > 0 && inMemory > 0)
+      throw new InvariantViolation("answered", `a put with dw=${dw} was acknowledged from memory`);
     const asked = w ?? this.#defaultOf(this.#parameters.w, result.report);
     const enough = quorumOf(asked, this.#parameters.n, counted);
     const known = w !== undefined || !this.#workload.leavesPolicyToBuckets;
-    const possible = [enough, Math.min(asked, counted)].map((replicas) => Math.max(ownersNeeded, replicas));
+    const possible = [enough, Math.min(asked, counted)].map((replicas) =>
+      Math.max(ownersNeeded, strictNeeded, replicas),
+    );
     if (known && !possible.includes(needed))
       throw new InvariantViolation(
         "answered",
@@ -485,7 +501,7 @@ export class Callers {
       throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
     // While the answer was on its way from another node, one that counted only for a while may have let go.
     const now = coordinator === node ? needed : promisedOf(result.report, this.#parameters.n);
-    this.#checkers.onAcknowledged(operation, now, ownersAnswered);
+    this.#checkers.onAcknowledged(operation, now, ownersAnswered, strictAnswered);
     // A retry may be acknowledged with more copies than the first attempt: the promise grows.
     // With fewer nodes that keep data than W, a copy at one that is about to let go of it is no promise.
     const members = this.#simulator.viewOf(coordinator)?.members ?? [];
@@ -495,13 +511,14 @@ export class Callers {
     const strict = hintedFor.length === 0 && needed === enough ? asked : undefined;
     const owners = this.#peacefulOwners(operation.key);
     const byOwners = owners === undefined ? undefined : { owners, answered: ownersAnswered };
-    operation.acknowledged = { needed: promised, at: this.#simulator.now, coordinator, strict, byOwners };
+    const flushed = strictNeeded;
+    operation.acknowledged = { needed: promised, at: this.#simulator.now, coordinator, strict, byOwners, flushed };
   }
 
   /** What a request asked for that left it to its bucket, of which each node may see another entry: at least this much, by what it needed. */
-  #defaultOf(ofCluster: number, { needed, counted, ownersNeeded }: RequestReport): number {
+  #defaultOf(ofCluster: number, { needed, counted, ownersNeeded, strictNeeded }: RequestReport): number {
     if (!this.#workload.leavesPolicyToBuckets) return ofCluster;
-    if (ownersNeeded === needed) return 1;
+    if (ownersNeeded === needed || strictNeeded === needed) return 1;
     return Math.max(1, needed - Math.max(0, counted - this.#parameters.n));
   }
 

@@ -14,7 +14,9 @@ import {
 import type { Actor, Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { allHolders, type Claim, type Member, unclaimed } from "../core/membership.ts";
 import type { GossipNews, Message, ReplicaPut } from "../core/message.ts";
-import { decodeMessage, encodeMessage, PROTOCOL_VERSION } from "./codec.ts";
+import { FORMS, PROTOCOL_VERSION, formOf, reads } from "../core/versions.ts";
+import { HOPS_MAX } from "../core/forwarding.ts";
+import { decodeMessage, encodeMessage } from "./codec.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import { message, messageOfKind, mutated } from "./message-arbitraries.ts";
 import { finishEncoding, startEncoding, writeByte, writeRaw, writeUint } from "./primitives.ts";
@@ -42,6 +44,7 @@ function put(changes: Partial<ReplicaPut> = {}): ReplicaPut {
     key,
     set,
     hintFor: bob,
+    durability: "relaxed",
     ...changes,
   };
 }
@@ -100,7 +103,7 @@ function expectTotal(bytes: Uint8Array): void {
     expect(error instanceof MalformedMessageError || error instanceof ProtocolVersionError, String(error)).toBe(true);
     return;
   }
-  expect(encodeMessage(decoded.message, decoded.epoch)).toEqual(bytes);
+  expect(encodeMessage(decoded.message, decoded.epoch, bytes[0])).toEqual(bytes);
 }
 
 describe("round trip", () => {
@@ -127,7 +130,7 @@ describe("round trip", () => {
   test("the bytes of version 1 stay as they are", () => {
     const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
     expect(hex(encodeMessage({ kind: "ping", sequence: 300, epoch: 5 }, 1))).toBe("010101ac0205");
-    expect(hex(encodeMessage(put(), 9))).toBe(
+    expect(hex(encodeMessage(put(), 9, 1))).toBe(
       "010809" +
         "07efbeadde8827" +
         "00" +
@@ -203,7 +206,9 @@ describe("fuzz", () => {
   test("random bytes behind a known kind", () => {
     const random = fc.tuple(fc.integer({ min: 0, max: 18 }), fc.uint8Array({ maxLength: 80 }));
     fc.assert(
-      fc.property(random, ([kind, rest]) => expectTotal(Uint8Array.of(PROTOCOL_VERSION, kind, 0, ...rest))),
+      fc.property(random, ([kind, rest]) =>
+        expectTotal(Uint8Array.of(1 + (rest.length % PROTOCOL_VERSION), kind, 0, ...rest)),
+      ),
       { numRuns: 3_000 },
     );
   });
@@ -211,7 +216,9 @@ describe("fuzz", () => {
   test("random bytes of small numbers, which parse further", () => {
     const random = fc.tuple(fc.integer({ min: 1, max: 16 }), fc.array(fc.nat(4), { maxLength: 120 }));
     fc.assert(
-      fc.property(random, ([kind, rest]) => expectTotal(Uint8Array.of(PROTOCOL_VERSION, kind, 0, ...rest))),
+      fc.property(random, ([kind, rest]) =>
+        expectTotal(Uint8Array.of(1 + (rest.length % PROTOCOL_VERSION), kind, 0, ...rest)),
+      ),
       { numRuns: 3_000 },
     );
   });
@@ -323,12 +330,13 @@ describe("refused", () => {
     "a number without end": [[1, 1, ...Array<number>(200).fill(0x80), 0], /shortest form|too large/],
     "a number of only ones": [[1, 1, ...Array<number>(200).fill(0xff), 1], /too large/],
     "a boolean of 2": [[1, 5, 0, 2], /must be 0 or 1/],
-    "a choice that is none": [[1, 9, 0, 7, 1, 2, 3, 4, 4], /must be below 4/],
+    "a choice that is none": [[2, 8, 0, 7, 1, 2, 3, 4, 1, 6], /must be below 6/],
+    "a way to keep a write that is none": [[2, 9, 0, 7, 1, 2, 3, 4, 12], /must be from 0 to 11/],
     "a key that is no UTF-8": [[1, 10, 0, 7, 1, 2, 3, 4, 9, 2, 0xc3, 0x28], /UTF-8/],
     "a list longer than the bytes": [[1, 6, 0, 0xff, 7, 1, 2, 3], /end within the list of members/],
     "a list over its limit": [[1, 6, 0, 0x81, 8, 1, 2, 3], /1025, over/],
     "a value longer than the bytes": [
-      [1, 13, 0, 7, 1, 2, 3, 4, 9, 1, 1, 65, 1, 0xff, 0xff, 3, 1],
+      [2, 13, 0, 7, 1, 2, 3, 4, 9, 1, 1, 65, 1, 0xff, 0xff, 3, 1],
       /end within a value/,
     ],
   };
@@ -349,13 +357,76 @@ describe("refused", () => {
   });
 });
 
+describe("forms", () => {
+  const kinds = Object.entries<fc.Arbitrary<Message>>(messageOfKind);
+
+  test("a message is written in the newest form that its receiver reads, and in no other", () => {
+    for (const [, arbitrary] of kinds)
+      fc.assert(
+        fc.property(arbitrary, (original) => {
+          for (let version = 1; version <= PROTOCOL_VERSION; version++) {
+            if (reads(version, original.kind))
+              expect(encodeMessage(original, 7, version)[0]).toBe(formOf(original.kind, version));
+            else expect(() => encodeMessage(original, 7, version)).toThrow(/reads up to version/);
+          }
+        }),
+        { numRuns: 10 },
+      );
+  });
+
+  test("bytes of an older form decode, and encode to the same bytes in it", () => {
+    for (const [, arbitrary] of kinds)
+      fc.assert(
+        fc.property(arbitrary, (original) => {
+          for (const form of FORMS[original.kind]) {
+            const bytes = encodeMessage(original, 7, form);
+            const { message: decoded } = decodeMessage(bytes);
+            expect(encodeMessage(decoded, 7, form)).toEqual(bytes);
+          }
+        }),
+        { numRuns: 20 },
+      );
+  });
+
+  test("whoever reads a request in form 1 hands it on no more", () => {
+    fc.assert(
+      fc.property(messageOfKind["coordinate-get"], (original) => {
+        const { message: decoded } = decodeMessage(encodeMessage(original, 7, 1));
+        expect(decoded.kind === "coordinate-get" && decoded.hops).toBeGreaterThanOrEqual(HOPS_MAX);
+      }),
+    );
+  });
+
+  test("what is counted since version 2 is 0 in a form 1", () => {
+    fc.assert(
+      fc.property(messageOfKind["statistics-reply"], ({ kind, request, statistics }) => {
+        const counts = { ...statistics.counts, "tombstones-reaped": 0 };
+        const { message: decoded } = decodeMessage(encodeMessage({ kind, request, statistics }, 7, 1));
+        expect(decoded).toEqual({ kind, request, statistics: { ...statistics, counts } });
+      }),
+    );
+  });
+
+  test("a kind under a version in which it had no form is malformed", () => {
+    for (const [, arbitrary] of kinds) {
+      const [original] = fc.sample(arbitrary, 1);
+      const bytes = encodeMessage(original!, 7);
+      for (let version = 1; version <= PROTOCOL_VERSION; version++) {
+        if (FORMS[original!.kind].includes(version)) continue;
+        bytes[0] = version;
+        expect(refusal(bytes)).toBeInstanceOf(MalformedMessageError);
+      }
+    }
+  });
+});
+
 describe("placements", () => {
   const bytesOf = (cluster: ClusterParameters, tokens: readonly number[]) => {
     const encoder = startEncoding();
     writeParameters(encoder, cluster);
     const written = finishEncoding(encoder).length;
     const whole = startEncoding();
-    writeView(whole, { parameters: cluster, members: [member({ tokens })], claims: unclaimed(4), buckets: [] });
+    writeView(whole, { parameters: cluster, members: [member({ tokens })], claims: unclaimed(4), buckets: [] }, 2);
     const bytes = finishEncoding(whole);
     return { cluster: [...bytes.subarray(0, written)], rest: bytes.subarray(written) };
   };
@@ -386,7 +457,7 @@ describe("claims", () => {
   /** A gossip-news for four partitions whose claims are these owners and these (owner, version) pairs. */
   function claimsOf(owners: readonly NodeId[], pairs: readonly (readonly [number, number])[]): Uint8Array {
     const encoder = startEncoding();
-    writeRaw(encoder, Uint8Array.of(1, 7, 0));
+    writeRaw(encoder, Uint8Array.of(2, 7, 0));
     writeParameters(encoder, parameters);
     writeRaw(encoder, Uint8Array.of(0, 1));
     writeUint(encoder, owners.length);
@@ -432,13 +503,14 @@ describe("buckets", () => {
     name,
     version: 1,
     setBy: alice,
-    properties: { r: 1, w: 3, pr: undefined, pw: 0, dw: undefined, policy: "siblings", ...changes },
+    properties: { r: 1, w: 3, pr: undefined, pw: 0, dw: undefined, buffered: false, policy: "siblings", ...changes },
   });
   const sent = (...buckets: BucketEntry[]) => encodeMessage(news({ members: [], buckets }), 0);
 
   test("have one spelling", () => {
     const bytes = sent(entry("carts", { policy: "merge:union" }));
-    const spelled = "0563617274730" + "1" + "a".repeat(32) + "0101" + "0103" + "00" + "0100" + "00" + "0205756e696f6e";
+    const spelled =
+      "0563617274730" + "1" + "a".repeat(32) + "0101" + "0103" + "00" + "0100" + "00" + "00" + "0205756e696f6e";
     expect(Buffer.from(bytes).toString("hex")).toContain(spelled);
     expect((decodeMessage(bytes).message as GossipNews).buckets).toStrictEqual([
       entry("carts", { policy: "merge:union" }),

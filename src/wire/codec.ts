@@ -2,19 +2,27 @@
  * Messages between nodes as bytes: `version kind epoch body`. The body of each kind has a write and a read function, side by side, with its
  * grammar above (`*` a counted list, `?` a presence byte and perhaps the value); what it is made of stands in values.ts and primitives.ts.
  *
- * version: one byte. kind: one byte, never used again for something else. epoch: the addressee's, so that it can drop what was sent to an
- * earlier one of its own; 0 when the sender knew none.
+ * version: one byte, that of the form of the body (core/versions.ts): a body that has not changed since version 1 is written under 1 for ever. kind: one
+ * byte, never used again for something else. epoch: the addressee's, so that it can drop what was sent to an earlier one of its own; 0 when the
+ * sender knew none.
  *
  * Fixed schema and canonical: bytes that decode encode to the very same bytes. The decoder takes everything or throws MalformedMessageError,
  * UnknownMessageError, ProtocolVersionError or OversizedError, and nothing else, in time proportional to the bytes (but for a logarithm).
- * Limits: MESSAGE_BYTES_MAX of frame.ts, the rest in core/identifiers.ts. Evolution: a change of any body is a new kind or a new version; readers
- * ship before writers (Q: read-then-write upgrades).
+ * Limits: MESSAGE_BYTES_MAX of frame.ts, the rest in core/identifiers.ts. Evolution: a change of any body is a new kind or a new form;
+ * readers ship before writers (Q: read-then-write upgrades), and whoever sends says what the receiver reads.
  */
 
 import { assert, unreachable } from "../base/assert.ts";
 import { OversizedError, ProtocolVersionError, UnknownMessageError } from "../core/errors.ts";
 import type { DvvSet } from "../core/dvvset.ts";
-import { type Epoch, KEY_BYTES_MAX, MEMBERS_MAX, type NodeId, SIBLINGS_DECODED_MAX } from "../core/identifiers.ts";
+import {
+  type Durability,
+  type Epoch,
+  KEY_BYTES_MAX,
+  MEMBERS_MAX,
+  type NodeId,
+  SIBLINGS_DECODED_MAX,
+} from "../core/identifiers.ts";
 import type {
   ClientResult,
   ClientWrite,
@@ -51,6 +59,7 @@ import type {
   ViewReply,
   ViewRequest,
 } from "../core/message.ts";
+import { formOf, FORMS, PROTOCOL_MIN, PROTOCOL_VERSION } from "../core/versions.ts";
 import { readArchivePage, readArchiveRequest, writeArchivePage, writeArchiveRequest } from "./archive-messages.ts";
 import { LOAD_LEVEL_MAX, SLOW_NAMED_MAX } from "../core/load.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
@@ -142,10 +151,8 @@ import {
   writeTreeRequest,
 } from "./tree-messages.ts";
 
-/** What this build writes. */
-export const PROTOCOL_VERSION = 1;
-/** The oldest that it reads. */
-export const PROTOCOL_MIN = 1;
+/** What a form 1 does not say: such a request was handed on as often as any may be, and whoever reads it coordinates it. */
+const HOPS_UNTOLD = 255;
 /** Records of one transfer page. */
 export const TRANSFER_RECORDS_MAX = 65_536;
 /** A storage address: eight digits of the position and the key. */
@@ -203,8 +210,21 @@ const KIND = {
   "statistics-reply": 49,
 } as const satisfies Record<Message["kind"], number>;
 
-const PURPOSES: readonly PutPurpose[] = ["write", "repair", "hint", "transfer"];
+type PurposeOnWire = PutPurpose | "write-strict" | "write-buffered";
+const PURPOSES: readonly PurposeOnWire[] = ["write", "repair", "hint", "transfer", "write-strict", "write-buffered"];
+/** Form 1 does not say how a write is to be kept. */
+const PURPOSES_BEFORE = PURPOSES.slice(0, 4);
+/** Whatever is no write is kept strictly. */
+const DURABILITY_OF: Record<PurposeOnWire, readonly [PutPurpose, Durability]> = {
+  write: ["write", "relaxed"],
+  repair: ["repair", "strict"],
+  hint: ["hint", "strict"],
+  transfer: ["transfer", "strict"],
+  "write-strict": ["write", "strict"],
+  "write-buffered": ["write", "buffered"],
+};
 const STORED: readonly ReplicaPutReply["outcome"][] = ["stored", "early", "hinted", "refused"];
+const DURABILITIES: readonly Durability[] = ["relaxed", "strict", "buffered"];
 const FOUND: readonly ReplicaGetReply["outcome"][] = ["found", "missing", "failed", "moved"];
 const VIEWS: readonly ViewReply["outcome"][] = ["same", "differs", "news", "busy", "unknown"];
 const PAGES: readonly TransferPage["outcome"][] = ["page", "refused"];
@@ -219,16 +239,18 @@ const FAILURES: readonly RequestFailure["code"][] = [
 ];
 
 /**
- * `message`, addressed to `epoch` of its receiver, in a buffer of its own. Times lose their fractions (floor), so that no relay adds to a time
- * to live. Lists of members and of wanted nodes are put in the order of node ids.
+ * `message`, addressed to `epoch` of its receiver, who reads up to `version`, in a buffer of its own. Times lose their fractions (floor), so that no relay
+ * adds to a time to live. Lists of members and of wanted nodes are put in the order of node ids.
  * @throws OversizedError over {@link MESSAGE_BYTES_MAX}.
  */
-export function encodeMessage(message: Message, epoch: Epoch): Uint8Array {
+export function encodeMessage(message: Message, epoch: Epoch, version: number = PROTOCOL_VERSION): Uint8Array {
+  const form = formOf(message.kind, version);
+  assert(form !== undefined, `a ${message.kind} for somebody who reads up to version ${version}`);
   const encoder = startEncoding();
-  writeByte(encoder, PROTOCOL_VERSION);
+  writeByte(encoder, form);
   writeByte(encoder, KIND[message.kind]);
   writeUint(encoder, epoch);
-  writeBody(encoder, message);
+  writeBody(encoder, message, form);
   const length = lengthOf(encoder);
   if (length > MESSAGE_BYTES_MAX) {
     throw new OversizedError(
@@ -250,7 +272,8 @@ export function decodeMessage(bytes: Uint8Array): { epoch: Epoch; message: Messa
   if (version < PROTOCOL_MIN || version > PROTOCOL_VERSION) throw protocolVersionError(version);
   const kind = readByte(decoder, "the kind of the message");
   const epoch = readUint(decoder, "the epoch");
-  const message = readBody(decoder, kind);
+  const message = readBody(decoder, kind, version);
+  if (!FORMS[message.kind].includes(version)) throw malformed(`a ${message.kind} has no form ${version}`);
   finishDecoding(decoder);
   return { epoch, message };
 }
@@ -260,7 +283,7 @@ function protocolVersionError(theirs: number): ProtocolVersionError {
   return new ProtocolVersionError(ours, `${theirs}`);
 }
 
-function writeBody(encoder: Encoder, message: Message): void {
+function writeBody(encoder: Encoder, message: Message, form: number): void {
   switch (message.kind) {
     case "ping":
     case "pong":
@@ -274,7 +297,7 @@ function writeBody(encoder: Encoder, message: Message): void {
     case "gossip-versions":
       return writeGossipVersions(encoder, message);
     case "gossip-news":
-      return writeGossipNews(encoder, message);
+      return writeGossipNews(encoder, message, form);
     case "load-news":
       return writeLoadNews(encoder, message);
     case "light-hello":
@@ -284,19 +307,19 @@ function writeBody(encoder: Encoder, message: Message): void {
     case "view-reply":
       return writeViewReply(encoder, message);
     case "replica-put":
-      return writeReplicaPut(encoder, message);
+      return writeReplicaPut(encoder, message, form);
     case "replica-put-reply":
-      return writeReplicaPutReply(encoder, message);
+      return writeReplicaPutReply(encoder, message, form);
     case "replica-get":
       return writeReplicaGet(encoder, message);
     case "replica-get-reply":
       return writeReplicaGetReply(encoder, message);
     case "coordinate-get":
-      return writeCoordinateGet(encoder, message);
+      return writeCoordinateGet(encoder, message, form);
     case "coordinate-put":
-      return writeCoordinatePut(encoder, message);
+      return writeCoordinatePut(encoder, message, form);
     case "coordinate-reply":
-      return writeCoordinateReply(encoder, message);
+      return writeCoordinateReply(encoder, message, form);
     case "transfer-request":
       return writeTransferRequest(encoder, message);
     case "transfer-page":
@@ -334,7 +357,7 @@ function writeBody(encoder: Encoder, message: Message): void {
     case "sizes-request":
       return writeSizesRequest(encoder, message);
     case "sizes-reply":
-      return writeSizesReply(encoder, message);
+      return writeSizesReply(encoder, message, form);
     case "recent-request":
       return writeRecentRequest(encoder, message);
     case "recent-reply":
@@ -346,13 +369,13 @@ function writeBody(encoder: Encoder, message: Message): void {
     case "statistics-request":
       return writeStatisticsRequest(encoder, message);
     case "statistics-reply":
-      return writeStatisticsReply(encoder, message);
+      return writeStatisticsReply(encoder, message, form);
     default:
       return unreachable(message);
   }
 }
 
-function readBody(decoder: Decoder, kind: number): Message {
+function readBody(decoder: Decoder, kind: number, form: number): Message {
   switch (kind) {
     case KIND.ping:
       return { kind: "ping", ...readPing(decoder) };
@@ -367,7 +390,7 @@ function readBody(decoder: Decoder, kind: number): Message {
     case KIND["gossip-versions"]:
       return readGossipVersions(decoder);
     case KIND["gossip-news"]:
-      return readGossipNews(decoder);
+      return readGossipNews(decoder, form);
     case KIND["load-news"]:
       return readLoadNews(decoder);
     case KIND["light-hello"]:
@@ -377,19 +400,19 @@ function readBody(decoder: Decoder, kind: number): Message {
     case KIND["view-reply"]:
       return readViewReply(decoder);
     case KIND["replica-put"]:
-      return readReplicaPut(decoder);
+      return readReplicaPut(decoder, form);
     case KIND["replica-put-reply"]:
-      return readReplicaPutReply(decoder);
+      return readReplicaPutReply(decoder, form);
     case KIND["replica-get"]:
       return readReplicaGet(decoder);
     case KIND["replica-get-reply"]:
       return readReplicaGetReply(decoder);
     case KIND["coordinate-get"]:
-      return readCoordinateGet(decoder);
+      return readCoordinateGet(decoder, form);
     case KIND["coordinate-put"]:
-      return readCoordinatePut(decoder);
+      return readCoordinatePut(decoder, form);
     case KIND["coordinate-reply"]:
-      return readCoordinateReply(decoder);
+      return readCoordinateReply(decoder, form);
     case KIND["transfer-request"]:
       return readTransferRequest(decoder);
     case KIND["transfer-page"]:
@@ -427,7 +450,7 @@ function readBody(decoder: Decoder, kind: number): Message {
     case KIND["sizes-request"]:
       return readSizesRequest(decoder);
     case KIND["sizes-reply"]:
-      return readSizesReply(decoder);
+      return readSizesReply(decoder, form);
     case KIND["recent-request"]:
       return readRecentRequest(decoder);
     case KIND["recent-reply"]:
@@ -439,7 +462,7 @@ function readBody(decoder: Decoder, kind: number): Message {
     case KIND["statistics-request"]:
       return readStatisticsRequest(decoder);
     case KIND["statistics-reply"]:
-      return readStatisticsReply(decoder);
+      return readStatisticsReply(decoder, form);
     default:
       throw new UnknownMessageError(kind);
   }
@@ -515,23 +538,23 @@ function readBucketsDigest(decoder: Decoder): number {
 }
 
 /** gossip-news: parameters members (present, claims)? buckets? wanted* with node ids ascending, wantsClaims wantsBuckets */
-function writeGossipNews(encoder: Encoder, message: GossipNews): void {
+function writeGossipNews(encoder: Encoder, message: GossipNews, form: number): void {
   const { parameters, members, claims } = message;
   writeParameters(encoder, parameters);
   writeMembers(encoder, members, parameters);
   writeBoolean(encoder, claims !== undefined);
   if (claims !== undefined) writeClaims(encoder, claims, parameters);
-  writeOptional(encoder, message.buckets, writeBuckets);
+  writeOptional(encoder, message.buckets, (own, buckets) => writeBuckets(own, buckets, form));
   writeNodeIds(encoder, message.wanted.slice().sort());
   writeBoolean(encoder, message.wantsClaims);
   writeBoolean(encoder, message.wantsBuckets);
 }
-function readGossipNews(decoder: Decoder): GossipNews {
+function readGossipNews(decoder: Decoder, form: number): GossipNews {
   const parameters = readParameters(decoder);
   const members = readMembers(decoder, parameters);
   const hasClaims = readBoolean(decoder, "whether there are claims");
   const claims = hasClaims ? readClaims(decoder, parameters) : undefined;
-  const buckets = readOptional(decoder, "whether there are buckets", () => readBuckets(decoder, parameters.n));
+  const buckets = readOptional(decoder, "whether there are buckets", () => readBuckets(decoder, parameters.n, form));
   const wanted = readNodeIds(decoder, "wanted nodes");
   demandNodeOrder(wanted.map((node) => ({ node })));
   const wantsClaims = readBoolean(decoder, "whether claims are wanted");
@@ -600,7 +623,7 @@ function writeViewReply(encoder: Encoder, message: ViewReply): void {
   writeMembers(encoder, news.members, news.parameters);
   writeBoolean(encoder, news.claims !== undefined);
   if (news.claims !== undefined) writeClaims(encoder, news.claims, news.parameters);
-  writeOptional(encoder, news.buckets, writeBuckets);
+  writeOptional(encoder, news.buckets, (own, buckets) => writeBuckets(own, buckets, 2));
 }
 function readViewReply(decoder: Decoder): ViewReply {
   const request = readRequest(decoder);
@@ -611,43 +634,48 @@ function readViewReply(decoder: Decoder): ViewReply {
   const members = readMembers(decoder, parameters);
   const hasClaims = readBoolean(decoder, "whether there are claims");
   const claims = hasClaims ? readClaims(decoder, parameters) : undefined;
-  const buckets = readOptional(decoder, "whether there are buckets", () => readBuckets(decoder, parameters.n));
+  const buckets = readOptional(decoder, "whether there are buckets", () => readBuckets(decoder, parameters.n, 2));
   return { kind: "view-reply", request, digest, outcome, news: { parameters, members, claims, buckets } };
 }
 
-/** replica-put: request ring ttlMs purpose key set hintFor? */
-function writeReplicaPut(encoder: Encoder, message: ReplicaPut): void {
+/** replica-put: request ring ttlMs purpose (that of a write with how it is kept, not in form 1) key set hintFor? */
+function writeReplicaPut(encoder: Encoder, message: ReplicaPut, form: number): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
-  writeChoice(encoder, PURPOSES, message.purpose);
+  const { purpose, durability } = message;
+  const isPlain = form < 2 || purpose !== "write" || durability === "relaxed";
+  writeChoice(encoder, PURPOSES, isPlain ? purpose : `write-${durability}`);
   writeKey(encoder, message.key);
   writeDvvSet(encoder, message.set);
   writeOptional(encoder, message.hintFor, writeNodeId);
 }
-function readReplicaPut(decoder: Decoder): ReplicaPut {
+function readReplicaPut(decoder: Decoder, form: number): ReplicaPut {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
-  const purpose = readChoice(decoder, "the purpose of a put", PURPOSES);
+  const choice = readChoice(decoder, "the purpose of a put", form < 2 ? PURPOSES_BEFORE : PURPOSES);
   const key = readKey(decoder);
   const set = readDvvSet(decoder);
   const hintFor = readOptional(decoder, "whether it is a hint", readNodeId);
-  return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor };
+  const [purpose, durability] = DURABILITY_OF[choice];
+  return { kind: "replica-put", request, ring, ttlMs, purpose, key, set, hintFor, durability };
 }
 
-/** replica-put-reply: request ring outcome owner counted* */
-function writeReplicaPutReply(encoder: Encoder, message: ReplicaPutReply): void {
+/** replica-put-reply: request ring outcome (plus 4 where it is strict, 8 where it is in memory; not in form 1) owner counted* */
+function writeReplicaPutReply(encoder: Encoder, message: ReplicaPutReply, form: number): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
-  writeChoice(encoder, STORED, message.outcome);
+  const kept = form < 2 ? 0 : DURABILITIES.indexOf(message.durability);
+  writeByte(encoder, STORED.indexOf(message.outcome) + STORED.length * kept);
   writeBoolean(encoder, message.owner);
   writeNodeIds(encoder, message.counted);
 }
-function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
+function readReplicaPutReply(decoder: Decoder, form: number): ReplicaPutReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
-  const outcome = readChoice(decoder, "the outcome of a put", STORED);
+  const kept = readUint(decoder, "the outcome of a put", 0, STORED.length * (form < 2 ? 1 : DURABILITIES.length) - 1);
+  const outcome = STORED[kept % STORED.length]!;
   const owner = readBoolean(decoder, "whether it is an owner");
   return {
     kind: "replica-put-reply",
@@ -655,6 +683,7 @@ function readReplicaPutReply(decoder: Decoder): ReplicaPutReply {
     ring,
     outcome,
     owner,
+    durability: DURABILITIES[Math.floor(kept / STORED.length)]!,
     counted: readNodeIds(decoder, "nodes that count"),
   };
 }
@@ -702,21 +731,21 @@ function readReplicaGetReply(decoder: Decoder): ReplicaGetReply {
   };
 }
 
-/** coordinate-get: request ring ttlMs hops key r? pr? */
-function writeCoordinateGet(encoder: Encoder, message: CoordinateGet): void {
+/** coordinate-get: request ring ttlMs hops (not in form 1) key r? pr? */
+function writeCoordinateGet(encoder: Encoder, message: CoordinateGet, form: number): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
-  writeByte(encoder, message.hops);
+  if (form >= 2) writeByte(encoder, message.hops);
   writeKey(encoder, message.key);
   writeOptional(encoder, message.r, writeUint);
   writeOptional(encoder, message.pr, writeUint);
 }
-function readCoordinateGet(decoder: Decoder): CoordinateGet {
+function readCoordinateGet(decoder: Decoder, form: number): CoordinateGet {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
-  const hops = readByte(decoder, "how often it was handed on");
+  const hops = form >= 2 ? readByte(decoder, "how often it was handed on") : HOPS_UNTOLD;
   const key = readKey(decoder);
   return {
     kind: "coordinate-get",
@@ -730,34 +759,34 @@ function readCoordinateGet(decoder: Decoder): CoordinateGet {
   };
 }
 
-/** coordinate-put: request ring ttlMs hops key write */
-function writeCoordinatePut(encoder: Encoder, message: CoordinatePut): void {
+/** coordinate-put: request ring ttlMs hops (not in form 1) key write */
+function writeCoordinatePut(encoder: Encoder, message: CoordinatePut, form: number): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
   writeMillis(encoder, message.ttlMs);
-  writeByte(encoder, message.hops);
+  if (form >= 2) writeByte(encoder, message.hops);
   writeKey(encoder, message.key);
-  writeClientWrite(encoder, message.write);
+  writeClientWrite(encoder, message.write, form);
 }
-function readCoordinatePut(decoder: Decoder): CoordinatePut {
+function readCoordinatePut(decoder: Decoder, form: number): CoordinatePut {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
   const ttlMs = readTtl(decoder);
-  const hops = readByte(decoder, "how often it was handed on");
+  const hops = form >= 2 ? readByte(decoder, "how often it was handed on") : HOPS_UNTOLD;
   const key = readKey(decoder);
-  return { kind: "coordinate-put", request, ring, ttlMs, hops, key, write: readClientWrite(decoder) };
+  return { kind: "coordinate-put", request, ring, ttlMs, hops, key, write: readClientWrite(decoder, form) };
 }
 
 /** coordinate-reply: request ring result */
-function writeCoordinateReply(encoder: Encoder, message: CoordinateReply): void {
+function writeCoordinateReply(encoder: Encoder, message: CoordinateReply, form: number): void {
   writeUint(encoder, message.request);
   writeUint32(encoder, message.ring);
-  writeClientResult(encoder, message.result);
+  writeClientResult(encoder, message.result, form);
 }
-function readCoordinateReply(decoder: Decoder): CoordinateReply {
+function readCoordinateReply(decoder: Decoder, form: number): CoordinateReply {
   const request = readRequest(decoder);
   const ring = readRing(decoder);
-  return { kind: "coordinate-reply", request, ring, result: readClientResult(decoder) };
+  return { kind: "coordinate-reply", request, ring, result: readClientResult(decoder, form) };
 }
 
 /** transfer-request: request partition after bytesMax */
@@ -850,23 +879,25 @@ function readKnownReply(decoder: Decoder): KnownReply {
   return { kind: "known-reply", request, known, unopened: readPartitions(decoder) };
 }
 
-/** write: value context operation at w? pw? policy? */
-function writeClientWrite(encoder: Encoder, write: ClientWrite): void {
+/** write: value context operation at w? pw? dw? (not in form 1) policy? */
+function writeClientWrite(encoder: Encoder, write: ClientWrite, form: number): void {
   writeValue(encoder, write.value);
   writeClock(encoder, write.context);
   writeOperationId(encoder, write.operation);
   writeMillis(encoder, write.at);
   writeOptional(encoder, write.w, writeUint);
   writeOptional(encoder, write.pw, writeUint);
+  if (form >= 2) writeOptional(encoder, write.dw, writeUint);
   writeOptional(encoder, write.policy, writePolicy);
 }
-function readClientWrite(decoder: Decoder): ClientWrite {
+function readClientWrite(decoder: Decoder, form: number): ClientWrite {
   const value = readValue(decoder);
   const context = readClock(decoder);
   const operation = readOperationId(decoder);
   const at = readMillis(decoder, "the time of a write");
   const w = readOptional(decoder, "whether there is a w", readQuorum);
   const pw = readOptional(decoder, "whether there is a pw", readOwnersQuorum);
+  const dw = form >= 2 ? readOptional(decoder, "whether there is a dw", readStrictQuorum) : undefined;
   return {
     value,
     context,
@@ -874,6 +905,7 @@ function readClientWrite(decoder: Decoder): ClientWrite {
     at,
     w,
     pw,
+    dw,
     policy: readOptional(decoder, "whether there is a policy", readPolicy),
   };
 }
@@ -885,40 +917,44 @@ function readPolicy(decoder: Decoder): NonNullable<ClientWrite["policy"]> {
 }
 
 /** result: 0 set first report | 1 clock siblings report | 2 failure report? */
-function writeClientResult(encoder: Encoder, result: ClientResult): void {
+function writeClientResult(encoder: Encoder, result: ClientResult, form: number): void {
   writeChoice(encoder, RESULTS, result.outcome);
   switch (result.outcome) {
     case "got":
       writeDvvSet(encoder, result.set);
       writeNodeId(encoder, result.first);
-      return writeReport(encoder, result.report);
+      return writeReport(encoder, result.report, form);
     case "put":
       writeClock(encoder, result.clock);
       writeUint(encoder, result.siblings);
-      return writeReport(encoder, result.report);
+      return writeReport(encoder, result.report, form);
     case "failed":
       writeFailure(encoder, result.failure);
-      return writeOptional(encoder, result.report, writeReport);
+      return writeOptional(encoder, result.report, (own, report) => writeReport(own, report, form));
     default:
       return unreachable(result);
   }
 }
-function readClientResult(decoder: Decoder): ClientResult {
+function readClientResult(decoder: Decoder, form: number): ClientResult {
   const outcome = readChoice(decoder, "the outcome of a request", RESULTS);
   switch (outcome) {
     case "got": {
       const set = readDvvSet(decoder);
       const first = readNodeId(decoder);
-      return { outcome, set, first, report: readReport(decoder) };
+      return { outcome, set, first, report: readReport(decoder, form) };
     }
     case "put": {
       const clock = readClock(decoder);
       const siblings = readSiblings(decoder);
-      return { outcome, clock, siblings, report: readReport(decoder) };
+      return { outcome, clock, siblings, report: readReport(decoder, form) };
     }
     case "failed": {
       const failure = readFailure(decoder);
-      return { outcome, failure, report: readOptional(decoder, "whether there is a report", readReport) };
+      return {
+        outcome,
+        failure,
+        report: readOptional(decoder, "whether there is a report", (own) => readReport(own, form)),
+      };
     }
     default:
       return unreachable(outcome);
@@ -935,29 +971,48 @@ function readFailure(decoder: Decoder): RequestFailure {
   return code === "too-many-siblings" ? { code, siblings: readSiblings(decoder) } : { code };
 }
 
-/** report: coordinator needed counted ownersNeeded ownersAnswered answered* silent* hintedFor* elapsedMs */
-function writeReport(encoder: Encoder, report: RequestReport): void {
+/** report: coordinator needed counted ownersNeeded ownersAnswered strictNeeded strictAnswered inMemory (these three not in form 1) answered* silent* hintedFor* elapsedMs */
+function writeReport(encoder: Encoder, report: RequestReport, form: number): void {
   writeNodeId(encoder, report.coordinator);
   writeUint(encoder, report.needed);
   writeUint(encoder, report.counted);
   writeUint(encoder, report.ownersNeeded);
   writeUint(encoder, report.ownersAnswered);
+  if (form >= 2) writeUint(encoder, report.strictNeeded);
+  if (form >= 2) writeUint(encoder, report.strictAnswered);
+  if (form >= 2) writeUint(encoder, report.inMemory);
   writeNodeIds(encoder, report.answered);
   writeNodeIds(encoder, report.silent);
   writeNodeIds(encoder, report.hintedFor);
   writeMillis(encoder, report.elapsedMs);
 }
-function readReport(decoder: Decoder): RequestReport {
+function readReport(decoder: Decoder, form: number): RequestReport {
   const coordinator = readNodeId(decoder);
   const needed = readUint(decoder, "the replies needed", 0, MEMBERS_MAX);
   const counted = readUint(decoder, "the nodes that count", 0, MEMBERS_MAX);
   const ownersNeeded = readUint(decoder, "the owners needed", 0, MEMBERS_MAX);
   const ownersAnswered = readUint(decoder, "the owners that answered", 0, MEMBERS_MAX);
+  const strictNeeded = form >= 2 ? readUint(decoder, "the strict commits needed", 0, MEMBERS_MAX) : 0;
+  const strictAnswered = form >= 2 ? readUint(decoder, "the strict commits", 0, MEMBERS_MAX) : 0;
+  const inMemory = form >= 2 ? readUint(decoder, "the answers from memory", 0, MEMBERS_MAX) : 0;
   const answered = readNodeIds(decoder, "nodes that answered");
   const silent = readNodeIds(decoder, "silent nodes");
   const hintedFor = readNodeIds(decoder, "nodes hinted for");
   const elapsedMs = readMillis(decoder, "the time elapsed");
-  return { coordinator, needed, counted, ownersNeeded, ownersAnswered, answered, silent, hintedFor, elapsedMs };
+  return {
+    coordinator,
+    needed,
+    counted,
+    ownersNeeded,
+    ownersAnswered,
+    strictNeeded,
+    strictAnswered,
+    inMemory,
+    answered,
+    silent,
+    hintedFor,
+    elapsedMs,
+  };
 }
 
 /** sizes-request: request partition* */
@@ -969,8 +1024,8 @@ function readSizesRequest(decoder: Decoder): SizesRequest {
   return { kind: "sizes-request", request: readRequest(decoder), partitions: readPartitions(decoder) };
 }
 
-/** sizes-reply: request partition* (keys bytes servedPerMinute)*, as many as there are partitions */
-function writeSizesReply(encoder: Encoder, message: SizesReply): void {
+/** sizes-reply: request partition* (keys bytes servedPerMinute)*, without the last before version 2, as many as there are partitions */
+function writeSizesReply(encoder: Encoder, message: SizesReply, form: number): void {
   writeUint(encoder, message.request);
   writePartitions(
     encoder,
@@ -979,16 +1034,16 @@ function writeSizesReply(encoder: Encoder, message: SizesReply): void {
   for (const { keys, bytes, servedPerMinute } of message.sizes) {
     writeUint(encoder, keys);
     writeUint(encoder, bytes);
-    writeUint(encoder, servedPerMinute);
+    if (form >= 2) writeUint(encoder, servedPerMinute);
   }
 }
-function readSizesReply(decoder: Decoder): SizesReply {
+function readSizesReply(decoder: Decoder, form: number): SizesReply {
   const request = readRequest(decoder);
   const sizes = readPartitions(decoder).map((partition) => ({
     partition,
     keys: readUint(decoder, "a number of keys"),
     bytes: readUint(decoder, "a number of bytes"),
-    servedPerMinute: readUint(decoder, "a number of requests"),
+    servedPerMinute: form >= 2 ? readUint(decoder, "a number of requests") : 0,
   }));
   return { kind: "sizes-reply", request, sizes };
 }
@@ -1001,14 +1056,14 @@ function readStatisticsRequest(decoder: Decoder): StatisticsRequest {
   return { kind: "statistics-request", request: readRequest(decoder) };
 }
 
-/** statistics-reply: request statistics (statistics.ts) */
-function writeStatisticsReply(encoder: Encoder, message: StatisticsReply): void {
+/** statistics-reply: request statistics (statistics.ts, in the same form) */
+function writeStatisticsReply(encoder: Encoder, message: StatisticsReply, form: number): void {
   writeUint(encoder, message.request);
-  writeStatistics(encoder, message.statistics);
+  writeStatistics(encoder, message.statistics, form);
 }
-function readStatisticsReply(decoder: Decoder): StatisticsReply {
+function readStatisticsReply(decoder: Decoder, form: number): StatisticsReply {
   const request = readRequest(decoder);
-  return { kind: "statistics-reply", request, statistics: readStatistics(decoder) };
+  return { kind: "statistics-reply", request, statistics: readStatistics(decoder, form) };
 }
 
 function readRequest(decoder: Decoder): number {
@@ -1022,6 +1077,9 @@ function readTtl(decoder: Decoder): number {
 }
 function readQuorum(decoder: Decoder): number {
   return readUint(decoder, "a quorum", 1, QUORUM_MAX);
+}
+function readStrictQuorum(decoder: Decoder): number {
+  return readUint(decoder, "a quorum of strict commits", 0, QUORUM_MAX);
 }
 function readOwnersQuorum(decoder: Decoder): number {
   return readUint(decoder, "a quorum of owners", 0, QUORUM_MAX);

@@ -11,7 +11,8 @@ import {
 } from "../core/errors.ts";
 import type { NodeId } from "../core/identifiers.ts";
 import { FRAME_KIND } from "./frame.ts";
-import { Handshake, type HandshakeOptions, LINK_PROTOCOL, refuseFrame, WrongPeerError } from "./handshake.ts";
+import { Handshake, type HandshakeOptions, refuseFrame, WrongPeerError } from "./handshake.ts";
+import { PROTOCOL } from "../core/versions.ts";
 
 const ada = "a".repeat(32) as NodeId;
 const bob = "b".repeat(32) as NodeId;
@@ -28,7 +29,7 @@ function initiator(given: Partial<HandshakeOptions> = {}): Handshake {
     nonce: filled(1),
     binding: { local: filled(10), remote: filled(11) },
     frameBytesMax: 65_536,
-    protocol: LINK_PROTOCOL,
+    protocol: PROTOCOL,
     ...given,
   });
 }
@@ -69,8 +70,8 @@ function run(a: Handshake, b: Handshake) {
 
 test("two sides of one cluster come to know each other", () => {
   const { a, b } = run(initiator({ frameBytesMax: 20_000 }), responder({ peer: undefined }));
-  expect(a).toEqual({ kind: "done", peer: bob, frameBytesMax: 20_000, keys: undefined });
-  expect(b).toEqual({ kind: "done", peer: ada, frameBytesMax: 20_000, keys: undefined });
+  expect(a).toEqual({ kind: "done", peer: bob, frameBytesMax: 20_000, protocol: PROTOCOL, keys: undefined });
+  expect(b).toEqual({ kind: "done", peer: ada, frameBytesMax: 20_000, protocol: PROTOCOL, keys: undefined });
 });
 
 test("without DTLS they come to one key per direction, new with every link", () => {
@@ -96,7 +97,7 @@ describe("refused by both sides", () => {
       WrongSecretError,
     ],
     ["no fingerprints at one side", { binding: undefined }, WrongSecretError],
-    ["no protocol version in common", { protocol: { min: 2, max: 3 } }, ProtocolVersionError],
+    ["no protocol version in common", { protocol: { min: 3, max: 4 } }, ProtocolVersionError],
     ["the same role", { role: "initiator" as const }, MalformedMessageError],
     ["the same node", { self: ada }, WrongPeerError],
   ])("%s", (_, given, kind) => {
@@ -148,13 +149,13 @@ test("a hello that was changed on its way makes the proof wrong", () => {
 
 test("builds that differ tell each other so even when they cannot read the rest of a hello", () => {
   const future = new Uint8Array([FRAME_KIND.hello, 7, 9, 255, 255, 255]);
-  expect(() => initiator().receive(future)).toThrow(/protocol 7 to 9, this build 1\b/);
+  expect(() => initiator().receive(future)).toThrow(/protocol 7 to 9, this build 1 to 2\b/);
 });
 
 test("ranges that overlap are enough", () => {
   const { a, b } = run(initiator({ protocol: { min: 1, max: 3 } }), responder({ protocol: { min: 2, max: 5 } }));
-  expect(a).toMatchObject({ kind: "done" });
-  expect(b).toMatchObject({ kind: "done" });
+  expect(a).toMatchObject({ kind: "done", protocol: { min: 2, max: 5 } });
+  expect(b).toMatchObject({ kind: "done", protocol: { min: 1, max: 3 } });
 });
 
 test("a refusal keeps its name on the way", () => {
@@ -220,7 +221,7 @@ test("random and mutated frames never bring it to an end other than a named erro
 test("no error and no frame shows the secret", () => {
   const shown: string[] = [];
   const secretText = toHex(secret);
-  for (const given of [{ secret: filled(9) }, { cluster: "other" }, { protocol: { min: 2, max: 2 } }, { self: ada }]) {
+  for (const given of [{ secret: filled(9) }, { cluster: "other" }, { protocol: { min: 3, max: 3 } }, { self: ada }]) {
     const [a, b] = [initiator(), responder(given)];
     const outcome = run(a, b);
     for (const error of [outcome.a, outcome.b])

@@ -29,6 +29,7 @@ import {
   WrongSecretError,
 } from "../core/errors.ts";
 import type { NodeId } from "../core/identifiers.ts";
+import type { ProtocolRange } from "../core/versions.ts";
 import {
   FRAME_BYTES_MAX,
   FRAME_BYTES_MIN,
@@ -40,13 +41,6 @@ import {
   writeUint,
 } from "./frame.ts";
 
-/** Versions of the link protocol that a build speaks, lowest and highest. */
-export interface ProtocolRange {
-  readonly min: number;
-  readonly max: number;
-}
-
-export const LINK_PROTOCOL: ProtocolRange = { min: 1, max: 1 };
 export const CLUSTER_BYTES_MAX = 256;
 export const SECRET_BYTES = 32;
 export const NONCE_BYTES = 32;
@@ -83,6 +77,8 @@ export type HandshakeStep =
   | /** Their proof is good. */ {
       readonly kind: "done";
       readonly peer: NodeId;
+      /** What the other side reads; it overlaps with what this side reads. */
+      readonly protocol: ProtocolRange;
       readonly frameBytesMax: number;
       /** 32 bytes per direction, for a channel without a binding. */
       readonly keys: { readonly send: Uint8Array; readonly receive: Uint8Array } | undefined;
@@ -100,6 +96,7 @@ interface Hello {
 /** The other side's hello, once it is known, and what the proofs of both sides cover. */
 interface Greeted {
   readonly hello: Hello;
+  readonly protocol: ProtocolRange;
   readonly transcript: Uint8Array;
 }
 
@@ -157,7 +154,7 @@ export class Handshake {
         `Node ${hello.id.slice(0, 6)} answered where ${peer.slice(0, 6)} was dialled. The link was refused and nothing was exchanged. Nothing needs to be done: the link is dialled again when it is needed.`,
       );
     if (hello.role === role) throw malformedFrame(`both sides claim to be the ${role}`);
-    this.#theirs = { hello, transcript: this.#transcript(frame) };
+    this.#theirs = { hello, protocol: this.#theirVersions, transcript: this.#transcript(frame) };
     const proof = new Uint8Array(1 + PROOF_BYTES);
     proof[0] = FRAME_KIND.proof;
     proof.set(this.#proofOf(role, this.#theirs.transcript), 1);
@@ -176,6 +173,7 @@ export class Handshake {
     return {
       kind: "done",
       peer: theirs.hello.id,
+      protocol: theirs.protocol,
       frameBytesMax: Math.min(this.#options.frameBytesMax, theirs.hello.frameBytesMax),
       keys:
         this.#options.binding === undefined

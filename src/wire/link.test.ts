@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
 import type { Lane } from "../core/effect.ts";
+import { PROTOCOL } from "../core/versions.ts";
 import { MalformedMessageError, OversizedError, ProtocolVersionError, WrongSecretError } from "../core/errors.ts";
 import type { NodeId } from "../core/identifiers.ts";
 import { FRAME_BYTES_MIN, FRAME_KIND, MESSAGE_BYTES_MAX, QUEUE_BYTES_MAX, WINDOW_BYTES } from "./frame.ts";
@@ -100,8 +101,8 @@ function pair(a: Partial<LinkOptions> = {}, b: Partial<LinkOptions> = {}): { a: 
 
 function upPair(sealed = false): { a: End; b: End } {
   const { a, b } = sealed ? pair({ binding: undefined }, { binding: undefined }) : pair();
-  expect(a.events).toEqual([{ kind: "up", peer: bob }]);
-  expect(b.events).toEqual([{ kind: "up", peer: ada }]);
+  expect(a.events).toEqual([{ kind: "up", peer: bob, protocol: PROTOCOL }]);
+  expect(b.events).toEqual([{ kind: "up", peer: ada, protocol: PROTOCOL }]);
   return { a, b };
 }
 
@@ -138,7 +139,7 @@ describe("coming up", () => {
     ["a wrong secret", { secret: filled(9) }, WrongSecretError],
     ["another cluster", { cluster: "other" }, WrongSecretError],
     ["a man in the middle", { binding: { local: filled(11), remote: filled(99) } }, WrongSecretError],
-    ["other versions", { protocol: { min: 2, max: 2 } }, ProtocolVersionError],
+    ["other versions", { protocol: { min: 3, max: 3 } }, ProtocolVersionError],
   ])("%s is named at both ends, and nothing is delivered", (_, given, kind) => {
     const { a, b } = pair({}, given);
     for (const end of [a, b]) {

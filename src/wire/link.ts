@@ -21,6 +21,7 @@ import { unreachable } from "../base/assert.ts";
 import type { Lane } from "../core/effect.ts";
 import { TabringError } from "../core/errors.ts";
 import type { Millis, NodeId } from "../core/identifiers.ts";
+import { PROTOCOL, type ProtocolRange } from "../core/versions.ts";
 import {
   controlFrame,
   FRAME_BYTES_MIN,
@@ -35,7 +36,7 @@ import {
   readGoodbye,
   readNotes,
 } from "./frame.ts";
-import { Handshake, LINK_PROTOCOL, type ProtocolRange, refuseFrame } from "./handshake.ts";
+import { Handshake, refuseFrame } from "./handshake.ts";
 import { FrameOpener, FrameSealer, SEAL_BYTES } from "./seal.ts";
 
 /** Bytes in the channel's buffer from which on no frame is given to it (16 MiB unsent would kill a data channel). */
@@ -84,6 +85,8 @@ export type LinkEvent =
   | /** Both sides proved that they know the secret; `send` works from now on. Once. */ {
       readonly kind: "up";
       readonly peer: NodeId;
+      /** What the other side reads. */
+      readonly protocol: ProtocolRange;
     }
   | /** One whole message, in order within its lane; the bytes are the receiver's own. */ {
       readonly kind: "message";
@@ -125,7 +128,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.#expectedPeer = options.peer;
     this.#frameBytesMax = options.frameBytesMax;
-    this.#handshake = new Handshake({ ...options, protocol: options.protocol ?? LINK_PROTOCOL });
+    this.#handshake = new Handshake({ ...options, protocol: options.protocol ?? PROTOCOL });
     this.#ready = [this.#handshake.hello];
     this.#now = options.now;
     this.#heardAt = options.now;
@@ -250,7 +253,7 @@ export class Link {
           this.#sealer = new FrameSealer(step.keys.send);
           this.#opener = new FrameOpener(step.keys.receive);
         }
-        return [{ kind: "up", peer: step.peer }];
+        return [{ kind: "up", peer: step.peer, protocol: step.protocol }];
       case "refused":
         return this.#closed(step.error, `refused: ${step.error.code}`, undefined);
       default:

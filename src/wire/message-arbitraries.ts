@@ -8,7 +8,14 @@ import type { BucketEntry, BucketPolicy } from "../core/buckets.ts";
 import type { ClusterParameters } from "../core/config.ts";
 import type { Clock, Dot, DvvSet, Sibling } from "../core/dvvset.ts";
 import type { NodeMeta, StoredRecord } from "../core/effect.ts";
-import { type Actor, type Key, KEY_BYTES_MAX, type NodeId, type OperationId } from "../core/identifiers.ts";
+import {
+  type Actor,
+  type Durability,
+  type Key,
+  KEY_BYTES_MAX,
+  type NodeId,
+  type OperationId,
+} from "../core/identifiers.ts";
 import { LOAD_LEVEL_MAX, SLOW_NAMED_MAX } from "../core/load.ts";
 import { LEAVES_MAX } from "../core/merkle-forest.ts";
 import { type Claim, type Member, type View, unclaimed } from "../core/membership.ts";
@@ -143,7 +150,15 @@ export function buckets(n: number): fc.Arbitrary<BucketEntry[]> {
       .filter((name) => name.length <= 64 && !name.includes("/")),
     version: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant(2 ** 32)),
     setBy: nodeId,
-    properties: record({ r: quorum(1), w: quorum(1), pr: quorum(0), pw: quorum(0), dw: quorum(0), policy }),
+    properties: record({
+      r: quorum(1),
+      w: quorum(1),
+      pr: quorum(0),
+      pw: quorum(0),
+      dw: quorum(0),
+      buffered: fc.boolean(),
+      policy,
+    }),
   });
   return fc
     .uniqueArray(entry, { maxLength: 4, selector: ({ name }) => name })
@@ -184,6 +199,7 @@ const metaBefore = record({
   incarnation: fc.integer({ min: 1, max: 2 ** 40 }),
   view: fc.option(view, { nil: undefined }),
   unopened: partitions,
+  buffering: fc.constantFrom(true, undefined),
 });
 export const meta: fc.Arbitrary<NodeMeta> = fc.oneof(
   metaBefore,
@@ -198,6 +214,8 @@ export const storedRecord: fc.Arbitrary<StoredRecord> = record({
 const quorum = fc.option(fc.integer({ min: 1, max: 16 }), { nil: undefined });
 const ownersQuorum = fc.option(fc.nat(16), { nil: undefined });
 
+const durability = fc.constantFrom<Durability[]>("relaxed", "strict", "buffered");
+
 const clientWrite: fc.Arbitrary<ClientWrite> = record({
   value: fc.option(bytes),
   context: clock,
@@ -205,6 +223,7 @@ const clientWrite: fc.Arbitrary<ClientWrite> = record({
   at: uint,
   w: quorum,
   pw: ownersQuorum,
+  dw: ownersQuorum,
   policy: fc.constantFrom("siblings", "last-write-wins", undefined),
 });
 
@@ -214,6 +233,9 @@ const report: fc.Arbitrary<RequestReport> = record({
   counted: fc.nat(16),
   ownersNeeded: fc.nat(16),
   ownersAnswered: fc.nat(16),
+  strictNeeded: fc.nat(16),
+  strictAnswered: fc.nat(16),
+  inMemory: fc.nat(16),
   answered: nodeIds,
   silent: nodeIds,
   hintedFor: nodeIds,
@@ -366,12 +388,14 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     purpose: fc.constantFrom("write", "repair", "hint", "transfer"),
     set: dvvSet,
     hintFor: fc.option(nodeId, { nil: undefined }),
-  }),
+    durability,
+  }).map((message) => (message.purpose === "write" ? message : { ...message, durability: "strict" as const })),
   "replica-put-reply": record({
     kind: fc.constant("replica-put-reply"),
     ...header,
     outcome: fc.constantFrom("stored", "early", "hinted", "refused"),
     owner: fc.boolean(),
+    durability,
     counted: nodeIds,
   }),
   "replica-get": record({ kind: fc.constant("replica-get"), ...timed, counts: fc.boolean() }),

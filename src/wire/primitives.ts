@@ -74,7 +74,8 @@ export function finishDecoding(decoder: Decoder): void {
   if (left > 0) throw malformed(`${left} bytes are left over`);
 }
 
-function bytesLeft(decoder: Decoder): number {
+/** Bytes not read yet. */
+export function bytesLeft(decoder: Decoder): number {
   return decoder.arr.length - decoder.pos;
 }
 

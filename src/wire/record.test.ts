@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crc32 } from "../base/crc32.ts";
 import { EMPTY } from "../core/dvvset.ts";
-import { MalformedMessageError } from "../core/errors.ts";
+import { MalformedMessageError, NewerFormatError } from "../core/errors.ts";
 import type { Actor } from "../core/identifiers.ts";
 import { meta, mutated, storedRecord } from "./message-arbitraries.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "./record.ts";
@@ -76,15 +76,37 @@ test("a state that was written before there were buckets is read as one without 
     fc.property(meta, ({ incarnation, view: some, unopened }) => {
       const view = some === undefined ? undefined : { ...some, buckets: [] };
       const state = { incarnation, view, unopened };
-      const now = encodeMeta(state).slice(0, -1);
-      // Then: the same without the count of no buckets, which stands before the count of partitions that are not open, and without that of no logs behind it.
+      const now = encodeMeta(state);
+      // Then: the same without the count of no buckets, which stands before the count of partitions that are not open.
       const none =
         encodeMeta({ ...state, view: undefined }).length -
         encodeMeta({ ...state, view: undefined, unopened: [] }).length;
       const at = now.length - none - 2;
       const then = view === undefined ? now.slice() : Uint8Array.of(...now.subarray(0, at), ...now.subarray(at + 1));
       then[0] = 1;
-      expect(decodeMeta(resealed(then))).toStrictEqual(state);
+      expect(decodeMeta(resealed(then))).toStrictEqual({ ...state, buffering: undefined });
     }),
   );
+});
+
+test("the older format is written as long as there is nothing that it could not say", () => {
+  fc.assert(
+    fc.property(meta, (state) => {
+      const buffered = state.view?.buckets.some(({ properties }) => properties.buffered === true) === true;
+      const isNew = state.caughtUp !== undefined || state.buffering === true || buffered;
+      expect(encodeMeta(state)[0]).toBe(isNew ? 3 : 2);
+      // Builds on the way to version 2 wrote the logs under format 2, and nothing of buffers.
+      if (state.view !== undefined || state.caughtUp === undefined) return;
+      const between = encodeMeta(state).slice(0, -1);
+      between[0] = 2;
+      expect(decodeMeta(resealed(between))).toStrictEqual({ ...state, buffering: undefined });
+    }),
+  );
+});
+
+test("a state of a newer build is refused by name, with both formats", () => {
+  const bytes = encodeMeta({ incarnation: 1, view: undefined, unopened: [] });
+  bytes[0] = 4;
+  expect(() => decodeMeta(bytes)).toThrow(NewerFormatError);
+  expect(() => decodeMeta(bytes)).toThrow(/format 4, and this build reads up to 3\. Nothing was touched/);
 });

@@ -1,18 +1,21 @@
 /**
  * A record and the node's own state as they lie on disk: `format checksum body`.
  *
- * format: one byte; a reader takes older ones, too. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
+ * format: one byte; a reader takes older ones, too, and refuses newer ones by name, before anything is touched: when the format of records is raised,
+ * that of the node's own state is raised as well, and that is read first. checksum: CRC-32 of the body, because disks and their drivers damage what they keep; a damaged record is fetched again from
  * the other replicas and is never taken for a missing one. The body is canonical (values.ts), so equal records have equal bytes.
  */
 
 import { crc32 } from "../base/crc32.ts";
 import type { NodeMeta, StoredRecord } from "../core/effect.ts";
-import { MalformedMessageError } from "../core/errors.ts";
+import { MalformedMessageError, NewerFormatError } from "../core/errors.ts";
 import {
+  bytesLeft,
   type Decoder,
   type Encoder,
   finishDecoding,
   finishEncoding,
+  readBoolean,
   readByte,
   readOptional,
   readText,
@@ -20,6 +23,7 @@ import {
   readUint32,
   startDecoding,
   startEncoding,
+  writeBoolean,
   writeByte,
   writeOptional,
   writeText,
@@ -39,8 +43,13 @@ import {
 } from "./values.ts";
 
 const FORMAT = 1;
-/** Format 1 had a view without buckets, and did not say how far the node had caught up with others. */
-const META_FORMAT = 2;
+/**
+ * Format 1 had a view without buckets; format 3 says how far the node has caught up with the logs of others, and what is acknowledged from memory. Where
+ * there is nothing of that to say, format 2 is written, which version 1 of the protocol reads as well: so the way back stays open while not all have
+ * gone on (core/versions.ts).
+ */
+const META_FORMAT = 3;
+const META_FORMAT_BEFORE = 2;
 const CHECKSUM_AT = 1;
 const BODY_AT = 5;
 const START_CHARACTERS_MAX = 64;
@@ -57,13 +66,19 @@ export function decodeRecord(bytes: Uint8Array): StoredRecord {
 
 /** `meta` in a buffer of its own. */
 export function encodeMeta(meta: NodeMeta): Uint8Array {
-  return encodeGuarded(meta, writeMeta, META_FORMAT);
+  const isNew =
+    meta.caughtUp !== undefined ||
+    meta.buffering === true ||
+    meta.view?.buckets.some(({ properties }) => properties.buffered === true) === true;
+  const format = isNew ? META_FORMAT : META_FORMAT_BEFORE;
+  return encodeGuarded(meta, (encoder) => writeMeta(encoder, meta, format), format);
 }
 
-/** @throws MalformedMessageError with code "damaged", whatever is wrong. */
+/** @throws NewerFormatError, or MalformedMessageError with code "damaged", whatever else is wrong. */
 export function decodeMeta(bytes: Uint8Array): NodeMeta {
-  const format = bytes[0] === 1 ? 1 : META_FORMAT;
-  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format >= 2), format);
+  const [format = 0] = bytes;
+  if (format > META_FORMAT) throw new NewerFormatError("state of this node", format, META_FORMAT);
+  return decodeGuarded(bytes, "state of this node", (decoder) => readMeta(decoder, format), Math.max(1, format));
 }
 
 /** record: set minted? */
@@ -86,19 +101,25 @@ function readMinted(decoder: Decoder): Minted {
   return { actor: readActor(decoder), start: readText(decoder, "the start of the node", 0, 3 * START_CHARACTERS_MAX) };
 }
 
-/** meta: incarnation view? unopened-partition* caught-up */
-function writeMeta(encoder: Encoder, meta: NodeMeta): void {
+/** meta: incarnation view? unopened-partition*, and in format 3 caught-up buffering */
+function writeMeta(encoder: Encoder, meta: NodeMeta, format: number): void {
   writeUint(encoder, meta.incarnation);
-  writeOptional(encoder, meta.view, writeView);
+  writeOptional(encoder, meta.view, (own, view) => writeView(own, view, format >= 3 ? 2 : 1));
   writePartitions(encoder, meta.unopened);
+  if (format < 3) return;
   writeCaughtUp(encoder, meta.caughtUp ?? []);
+  writeBoolean(encoder, meta.buffering === true);
 }
-function readMeta(decoder: Decoder, isWhole: boolean): NodeMeta {
+function readMeta(decoder: Decoder, format: number): NodeMeta {
   const incarnation = readUint(decoder, "the incarnation", 1);
-  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, isWhole));
+  const view = readOptional(decoder, "whether there is a view", () => readView(decoder, format - 1));
   const unopened = readPartitions(decoder);
-  const caughtUp = isWhole ? readCaughtUp(decoder) : [];
-  return { incarnation, view, unopened, ...(caughtUp.length === 0 ? {} : { caughtUp }) };
+  // Builds on the way to version 2 wrote the logs under format 2.
+  const hasLogs = format >= 3 || (format === 2 && bytesLeft(decoder) > 0);
+  const caughtUp = hasLogs ? readCaughtUp(decoder) : [];
+  const isBuffering = format >= 3 && readBoolean(decoder, "whether writes are acknowledged from memory");
+  const buffering = isBuffering ? true : undefined;
+  return { incarnation, view, unopened, buffering, ...(caughtUp.length === 0 ? {} : { caughtUp }) };
 }
 
 /** The checksum is known only when the body is written; its place is kept free. */

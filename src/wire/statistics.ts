@@ -3,6 +3,7 @@
 import { BUCKETS_MAX, type HistogramData, VALUE_MAX } from "../base/histogram.ts";
 import {
   COUNTED,
+  type Counted,
   FAILURE_CODES,
   type MinuteStatistics,
   type OperationStatistics,
@@ -22,24 +23,31 @@ import {
   writeUint,
 } from "./primitives.ts";
 
-/** statistics: upMs gets puts versionsSeen (five numbers) counts (one for each name, in the order of COUNTED) minute* minutesMs */
-export function writeStatistics(encoder: Encoder, statistics: StatisticsSnapshot): void {
+/** What is counted since version 2. */
+const COUNTED_SINCE_2: readonly Counted[] = ["tombstones-reaped"];
+
+function countedIn(form: number): readonly Counted[] {
+  return form >= 2 ? COUNTED : COUNTED.filter((name) => !COUNTED_SINCE_2.includes(name));
+}
+
+/** statistics: upMs gets puts versionsSeen (five numbers) counts (one for each name of the form, in the order of COUNTED) minute* minutesMs */
+export function writeStatistics(encoder: Encoder, statistics: StatisticsSnapshot, form: number): void {
   writeMillis(encoder, statistics.upMs);
   writeOperations(encoder, statistics.gets);
   writeOperations(encoder, statistics.puts);
   for (let versions = 0; versions < VERSIONS_SEEN; versions++)
     writeTotal(encoder, statistics.versionsSeen[versions] ?? 0);
-  writeCounts(encoder, COUNTED, statistics.counts);
+  writeCounts(encoder, countedIn(form), statistics.counts);
   writeCount(encoder, statistics.minutes.length);
   for (const minute of statistics.minutes) writeMinute(encoder, minute);
   writeMillis(encoder, statistics.minutesMs);
 }
-export function readStatistics(decoder: Decoder): StatisticsSnapshot {
+export function readStatistics(decoder: Decoder, form: number): StatisticsSnapshot {
   const upMs = readMillis(decoder, "the time since a start");
   const gets = readOperations(decoder);
   const puts = readOperations(decoder);
   const versionsSeen = Array.from({ length: VERSIONS_SEEN }, () => readUint(decoder, "gets by their versions"));
-  const counts = readCounts(decoder, COUNTED);
+  const counts = { ...noCounts(COUNTED), ...readCounts(decoder, countedIn(form)) };
   const length = readCount(decoder, "minutes", STATISTICS_MINUTES, 3);
   const minutes = Array.from({ length }, () => readMinute(decoder));
   return { upMs, gets, puts, versionsSeen, counts, minutes, minutesMs: readMillis(decoder, "the time of all minutes") };

@@ -404,40 +404,43 @@ export function readClaims(decoder: Decoder, { partitions, placement }: ClusterP
 const POLICIES: readonly ("siblings" | "last-write-wins" | "merge")[] = ["siblings", "last-write-wins", "merge"];
 const MERGE_NAME_BYTES_MAX = 32;
 
-/** properties: r? w? pr? pw? dw? policy (0 siblings | 1 last-write-wins | 2 the name of a merge) */
-function writeBucketProperties(encoder: Encoder, { r, w, pr, pw, dw, policy }: BucketProperties): void {
+/** properties: r? w? pr? pw? dw? buffered (not in form 1) policy (0 siblings | 1 last-write-wins | 2 the name of a merge) */
+function writeBucketProperties(encoder: Encoder, properties: BucketProperties, form: number): void {
+  const { r, w, pr, pw, dw, buffered = false, policy } = properties;
   for (const quorum of [r, w, pr, pw, dw]) writeOptional(encoder, quorum, writeByte);
+  if (form >= 2) writeBoolean(encoder, buffered);
   const merge = mergeNameOf(policy);
   writeChoice(encoder, POLICIES, merge === undefined ? (policy as "siblings" | "last-write-wins") : "merge");
   if (merge !== undefined) writeText(encoder, merge);
 }
-function readBucketProperties(decoder: Decoder): BucketProperties {
+function readBucketProperties(decoder: Decoder, form: number): BucketProperties {
   const quorum = (what: string) => readOptional(decoder, `whether there is a ${what}`, () => readByte(decoder, what));
   const [r, w, pr, pw, dw] = [quorum("r"), quorum("w"), quorum("pr"), quorum("pw"), quorum("dw")];
+  const buffered = form >= 2 && readBoolean(decoder, "whether it has a buffer");
   const choice = readChoice(decoder, "a conflict policy", POLICIES);
   const policy: BucketPolicy =
     choice === "merge" ? `merge:${readText(decoder, "the name of a merge", 1, MERGE_NAME_BYTES_MAX)}` : choice;
-  return { r, w, pr, pw, dw, policy };
+  return { r, w, pr, pw, dw, buffered, policy };
 }
 
-/** buckets: (name version setBy properties)*, names ascending; n bounds their quorums */
-export function writeBuckets(encoder: Encoder, buckets: readonly BucketEntry[]): void {
+/** buckets: (name version setBy properties)*, names ascending; n bounds their quorums. `form`: the version of the protocol. */
+export function writeBuckets(encoder: Encoder, buckets: readonly BucketEntry[], form: number): void {
   writeCount(encoder, buckets.length);
   for (const { name, version, setBy, properties } of buckets) {
     writeText(encoder, name);
     writeUint(encoder, version);
     writeNodeId(encoder, setBy);
-    writeBucketProperties(encoder, properties);
+    writeBucketProperties(encoder, properties, form);
   }
 }
-export function readBuckets(decoder: Decoder, n: number): BucketEntry[] {
+export function readBuckets(decoder: Decoder, n: number, form: number): BucketEntry[] {
   const count = readCount(decoder, "buckets", BUCKETS_MAX, BUCKET_BYTES_MIN);
   const buckets: BucketEntry[] = [];
   for (let i = 0; i < count; i++) {
     const name = readText(decoder, "the name of a bucket", 1, 3 * BUCKET_NAME_CHARACTERS_MAX);
     const version = readUint(decoder, "the version of a bucket", 1, BUCKET_VERSION_MAX);
     const setBy = readNodeId(decoder);
-    const properties = readBucketProperties(decoder);
+    const properties = readBucketProperties(decoder, form);
     const fault = bucketFault(name, properties, n);
     if (fault !== undefined) throw malformed(`a bucket cannot be: ${fault}`);
     if (i > 0 && name <= buckets[i - 1]!.name) throw malformed("buckets are unsorted or one is repeated");
@@ -446,19 +449,19 @@ export function readBuckets(decoder: Decoder, n: number): BucketEntry[] {
   return buckets;
 }
 
-/** view: parameters members claims buckets */
-export function writeView(encoder: Encoder, view: View): void {
+/** view: parameters members claims buckets. `form`: the version of the protocol. */
+export function writeView(encoder: Encoder, view: View, form: number): void {
   writeParameters(encoder, view.parameters);
   writeMembers(encoder, view.members, view.parameters);
   writeClaims(encoder, view.claims, view.parameters);
-  writeBuckets(encoder, view.buckets);
+  writeBuckets(encoder, view.buckets, form);
 }
-/** `hasBuckets`: false for a view that was written down before there were buckets. */
-export function readView(decoder: Decoder, hasBuckets = true): View {
+/** `form`: 0 for a view that was written down before there were buckets. */
+export function readView(decoder: Decoder, form: number): View {
   const parameters = readParameters(decoder);
   const members = readMembers(decoder, parameters);
   const claims = readClaims(decoder, parameters);
-  return { parameters, members, claims, buckets: hasBuckets ? readBuckets(decoder, parameters.n) : [] };
+  return { parameters, members, claims, buckets: form > 0 ? readBuckets(decoder, parameters.n, form) : [] };
 }
 
 /** partition*: ascending, so that there is one way to say it. */
