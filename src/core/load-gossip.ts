@@ -90,7 +90,9 @@ export class LoadGossip {
     this.#lookAtSelf();
     if (this.#entries.size === 0) return;
     const { view } = this.#in.ring;
-    const peers = this.#do.peers().filter((peer) => memberOf(view, peer) !== undefined);
+    const peers = this.#do
+      .peers()
+      .filter((peer) => memberOf(view, peer) !== undefined && this.#in.reads(peer, "load-news"));
     const stranger = peers.find((peer) => !this.#greeted.has(peer));
     if (stranger !== undefined) {
       this.#greeted.add(stranger);

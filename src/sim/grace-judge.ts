@@ -8,7 +8,7 @@
 import type { Effect } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Millis, NodeId } from "../core/identifiers.ts";
-import { stays } from "../core/membership.ts";
+import { memberOf, stays } from "../core/membership.ts";
 import { InvariantViolation } from "./checkers.ts";
 import type { Simulator } from "./simulator.ts";
 
@@ -56,6 +56,10 @@ export class GraceJudge {
     demand(silentMs >= removeAfterMs, `after ${silentMs} ms of silence`);
     const staying = (simulator.viewOf(by)?.members ?? []).filter(stays);
     const up = staying.filter((member) => member.node === by || reachedAt.get(member.node) === Infinity).length;
-    demand(2 * up > staying.length + 1, `with ${up} of ${staying.length + 1} members`);
+    // One who was leaving already was none of those who stay.
+    const known = simulator.diskOf(by).meta?.view;
+    const before = known === undefined ? undefined : memberOf(known, node);
+    const of = staying.length + (before === undefined || stays(before) ? 1 : 0);
+    demand(2 * up > of, `with ${up} of ${of} members`);
   }
 }
