@@ -150,6 +150,8 @@ export function noteWords(note: Note): string {
       return note.change === "leave"
         ? "Leaves the cluster: gives all that it has to others first."
         : `Removed ${shortNode(note.node)} from the cluster.`;
+    case "grace-over":
+      return `Has not reached ${shortNode(note.node)} for ${Math.round(note.silentMs / 1_000)} s, nor have most others: removes it.`;
     case "hint-entrusted":
       return `Passes the hint of ${note.key} for ${shortNode(note.target)} on to ${shortNode(note.to)}, because it leaves.`;
     case "hint-kept":
@@ -186,6 +188,10 @@ export function noteWords(note: Note): string {
       return `Hears ${shortNode(note.peer)}.`;
     case "peer-suspect":
       return `Has not heard ${shortNode(note.peer)} for a while; asks others.`;
+    case "load":
+      return `Says how busy it is: level ${note.level}${note.slow.length > 0 ? `; sees ${note.slow.map(shortNode).join(", ")} answer late` : ""}.`;
+    case "tokens-swapped":
+      return `Gave ${count(note.tokens, "token")} other owners, to even out the load.`;
     case "peer-gray":
       return `Others hear ${shortNode(note.peer)}, this node does not.`;
     case "peer-down":

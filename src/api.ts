@@ -4,6 +4,7 @@ import type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
 import type { ClusterParameters } from "./core/config.ts";
 import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
+import type { TokenSwap } from "./core/load-plan.ts";
 import type { RequestReport } from "./core/message.ts";
 import type { AdmissionReason, Note } from "./core/effect.ts";
 import type { ArchivePart } from "./wire/archive.ts";
@@ -94,6 +95,10 @@ export interface NodeInfo {
   readonly leaving: boolean;
   /** It answers this node's pings, but not its requests in time: it is asked, and not waited for. */
   readonly slow: boolean;
+  /** At least half of the others see it so. */
+  readonly slowByMost: boolean;
+  /** Requests a second that it serves, by its own word: at least so many, and less than twice as many; 0 below 16. */
+  readonly servedPerSecond: number;
   /** How it is linked, if it is. */
   readonly link: "webrtc" | "websocket" | "relayed" | "memory" | undefined;
   /** Its tokens, and partitions that it holds completely, by the gossiped view. */
@@ -285,6 +290,9 @@ export interface Canary {
 /** What an operator may do to who belongs. "join" is for plans alone: a newcomer joins by opening a store. */
 export type OperatorChange =
   | /** This node goes for good. */ { readonly kind: "leave" }
+  | /** Tokens change places, so that nodes with too many requests, or that are slow, have fewer. Nobody gets more or fewer tokens. */ {
+      readonly kind: "move";
+    }
   | /** Another one goes for good; it does not answer any more. */ { readonly kind: "remove"; readonly node: string }
   | /** A newcomer comes, of this capacity (1) and zone (a new one). */ {
       readonly kind: "join";
@@ -306,6 +314,9 @@ export interface MembershipPlan {
   }[];
   /** By node: tokens before and after. */
   readonly tokens: readonly { readonly node: NodeId; readonly before: number; readonly after: number }[];
+  /** For "move": tokens that change owners, two and two; and what each node serves by now and then, in requests a second. Empty for other changes. */
+  readonly swaps: readonly TokenSwap[];
+  readonly load: readonly { readonly node: NodeId; readonly before: number; readonly after: number }[];
   /** Of all moves together; keys and bytes of keys and values without those that nobody told of, which are counted in `untold`. */
   readonly partitions: number;
   readonly keys: number;
@@ -562,6 +573,12 @@ export interface OpenStoreOptions {
    * disks that never go back in time: every write is strict then, and a profile must not be restored from an older copy. By default tombstones are kept.
    */
   readonly reapAfterMs?: number;
+  /**
+   * Removes a closed tab from the cluster when this one and most others have not reached it for so long, in milliseconds, 5,000 or more; better minutes
+   * than seconds. It is a removal like an operator's: its copies are made anew elsewhere, and if it comes back it gives what it has and starts as a new
+   * node. Give it to all members alike. By default a closed tab stays a member. Not together with `reapAfterMs`.
+   */
+  readonly removeAfterMs?: number;
   /**
    * Buckets that keep what is replaced, and for how many milliseconds, so that `rewind` can bring it back. All nodes of a cluster must be given the same. None by
    * default.

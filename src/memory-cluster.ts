@@ -61,12 +61,12 @@ export class MemoryCluster {
   readonly discarded: number[] = [];
   readonly #name: string;
   readonly #parameters: ClusterParameters;
-  readonly #config: Partial<Pick<Config, "history">>;
+  readonly #config: Partial<Pick<Config, "history" | "removeAfterMs">>;
 
   constructor(
     name: string,
     parameters: Partial<ClusterParameters> = {},
-    config: Partial<Pick<Config, "history">> = {},
+    config: Partial<Pick<Config, "history" | "removeAfterMs">> = {},
   ) {
     this.#name = name;
     this.#parameters = { ...defaultParameters, partitions: 16, ...parameters };
@@ -78,7 +78,7 @@ export class MemoryCluster {
     size: number,
     name = "test",
     parameters: Partial<ClusterParameters> = {},
-    config: Partial<Pick<Config, "history">> = {},
+    config: Partial<Pick<Config, "history" | "removeAfterMs">> = {},
   ): Promise<MemoryCluster> {
     const cluster = new MemoryCluster(name, parameters, config);
     for (let n = 1; n <= size; n++) await cluster.open(n);

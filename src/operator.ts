@@ -3,6 +3,7 @@
 import { unreachable } from "./base/assert.ts";
 import { TabringError } from "./core/errors.ts";
 import type { NodeId } from "./core/identifiers.ts";
+import type { LoadPlan } from "./core/load-plan.ts";
 import type { ChangeRefusal } from "./core/membership-change.ts";
 import type { PartitionSize } from "./core/message.ts";
 import type { MembershipPlan, OperatorChange } from "./api.ts";
@@ -40,6 +41,8 @@ function textOf(refusal: ChangeRefusal): string {
       return `There is no member ${short(refusal.node)} in this cluster. ${nothing} See nodes() for those that there are.`;
     case "already-departed":
       return `The node ${short(refusal.node)} has left already, or was removed. ${nothing}`;
+    case "drawn-tokens":
+      return `In this cluster's placement tokens are drawn by chance and for good: none can move. ${nothing} Placement 3 can.`;
     case "last-member":
       return `No other member could take over the data: the last copy would go. ${nothing} Let another node join first.`;
     case "too-few-copies": {
@@ -63,6 +66,7 @@ export function membershipPlan(
   plan: Plan,
   sizes: readonly PartitionSize[],
   refusal: ChangeRefusal | undefined,
+  { swaps, load }: LoadPlan = { swaps: [], load: [] },
 ): MembershipPlan {
   const sizeOf = new Map(sizes.map((size) => [size.partition, size]));
   const moves = plan.moves.map(({ partition, to }) => ({ partition, to, size: sizeOf.get(partition) }));
@@ -72,6 +76,8 @@ export function membershipPlan(
     planned: plan.planned,
     moves: moves.map(({ partition, to, size }) => ({ partition, to, keys: size?.keys, bytes: size?.bytes })),
     tokens: plan.tokens,
+    swaps,
+    load,
     partitions: moves.length,
     keys: told.reduce((sum, size) => sum + size.keys, 0),
     bytes: told.reduce((sum, size) => sum + size.bytes, 0),

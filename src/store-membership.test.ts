@@ -14,8 +14,8 @@ afterEach(async () => {
 });
 
 /** So many nodes, which hold KEYS keys. */
-async function filled(size: number): Promise<MemoryCluster> {
-  const world = await MemoryCluster.of(size);
+async function filled(size: number, config: { readonly removeAfterMs?: number } = {}): Promise<MemoryCluster> {
+  const world = await MemoryCluster.of(size, "test", {}, config);
   worlds.push(world);
   for (let n = 0; n < KEYS; n++) await world.clock.during(world.stores[n % size]!.put(`keys/${n}`, bytes(n)));
   await world.clock.pass(10_000);
@@ -93,6 +93,72 @@ test("who is away can be removed; who comes back then gives what it has, and goe
   await world.clock.pass(20_000);
   expect(back.status.reason).toContain("it was removed from the cluster by 000000");
   expect(world.discarded).toEqual([4]);
+});
+
+test("a tab that stays closed is removed after the time of grace, where one is set; if it comes back it gives what only it had", async () => {
+  const removeAfterMs = 60_000;
+  const world = await filled(4, { removeAfterMs });
+  const [a, b, c, d] = world.stores;
+  // It was cut off when it took a last write by itself, before it was closed.
+  for (const n of [1, 2, 3]) world.hub.cut(id(n), id(4));
+  await world.clock.pass(10_000);
+  await world.clock.during(d!.put("keys/late", bytes(7), { w: 1 }));
+  await d!.close();
+  await world.clock.pass(removeAfterMs - 20_000);
+  expect(a!.nodes().length).toBe(4);
+  await world.clock.pass(60_000);
+  for (const store of [a!, b!, c!]) {
+    expect(store.status).toMatchObject({ state: "online", members: 3 });
+    expect(await readsAll(world, store)).toBe(true);
+  }
+  world.hub.heal();
+  const back = await world.open(4);
+  await world.clock.pass(40_000);
+  expect(back.status.reason).toContain("it was removed from the cluster");
+  expect(world.discarded).toEqual([4]);
+  expect((await world.clock.during(b!.get("keys/late"))).values).toEqual([bytes(7)]);
+});
+
+test("tokens move off a hot node by plan and commit; nobody gets more or fewer, and nothing is lost", async () => {
+  const world = await filled(6);
+  const [a, b] = world.stores;
+  // Long after the last request nobody has anything to do.
+  await world.clock.pass(120_000);
+  const even = await world.clock.during(b!.plan({ kind: "move" }));
+  expect(even).toMatchObject({ change: { kind: "move" }, refusal: undefined, partitions: 0, swaps: [] });
+
+  // Somebody asks for nothing but what node 4 has.
+  const owned = Array.from({ length: KEYS }, (_, n) => `keys/${n}`).filter((key) =>
+    a!.preferenceList(key).some(({ node, role }) => node === id(4) && role === "owner"),
+  );
+  for (let round = 0; round < 60; round++) {
+    for (const key of owned) void a!.get(key);
+    await world.clock.pass(1_000);
+  }
+  const busy = b!.nodes().map(({ node, servedPerSecond }) => [node, servedPerSecond] as const);
+  expect(new Map(busy).get(id(4))).toBeGreaterThan(0);
+  const plan = await world.clock.during(b!.plan({ kind: "move" }));
+  expect(plan.refusal).toBeUndefined();
+  expect(plan.swaps.length).toBeGreaterThan(0);
+  const hot = plan.load.find(({ node }) => node === id(4))!;
+  expect(hot.before).toBe(Math.max(...plan.load.map(({ before }) => before)));
+  expect(Math.max(...plan.load.map(({ after }) => after))).toBeLessThan(hot.before);
+  for (const { before, after } of plan.tokens) expect(after).toBe(before);
+  expect(plan.partitions).toBeGreaterThan(0);
+  expect(plan.keys).toBeGreaterThan(0);
+  expect(plan.bytes).toBeGreaterThan(0);
+
+  const tokens = a!.nodes().map((node) => node.tokens);
+  await world.clock.during(b!.commit(plan));
+  await expect(world.clock.during(b!.commit(plan))).rejects.toMatchObject({ reason: "outdated" });
+  await world.clock.pass(30_000);
+  expect(a!.nodes().map((node) => node.tokens)).toEqual(tokens);
+  for (const store of world.stores) {
+    expect(store.status).toMatchObject({ state: "online", members: 6 });
+    expect(await readsAll(world, store)).toBe(true);
+  }
+  const held = world.stores.reduce((sum, store) => sum + store.status.partitionsHeld, 0);
+  expect(held).toBe(3 * 16);
 });
 
 test("an operator's slips are refused with the reason, and change nothing", async () => {

@@ -41,6 +41,7 @@ import {
   type ClusterParameters,
   type Config,
   configFault,
+  graceFault,
   defaultConfig,
   defaultParameters,
   parametersFault,
@@ -57,6 +58,8 @@ import {
 import type { Durability, Key, Millis, NodeId, OperationId } from "./core/identifiers.ts";
 import { holds, isGone, memberOf, stays } from "./core/membership.ts";
 import { type MembershipChange, changeRefusal } from "./core/membership-change.ts";
+import { perSecondOf } from "./core/load.ts";
+import { planForLoad } from "./core/load-plan.ts";
 import { NEWCOMER, type PlannedChange, planOf } from "./core/membership-plan.ts";
 import type { NodeView } from "./core/node.ts";
 import { Ring, tokenCounts } from "./core/ring.ts";
@@ -116,6 +119,8 @@ export interface StoreParts {
   /** See `Config`. */
   readonly reapAfterMs?: number | undefined;
   /** See `Config`. */
+  readonly removeAfterMs?: number | undefined;
+  /** See `Config`. */
   readonly history?: Config["history"] | undefined;
   /** See `Config`. */
   readonly writesProtocol?: number | undefined;
@@ -149,6 +154,7 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
   "hint-kept",
   "hint-delivered",
   "membership-changed",
+  "grace-over",
   "tombstone-reaped",
   "reap-blocked",
   "protocol-shared",
@@ -185,6 +191,7 @@ export class TabringStore implements Store {
       durability: parts.durability ?? defaultConfig.durability,
       linksMax: parts.light === true ? LIGHT_LINKS_MAX : defaultConfig.linksMax,
       reapAfterMs: parts.reapAfterMs ?? defaultConfig.reapAfterMs,
+      removeAfterMs: parts.removeAfterMs ?? defaultConfig.removeAfterMs,
       history: parts.history ?? defaultConfig.history,
       writesProtocol: parts.writesProtocol ?? defaultConfig.writesProtocol,
     };
@@ -350,6 +357,7 @@ export class TabringStore implements Store {
     this.#demandOpen();
     const { view } = this.#driver;
     if (view === undefined) throw new MembershipChangeError({ code: "not-ready" });
+    if (change.kind === "move") return this.#planMove(view.claims.length, options.timeoutMs ?? PLAN_TIMEOUT_MS);
     const plan = planOf(view, plannedChange(change, this.#parts.node), this.#random);
     const partitions = [...new Set(plan.moves.map((move) => move.partition))];
     const sizes = await this.#driver.sizes(partitions, options.timeoutMs ?? PLAN_TIMEOUT_MS);
@@ -362,8 +370,24 @@ export class TabringStore implements Store {
     return membershipPlan(change, plan, sizes, refusal);
   }
 
-  async commit({ change, planned }: MembershipPlan, options: { force?: boolean } = {}): Promise<void> {
+  /** By what holders served in the last minute. */
+  async #planMove(partitions: number, timeoutMs: Millis): Promise<MembershipPlan> {
+    const sizes = await this.#driver.sizes([...Array(partitions).keys()], timeoutMs);
+    const { view } = this.#driver;
+    const ring = this.#ringOf(view);
+    if (view === undefined || ring === undefined) throw new MembershipChangeError({ code: "not-ready" });
+    const demand = new Array<number>(partitions).fill(0);
+    for (const { partition, servedPerMinute } of sizes) demand[partition] = servedPerMinute;
+    const { swaps, load } = planForLoad(view, demand, new Set(this.#view()?.slowByMost));
+    const plan = planOf(view, { kind: "move", swaps }, this.#random);
+    const refusal = changeRefusal(ring, this.#parts.node, { kind: "move", swaps, planned: plan.planned }, () => true);
+    const perSecond = load.map(({ node, before, after }) => ({ node, before: before / 60, after: after / 60 }));
+    return membershipPlan({ kind: "move" }, plan, sizes, refusal, { swaps, load: perSecond });
+  }
+
+  async commit({ change, planned, swaps }: MembershipPlan, options: { force?: boolean } = {}): Promise<void> {
     this.#demandOpen();
+    if (change.kind === "move") return this.#change({ kind: "move", planned, swaps });
     if (change.kind === "join") throw new MembershipChangeError({ code: "unknown-node", node: NEWCOMER });
     await this.#change(asked(change, planned, options.force === true));
     if (change.kind === "leave") await this.#gone(undefined);
@@ -664,7 +688,7 @@ export class TabringStore implements Store {
 
 const PLAN_TIMEOUT_MS: Millis = 10_000;
 
-function plannedChange(change: OperatorChange, self: NodeId): PlannedChange {
+function plannedChange(change: Exclude<OperatorChange, { kind: "move" }>, self: NodeId): PlannedChange {
   if (change.kind === "join") {
     const { capacity = 1, zone = "a new zone" } = change;
     const fault = configFault({ capacity, zone });
@@ -677,7 +701,7 @@ function plannedChange(change: OperatorChange, self: NodeId): PlannedChange {
 
 /** Ids that nobody has are refused by the node itself. */
 function asked(
-  change: Exclude<OperatorChange, { kind: "join" }>,
+  change: Exclude<OperatorChange, { kind: "join" | "move" }>,
   planned: number | undefined,
   force: boolean,
 ): MembershipChange {
@@ -711,6 +735,7 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
   const tokens = tokenCounts(view);
   const peers = new Map(node.peers.map((peer) => [peer.node, peer]));
   const hints = new Map(node.hints.map((hint) => [hint.target, hint.count]));
+  const levels = new Map(node.loads.map((load) => [load.node, load.level]));
   return view.members
     .filter((member) => !isGone(member))
     .map((member) => ({
@@ -723,6 +748,8 @@ function nodesOf(node: NodeView, linkOf: (peer: NodeId) => NodeInfo["link"]): No
       leaving: !stays(member),
       reachability: member.node === node.id ? "up" : (peers.get(member.node)?.reachability ?? "down"),
       slow: peers.get(member.node)?.slow ?? false,
+      slowByMost: node.slowByMost.includes(member.node),
+      servedPerSecond: perSecondOf(levels.get(member.node) ?? 0, defaultConfig.loadFromPerSecond),
       link: linkOf(member.node),
       tokens: tokens.get(member.node) ?? 0,
       partitionsHeld: view.claims.reduce((sum, _, p) => sum + (holds(member, p) ? 1 : 0), 0),
@@ -868,7 +895,12 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     );
   const parameters = parametersFrom(options.quorum ?? {});
   const fault =
-    parametersFault(parameters) ?? configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" });
+    parametersFault(parameters) ??
+    configFault({ capacity: options.capacity ?? 1, zone: options.zone ?? "default" }) ??
+    graceFault({
+      removeAfterMs: options.removeAfterMs ?? defaultConfig.removeAfterMs,
+      reapAfterMs: options.reapAfterMs ?? defaultConfig.reapAfterMs,
+    });
   if (fault !== undefined)
     throw new InvalidClusterOptionsError(`The options cannot be used: ${fault}. Nothing was opened.`);
   if (options.light === true && (options.found === true || options.canaryMs !== undefined))
@@ -913,6 +945,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       expects: options.found === true ? undefined : options.quorum,
       durability: options.durability,
       reapAfterMs: options.reapAfterMs,
+      removeAfterMs: options.removeAfterMs,
       history: options.history,
       writesProtocol: options.writesProtocol,
       merges: options.merges,

@@ -16,6 +16,8 @@ export type OpenStore = (options: OpenStoreOptions) => Promise<Store>;
 
 const REFRESH_MS = 1_000;
 const TRACE_MAX = 60;
+/** A tab of the demo that stays closed for longer is removed from its cluster. */
+const REMOVE_AFTER_MS = 30 * 60_000;
 const MEMBER_STATES: ReadonlySet<StoreStatus["state"]> = new Set(["joining", "leaving", "online", "degraded", "alone"]);
 /** Seeds listen for signaling at this path of the server that serves the page. */
 const SIGNAL_PATH = "/signal";
@@ -75,7 +77,8 @@ export class ClusterState {
     const found = !light && tabFact(cluster, "founding") !== undefined;
     let store: Store | undefined;
     try {
-      store = await this.#openStore({ cluster, secret, seeds: [seedAddress()], found, light });
+      const seeds = [seedAddress()];
+      store = await this.#openStore({ cluster, secret, seeds, found, light, removeAfterMs: REMOVE_AFTER_MS });
       if (stop.signal.aborted) return void (await store.close());
       this.store = store;
       window.tabring = { store };

@@ -52,6 +52,7 @@ import {
 } from "./membership.ts";
 import { drawTokens } from "./placement.ts";
 import { Ring } from "./ring.ts";
+import { claimsAfterSwaps } from "./load-plan.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { type MembershipChange, type ChangeRefusal, changeRefusal } from "./membership-change.ts";
 import { PROTOCOL_MIN, PROTOCOL_VERSION, sharedVersion } from "./versions.ts";
@@ -297,17 +298,32 @@ export class Belonging {
 
   /** An operator's act, answered when it is durable, or a crash would take it back. `at`: by the wall clock. */
   change(request: RequestId, change: MembershipChange, at: Millis): void {
-    const ring = this.#ring;
-    const own = this.self;
-    if (ring === undefined || own === undefined) return this.#do.changeMade(request, { code: "not-ready" });
-    const refusal = changeRefusal(ring, this.#in.self, change, (node) => this.#in.reachable(node));
+    const refusal = this.refusal(change);
     if (refusal !== undefined) return this.#do.changeMade(request, refusal);
+    this.#make(change, at);
+    this.#changed = true;
+    this.#onceDurable.push({ what: "change-made", request });
+  }
+
+  /** The grace time of `node` is over. Nothing may speak against its removal. `at`: by the wall clock. */
+  removeSilent(node: NodeId, at: Millis): void {
+    this.#make({ kind: "remove", node, force: false, planned: undefined }, at);
+  }
+
+  /** What speaks against the change; undefined: nothing. */
+  refusal(change: MembershipChange): ChangeRefusal | undefined {
+    if (this.#ring === undefined || this.self === undefined) return { code: "not-ready" };
+    return changeRefusal(this.#ring, this.#in.self, change, (node) => this.#in.reachable(node));
+  }
+
+  #make(change: MembershipChange, at: Millis): void {
+    const ring = this.#ring;
+    if (ring === undefined) return;
     const { self } = this.#in;
-    this.#in.note({
-      what: "membership-changed",
-      change: change.kind,
-      node: change.kind === "leave" ? self : change.node,
-    });
+    if (change.kind !== "move") {
+      const node = change.kind === "leave" ? self : change.node;
+      this.#in.note({ what: "membership-changed", change: change.kind, node });
+    }
     switch (change.kind) {
       case "leave":
         this.#updateSelf({ departure: { standing: "leaving", by: self, at } });
@@ -318,12 +334,15 @@ export class Belonging {
           this.#setView(mergeView(ring.view, [goneEntry(member, "removed", self, at)], undefined));
         break;
       }
+      case "move":
+        this.#in.note({ what: "tokens-swapped", tokens: new Set(change.swaps.flat()).size });
+        if (change.swaps.length > 0)
+          this.#setView({ ...ring.view, claims: claimsAfterSwaps(ring.view.claims, change.swaps) });
+        break;
       default:
         unreachable(change);
     }
     this.#dealOrphans();
-    this.#changed = true;
-    this.#onceDurable.push({ what: "change-made", request });
   }
 
   /** All that was here is with others: this node is a member no more. */

@@ -117,6 +117,8 @@ export interface Config {
   readonly gossipMs: Millis;
   /** Peers of a round (paper: 1; other gossip takes up to 3). From 1. */
   readonly gossipFanOut: number;
+  /** From so many requests a second on a node says in the gossip how busy it is; see `load-gossip.ts`. Infinity: it counts nothing and says nothing. */
+  readonly loadFromPerSecond: number;
   /** A ping to every linked peer. */
   readonly pingMs: Millis;
   /** Without a sign of life for this long, ask others; DESIGN section 8. */
@@ -143,6 +145,11 @@ export interface Config {
   readonly transfersInFlightMax: number;
   /** A view is left to settle this long before tokens are given away; those who joined at the same moment may have too few until then. */
   readonly rebalanceAfterMs: Millis;
+  /**
+   * A member that has not been reached for so long is removed, as an operator would remove it; see `grace.ts`. Infinity, the default: nobody is but by an
+   * operator. Not together with `reapAfterMs`, with which nobody believes what a removed node brings back.
+   */
+  readonly removeAfterMs: Millis;
   /** Merkle trees are compared with one other holder this often, each in turn (paper, section 4.7). */
   readonly antiEntropyMs: Millis;
   /** Keys that changed last, kept to catch up those who were away for a short while, and bytes of them; 0 keys: none, trees alone. See `write-log.ts`. */
@@ -205,6 +212,21 @@ export function configFault({ capacity, zone }: Pick<Config, "capacity" | "zone"
   return undefined;
 }
 
+/** A reload, or a laptop that is carried into the next room, must not cost a member. */
+export const REMOVE_AFTER_MS_MIN: Millis = 5_000;
+
+/** What is wrong with a node's time of grace, in words; undefined when nothing is. */
+export function graceFault({
+  removeAfterMs,
+  reapAfterMs,
+}: Pick<Config, "removeAfterMs" | "reapAfterMs">): string | undefined {
+  if (!(removeAfterMs >= REMOVE_AFTER_MS_MIN))
+    return `removeAfterMs is ${removeAfterMs}, but must be ${REMOVE_AFTER_MS_MIN} or more`;
+  if (removeAfterMs < Number.POSITIVE_INFINITY && reapAfterMs < Number.POSITIVE_INFINITY)
+    return "removeAfterMs and reapAfterMs exclude each other: where tombstones are reaped nobody believes what a removed node brings back";
+  return undefined;
+}
+
 export const defaultConfig: Config = {
   capacity: 1,
   zone: "default",
@@ -218,6 +240,7 @@ export const defaultConfig: Config = {
   readRepairMs: 2_000,
   gossipMs: 1_000,
   gossipFanOut: 1,
+  loadFromPerSecond: 16,
   pingMs: 1_000,
   suspectAfterMs: 2_000,
   downAfterMs: 3_500,
@@ -232,6 +255,7 @@ export const defaultConfig: Config = {
   transferPageBytesMax: 65_536,
   transfersInFlightMax: 8,
   rebalanceAfterMs: 1_000,
+  removeAfterMs: Number.POSITIVE_INFINITY,
   antiEntropyMs: 10_000,
   recentWritesMax: 65_536,
   recentWriteBytesMax: 4 * 1_048_576,

@@ -2,7 +2,7 @@
 
 import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Gathered } from "./gathering.ts";
-import type { Actor, Epoch, Key, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import type { Actor, Epoch, Key, Millis, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import type { ChangeRefusal } from "./membership-change.ts";
 import type { View } from "./membership.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
@@ -156,6 +156,11 @@ export type Note =
       readonly change: "leave" | "remove";
       readonly node: NodeId;
     }
+  | /** A member was not reached for so long that it is removed. */ {
+      readonly what: "grace-over";
+      readonly node: NodeId;
+      readonly silentMs: Millis;
+    }
   | { readonly what: "hint-entrusted"; readonly key: Key; readonly target: NodeId; readonly to: NodeId }
   | {
       readonly what: "minted";
@@ -216,6 +221,15 @@ export type Note =
   | { readonly what: "admission"; readonly share: number; readonly why: AdmissionReason }
   | { readonly what: "peer-up"; readonly peer: NodeId }
   | { readonly what: "peer-suspect"; readonly peer: NodeId }
+  | /** How busy this node is by its own word, and whom it sees answer late; see `load.ts`. */ {
+      readonly what: "load";
+      readonly level: number;
+      readonly slow: readonly NodeId[];
+    }
+  | /** By an operator's plan, so many tokens have changed owners for the sake of load. */ {
+      readonly what: "tokens-swapped";
+      readonly tokens: number;
+    }
   | { readonly what: "peer-gray"; readonly peer: NodeId }
   | { readonly what: "peer-down"; readonly peer: NodeId }
   /** Answers pings, and leaves requests unanswered; or answers them again. */

@@ -154,6 +154,8 @@ export class LightClient {
       background: NO_BACKGROUND_WORK,
       patience: this.#detector.patience,
       reaping: { tombstones: 0, blockedBy: [] },
+      loads: [],
+      slowByMost: [],
       light: figures,
       sizes: {
         peers: this.#detector.size,

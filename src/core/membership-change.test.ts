@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { NodeId } from "./identifiers.ts";
+import type { TokenSwap } from "./load-plan.ts";
 import { goneEntry, memberOf, mergeView } from "./membership.ts";
 import { type MembershipChange, changeRefusal } from "./membership-change.ts";
 import { Ring, placementDigest } from "./ring.ts";
@@ -86,6 +87,29 @@ describe("removing", () => {
         },
       ),
     );
+  });
+});
+
+describe("swapping tokens", () => {
+  const move = (swaps: readonly TokenSwap[], planned?: number): MembershipChange => ({ kind: "move", swaps, planned });
+  const planned = placementDigest(viewOf(cluster));
+
+  test("is for the claims that it was planned for, and for tokens that there are", () => {
+    expect(judged(cluster, move([[0, 1]], planned))).toBeUndefined();
+    expect(judged(cluster, move([], planned))).toBeUndefined();
+    expect(judged(cluster, move([[0, 1]]))).toEqual({ code: "outdated" });
+    expect(judged(cluster, move([[0, 1]], planned ^ 1))).toEqual({ code: "outdated" });
+    for (const strange of [8, -1, 0.5, Number.NaN])
+      expect(judged(cluster, move([[0, strange]], planned))).toEqual({ code: "outdated" });
+    expect(judged(cluster, move(new Array<TokenSwap>(1_000).fill([0, 1]), planned))).toEqual({ code: "outdated" });
+  });
+
+  test("is for placement 3", () => {
+    const view = viewOf(cluster);
+    const drawn = { ...view, parameters: { ...view.parameters, placement: 2 as const } };
+    expect(changeRefusal(new Ring(drawn), self, move([], placementDigest(drawn)), nobody)).toEqual({
+      code: "drawn-tokens",
+    });
   });
 });
 

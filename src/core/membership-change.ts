@@ -7,6 +7,7 @@
  */
 
 import type { NodeId, RingDigest } from "./identifiers.ts";
+import { type TokenSwap, areSwaps } from "./load-plan.ts";
 import { type Member, holds, isGone, memberOf, stays } from "./membership.ts";
 import { type Ring, placementDigest } from "./ring.ts";
 
@@ -15,6 +16,10 @@ export type MembershipChange = {
   readonly planned: RingDigest | undefined;
 } & (
   | { readonly kind: "leave" }
+  | /** These tokens change owners, for the sake of load; see `load-plan.ts`. */ {
+      readonly kind: "move";
+      readonly swaps: readonly TokenSwap[];
+    }
   | {
       readonly kind: "remove";
       readonly node: NodeId;
@@ -27,6 +32,7 @@ export type ChangeRefusal =
   | { readonly code: "not-ready" }
   | { readonly code: "unknown-node"; readonly node: NodeId }
   | { readonly code: "already-departed"; readonly node: NodeId }
+  | /** Placements 1 and 2: nobody can give them away. */ { readonly code: "drawn-tokens" }
   | /** Others are to take over, and there is nobody. */ { readonly code: "last-member" }
   | /** Of these many partitions too few others have a copy: `holders` of the one worst off, where `needed` are. */ {
       readonly code: "too-few-copies";
@@ -47,6 +53,7 @@ export function changeRefusal(
   change: MembershipChange,
   reachable: (node: NodeId) => boolean,
 ): ChangeRefusal | undefined {
+  if (change.kind === "move") return moveRefusal(ring, change.swaps, change.planned);
   const node = change.kind === "leave" ? self : change.node;
   const member = memberOf(ring.view, node);
   if (member === undefined) return { code: "unknown-node", node };
@@ -58,6 +65,16 @@ export function changeRefusal(
   if (change.kind === "leave" || change.force) return undefined;
   if (node === self || reachable(node)) return { code: "still-reachable", node };
   return copiesRefusal(ring, member);
+}
+
+/** A plan for tokens is one for the claims that it was made for, or it could give tokens of anybody to anybody. */
+function moveRefusal(
+  { view }: Ring,
+  swaps: readonly TokenSwap[],
+  planned: RingDigest | undefined,
+): ChangeRefusal | undefined {
+  if (view.parameters.placement !== 3) return { code: "drawn-tokens" };
+  return planned === placementDigest(view) && areSwaps(view.claims, swaps) ? undefined : { code: "outdated" };
 }
 
 /** Without this node's copy, what acknowledged writes need to survive must still be there: W copies, or, in a cluster that is smaller, one with each of the others. */

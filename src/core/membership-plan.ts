@@ -6,6 +6,7 @@
 
 import type { NodeId, Partition, RingDigest } from "./identifiers.ts";
 import { type Member, type View, memberOf, mergeView, noHolders, stays } from "./membership.ts";
+import { type TokenSwap, claimsAfterSwaps } from "./load-plan.ts";
 import { drawTokens } from "./placement.ts";
 import type { Prng } from "../base/prng.ts";
 import { Ring, placementDigest, tokenCounts } from "./ring.ts";
@@ -14,6 +15,7 @@ import { PROTOCOL_MIN, PROTOCOL_VERSION } from "./versions.ts";
 
 export type PlannedChange =
   | { readonly kind: "leave" | "remove"; readonly node: NodeId }
+  | { readonly kind: "move"; readonly swaps: readonly TokenSwap[] }
   | { readonly kind: "join"; readonly capacity: number; readonly zone: string };
 
 /** A copy of a partition that somebody will have to make. */
@@ -54,6 +56,7 @@ export function planOf(view: View, change: PlannedChange, random: Prng): Plan {
 }
 
 function changedView(view: View, change: PlannedChange, random: Prng): View {
+  if (change.kind === "move") return { ...view, claims: claimsAfterSwaps(view.claims, change.swaps) };
   if (change.kind !== "join") {
     const member = memberOf(view, change.node);
     if (member === undefined || !stays(member)) return view;

@@ -9,6 +9,7 @@ import type { BucketEntry } from "./buckets.ts";
 import type { Clock, DvvSet } from "./dvvset.ts";
 import type { Claim, Member } from "./membership.ts";
 import type { ClusterParameters } from "./config.ts";
+import type { LoadEntry } from "./load.ts";
 import type { Digest, Leaf } from "./merkle-forest.ts";
 import type {
   Durability,
@@ -63,6 +64,12 @@ export interface GossipVersions {
   readonly claims: number | undefined;
   /** Digest of all bucket entries; undefined from a node that has no view. */
   readonly buckets: number | undefined;
+}
+/** How busy members are, by their own word: a rumour, which nobody answers. */
+export interface LoadNews {
+  readonly kind: "load-news";
+  /** By node, ascending. */
+  readonly entries: readonly LoadEntry[];
 }
 /** Second and third: what is newer at the sender, and what it wants in return. */
 export interface GossipNews {
@@ -311,6 +318,8 @@ export interface PartitionSize {
   readonly keys: number;
   /** Of keys and values, without what the record adds to them. */
   readonly bytes: number;
+  /** Requests of it that the teller has served in about a minute. */
+  readonly servedPerMinute: number;
 }
 
 /** "What has changed on your disk since then?" Without `log` it asks for the head alone. See `recent-writes.ts`. */
@@ -432,6 +441,7 @@ export type Message =
   | GossipDigest
   | GossipVersions
   | GossipNews
+  | LoadNews
   | LightHello
   | ViewRequest
   | ViewReply

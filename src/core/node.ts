@@ -28,6 +28,7 @@ import { FailureDetector, type Reachability, ofOneStart } from "./failure-detect
 import { type ForwardedRequest, Forwarding, HOPS_MAX } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
+import { Grace } from "./grace.ts";
 import { HandOver } from "./hand-over.ts";
 import { HistoryKeeper } from "./history-keeper.ts";
 import { HistoryLedger } from "./history-ledger.ts";
@@ -46,6 +47,8 @@ import type {
   Ticket,
 } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
+import type { LoadEntry } from "./load.ts";
+import { LoadGossip } from "./load-gossip.ts";
 import { type View, isGone, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
 import type {
@@ -126,6 +129,10 @@ export interface NodeView {
   readonly departure: DepartureProgress | undefined;
   /** Tombstones, and what keeps them from being reaped. */
   readonly reaping: ReapingView;
+  /** How busy members are by their own word, by node; who is not named has hardly anything to do. */
+  readonly loads: readonly LoadEntry[];
+  /** Members that half of the others see answer late. */
+  readonly slowByMost: readonly NodeId[];
   /** The newest version of the protocol that all members read, and this node may write. */
   readonly protocol: number;
   /** Requests under way here. */
@@ -193,7 +200,9 @@ export class DynamoNode {
   readonly #opening: Opening;
   readonly #handOver: HandOver;
   readonly #departure: Departure;
+  readonly #grace: Grace;
   readonly #sizes: PartitionSizes;
+  readonly #load: LoadGossip;
   readonly #exchange: TreeExchange;
   readonly #treeSource: TreeSource;
   readonly #antiEntropy: AntiEntropy;
@@ -273,7 +282,7 @@ export class DynamoNode {
     const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
       mint: (key, write, place, request, durability) => {
-        this.#bookkeeping.onServed();
+        this.#onServed(key);
         const checksum = write.value === null ? 0 : crc32(write.value);
         this.#replica.mint(key, write, checksum, place, { kind: "put", request }, durability);
       },
@@ -283,7 +292,7 @@ export class DynamoNode {
     });
     this.#gets = new GetCoordinator(surroundings, this.#hedging, {
       read: (key, request) => {
-        this.#bookkeeping.onServed();
+        this.#onServed(key);
         this.#readOwn(key, request);
       },
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
@@ -337,12 +346,24 @@ export class DynamoNode {
       dropRecord: (key, set) => this.#replica.dropRecord(key, set),
       dropDamaged: (key) => this.#replica.dropDamaged(key),
     });
-    this.#sizes = new PartitionSizes(surroundings);
+    this.#load = new LoadGossip(surroundings, {
+      peers: () => this.#detector.up(),
+      incarnation: () => this.#belonging.incarnation,
+    });
+    this.#sizes = new PartitionSizes(surroundings, {
+      servedPerMinute: (partition) => this.#load.servedPerMinute(partition),
+    });
     this.#departure = new Departure(surroundings, {
       remaining: () => ({ partitions: this.#handOver.remaining, hints: this.#hints.size }),
       isDurable: () => this.#belonging.durable,
       left: () => this.#belonging.left(),
       departed: (standing, by) => this.#effects.push({ kind: "departed", standing, by }),
+    });
+    this.#grace = new Grace(surroundings, {
+      isFullMember: () => this.#phase === "member",
+      isSeed: (node) => this.#seeds.includes(node),
+      refusal: (node) => this.#belonging.refusal({ kind: "remove", node, force: false, planned: undefined }),
+      remove: (node, at) => this.#belonging.removeSilent(node, at),
     });
     const ofLeaves: LeafActions = {
       corrected: (leaf, digest) => this.#correct(leaf, digest),
@@ -447,6 +468,8 @@ export class DynamoNode {
       unopened: this.#belonging.unopened.size,
       departure: this.#departure.progress,
       reaping: this.#reaping.view,
+      loads: this.#load.entries,
+      slowByMost: this.#load.slow,
       protocol: this.#belonging.protocol,
       requests: this.#callers.size,
       background: this.#admission.status,
@@ -475,6 +498,8 @@ export class DynamoNode {
         handOvers: this.#handOver.size,
         surveys: this.#survey.size,
         sizes: this.#sizes.size,
+        awaited: this.#grace.size,
+        busy: this.#load.size,
         gatherings: this.#gather.size,
         archivePages: this.#archiveSource.size,
         limited: this.#limits.size,
@@ -516,7 +541,9 @@ export class DynamoNode {
       opening: this.#opening.memory,
       handOver: this.#handOver.memory,
       departure: this.#departure.memory,
+      grace: this.#grace.memory,
       sizes: this.#sizes.memory,
+      load: this.#load.memory,
       forest: this.#forest.memory,
       exchange: this.#exchange.memory,
       treeSource: this.#treeSource.memory,
@@ -591,12 +618,14 @@ export class DynamoNode {
     if (gapMs <= this.#config.clockJumpMs) return;
     this.#note({ what: "clock-jump", gapMs });
     this.#detector.onClockJump();
+    this.#grace.onClockJump();
   }
 
   #onEvent(event: NodeEvent): void {
     switch (event.kind) {
       case "started":
         this.#bookkeeping.start();
+        this.#grace.start(event.wall ?? event.at);
         this.#historyKeeper.start(event.wall ?? event.at, this.#belonging.incarnation, this.#newborn);
         this.#start();
         break;
@@ -724,7 +753,8 @@ export class DynamoNode {
       case "admission":
         return this.#admission.onTimer();
       case "gossip":
-        return this.#gossip.onTimer();
+        this.#gossip.onTimer();
+        return this.#load.onRound();
       case "gossip-soon":
         return this.#gossip.onSoonTimer();
       case "detector":
@@ -739,6 +769,8 @@ export class DynamoNode {
         return this.#handOver.onTimer();
       case "departure":
         return this.#departure.onTimer();
+      case "grace":
+        return this.#grace.onTimer();
       case "exchange":
         return this.#exchange.onTimer();
       case "anti-entropy":
@@ -1070,6 +1102,7 @@ export class DynamoNode {
         break;
       case "probe-reply":
         this.#detector.onProbeReply(message);
+        this.#grace.onReply(from, message);
         break;
       case "gossip-digest":
         this.#gossip.onDigest(from, message);
@@ -1079,6 +1112,9 @@ export class DynamoNode {
         break;
       case "gossip-news":
         this.#gossip.onNews(from, message);
+        break;
+      case "load-news":
+        this.#load.onNews(message);
         break;
       case "light-hello":
         this.#detector.onLightHello(from);
@@ -1096,7 +1132,7 @@ export class DynamoNode {
         this.#onReplicaPutReply(from, message);
         break;
       case "replica-get":
-        this.#bookkeeping.onServed();
+        this.#onServed(message.key);
         this.#admission.onForeground();
         this.#onReplicaGet(from, message);
         break;
@@ -1279,7 +1315,7 @@ export class DynamoNode {
   #onReplicaPut(from: NodeId, message: ReplicaPut): void {
     const { key, set, hintFor, request, ring, durability } = message;
     if (message.purpose === "write") {
-      this.#bookkeeping.onServed();
+      this.#onServed(key);
       this.#admission.onForeground();
     }
     const epoch = this.#epochOf(from);
@@ -1447,6 +1483,11 @@ export class DynamoNode {
     this.#answerTo(from, reply, epoch);
   }
 
+  #onServed(key: Key): void {
+    this.#bookkeeping.onServed();
+    this.#load.onServed(this.#partitionOf(key));
+  }
+
   /** Whether it counts for pw. */
   #ownsAndHolds(key: Key): boolean {
     const list = this.#listOf(key);
@@ -1469,6 +1510,7 @@ export class DynamoNode {
   #peerUp(peer: NodeId): void {
     if (this.#detector.isLight(peer)) return;
     this.#gossip.greet(peer);
+    this.#grace.onPeerUp(peer);
     this.#handoff.onPeerUp(peer);
     this.#transfer.onPeerUp(peer);
     this.#antiEntropy.onPeerUp(peer);
@@ -1490,6 +1532,7 @@ export class DynamoNode {
     this.#survey.onPeerDown(peer);
     this.#sizes.onPeerDown(peer);
     this.#slowPeers.onPeerDown(peer);
+    this.#load.onPeerDown(peer);
     this.#gather.onPeerDown(peer);
   }
 

@@ -14,7 +14,7 @@ function world() {
   const holder = [1, 2, 2, 3];
   const view = viewOf({ nodes: 3, n: 1, r: 1, w: 1, partitions: 4, holds: (node, p) => holder[p] === node });
   const surroundings = new StubSurroundings(self, view);
-  const sizes = new PartitionSizes(surroundings);
+  const sizes = new PartitionSizes(surroundings, { servedPerMinute: () => 9 });
   const asked = () =>
     new Map(
       surroundings.takeSent().flatMap(({ to, message }) => {
@@ -36,7 +36,7 @@ function reply(request: RequestId, ...sizes: [Partition, number, number][]) {
   return {
     kind: "sizes-reply",
     request,
-    sizes: sizes.map(([partition, keys, bytes]) => ({ partition, keys, bytes })),
+    sizes: sizes.map(([partition, keys, bytes]) => ({ partition, keys, bytes, servedPerMinute: 9 })),
   } as const;
 }
 

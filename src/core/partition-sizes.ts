@@ -1,6 +1,6 @@
 /**
  * Sizes of partitions, for the preview of a membership change: how many keys and bytes would move (paper, section 4.9). One node asks, for each partition,
- * one that holds it; whoever is asked counts its own records. States of each inquiry, in order:
+ * one that holds it; whoever is asked counts its own records, and adds how often it was asked for them. States of each inquiry, in order:
  *
  *   asking     partitions are dealt to holders that can be reached, itself first; each counts
  *   told       all have answered, or the time is over: the caller gets the sizes that came. What nobody told is left out, not guessed
@@ -44,16 +44,23 @@ interface Count {
   readonly sizes: PartitionSize[];
 }
 
+export interface PartitionSizesActions {
+  /** Requests of the partition that were served here in about a minute. */
+  servedPerMinute(partition: Partition): number;
+}
+
 export class PartitionSizes {
   readonly #in: Surroundings;
+  readonly #do: PartitionSizesActions;
   /** By the request id under which holders were asked. */
   readonly #inquiries = new Map<RequestId, Inquiry>();
   /** The first is the one at work. */
   readonly #counts: Count[] = [];
   #page: Ticket | undefined;
 
-  constructor(surroundings: Surroundings) {
+  constructor(surroundings: Surroundings, actions: PartitionSizesActions) {
     this.#in = surroundings;
+    this.#do = actions;
   }
 
   get size(): number {
@@ -126,7 +133,8 @@ export class PartitionSizes {
     }
     if (done) {
       const { keys, bytes } = count;
-      count.sizes.push({ partition: count.partitions[count.done]!, keys, bytes });
+      const partition = count.partitions[count.done]!;
+      count.sizes.push({ partition, keys, bytes, servedPerMinute: this.#do.servedPerMinute(partition) });
       this.#nextPartition(count);
     }
     this.#nextPage();

@@ -5,7 +5,7 @@
  *
  *   1   records, hints, transfers, Merkle trees, buckets, departures, sizes, statistics: what the recorded build of `sim/older-builds` speaks
  *   2   the log of recent writes, reaping by proof, archives and looks back, light clients; requests that are handed on say how often; how a write is to be
- *       kept and is kept (dw, buffers); one more count in the statistics
+ *       kept and is kept (dw, buffers); load in the gossip and beside sizes; one more count in the statistics
  *
  * **Two rules.** What goes over one link is in the newest form that both its ends read: `formOf`. What needs everybody (reaping), and what a disk keeps
  * that an older build could not read, is used only while all who belong read it: `sharedVersion`. So it is switched on when the last one has been
@@ -40,6 +40,7 @@ export const FORMS: Readonly<Record<Message["kind"], readonly [number, ...number
   "probe-reply": [1],
   "gossip-digest": [1],
   "gossip-versions": [1],
+  "load-news": [2],
   "gossip-news": [1, 2],
   "replica-put": [1, 2],
   "replica-put-reply": [1, 2],
@@ -61,7 +62,7 @@ export const FORMS: Readonly<Record<Message["kind"], readonly [number, ...number
   "fetch-request": [1],
   "fetch-reply": [1],
   "sizes-request": [1],
-  "sizes-reply": [1],
+  "sizes-reply": [1, 2],
   "statistics-request": [1],
   "statistics-reply": [1, 2],
   "recent-request": [2],

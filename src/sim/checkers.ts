@@ -12,7 +12,8 @@
  *   disk-monotonic      a record on disk never loses knowledge                                                                       (1)
  *   no-resurrection     after all is settled nothing stands anywhere that an acknowledged put, or delete, had replaced; a tombstone is
  *                       reaped only when no disk has a value that it covers, and from then on nobody stores, sends or answers with one    (4)
- *   departure           whoever has departed leaves nothing behind on its disk; a leave or removal that was accepted stands (saboteur.ts)      (1, 6)
+ *   departure           whoever has departed leaves nothing behind on its disk; a leave or removal that was accepted stands (saboteur.ts); who
+ *                       is silent for too long is removed by a majority alone (grace-judge.ts)      (1, 6)
  *   convergence         all owners hold identical records, no hint is owed to a living node, all see one ring                        (3)
  *   served              a healthy core answers every request without the others (healthy-core.ts)                                    (3)
  *   read-your-writes    with R + W > N and all owners up a read after an acknowledgement shows the put (workload.ts)                   (5)

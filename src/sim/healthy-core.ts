@@ -14,6 +14,7 @@ import type { Prng } from "../base/prng.ts";
 import { partitionOf, positionOf, recordAddress } from "../core/address.ts";
 import { EMPTY, equal } from "../core/dvvset.ts";
 import type { Key, Millis, NodeId } from "../core/identifiers.ts";
+import { isGone, memberOf } from "../core/membership.ts";
 import { Ring } from "../core/ring.ts";
 import { InvariantViolation } from "./checkers.ts";
 import type { ClusterPlan } from "./cluster-plan.ts";
@@ -52,7 +53,7 @@ export class HealthyCore {
     if (candidates.length < this.#in.plan.parameters.n) return false;
     this.#isolate(candidates);
     this.#wait(WAKE_MS);
-    const core = candidates.filter((node) => this.#isWhole(node));
+    const core = candidates.filter((node) => this.#isWhole(node) && !this.#isGoneFor(candidates, node));
     if (core.length < this.#in.plan.parameters.n) return false;
     callers.reach(core);
     this.#wait(GRACE_MS);
@@ -103,6 +104,15 @@ export class HealthyCore {
 
   #isWhole(node: NodeId): boolean {
     return this.#in.simulator.inspect(node)?.phase === "member";
+  }
+
+  /** Who was removed while it was away, and has met nobody since who knows it, takes itself for a member; and those who came meanwhile do not dial it. */
+  #isGoneFor(others: readonly NodeId[], node: NodeId): boolean {
+    return others.some((other) => {
+      const view = this.#in.simulator.inspect(other)?.view;
+      const member = view === undefined ? undefined : memberOf(view, node);
+      return member !== undefined && isGone(member);
+    });
   }
 
   #wait(ms: Millis): void {

@@ -11,7 +11,8 @@
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
  *                                   most), cache=1 (records in memory at most), log=16 (recent writes
  *                                   kept at most), placement=1 tokens=4 (random tokens of a node), reap=2 (tombstones are reaped
- *                                   after so many seconds); `a/1` has an older build, which reads up to version 1 of the protocol
+ *                                   after so many seconds), grace=10000 (silent for so many ms, removed); `a/1` has an older build, which reads up
+ *                                   to version 1 of the protocol
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
@@ -98,6 +99,7 @@ import type { Effect, Note, Write } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import type { ClientResult, Message } from "../core/message.ts";
+import { isGone } from "../core/membership.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
 import { Budget } from "./budget.ts";
@@ -312,6 +314,7 @@ class Scenario {
     this.#config = {
       ...defaultConfig,
       hintsMax: numbers.get("hints") ?? defaultConfig.hintsMax,
+      removeAfterMs: numbers.get("grace") ?? defaultConfig.removeAfterMs,
       reapAfterMs: (numbers.get("reap") ?? Infinity) * 1_000,
       recentWritesMax: numbers.get("log") ?? defaultConfig.recentWritesMax,
       cachedRecordsMax: numbers.get("cache") ?? defaultConfig.cachedRecordsMax,
@@ -646,7 +649,7 @@ class Scenario {
       case "tokens":
         return view === undefined ? 0 : (tokenCounts(view).get(node) ?? 0);
       case "members":
-        return view?.members.length ?? 0;
+        return view?.members.filter((member) => !isGone(member)).length ?? 0;
       case "protocol":
         return this.#world.inspect(node)?.protocol ?? 0;
       case "share":

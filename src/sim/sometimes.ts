@@ -43,6 +43,7 @@ export const sometimesPoints = [
   "light client answered",
   "light client learned what changed",
   "light client told that it is stale",
+  "load told",
   "log did not cover",
   "log told what was missing",
   "looked back at an acknowledged put",
@@ -71,6 +72,7 @@ export const sometimesPoints = [
   "read of one who does not count",
   "read repaired",
   "release refused",
+  "removed after the grace time",
   "request handed on",
   "retry after a failure",
   "ring views differed",
@@ -81,6 +83,7 @@ export const sometimesPoints = [
   "storage failed",
   "three siblings merged",
   "reaping blocked",
+  "tokens moved off a hot node",
   "reaping kept off by an older build",
   "tombstone read",
   "tombstone reaped",
@@ -180,6 +183,12 @@ function pointOf(note: Note): SometimesPoint | undefined {
       return note.siblings >= 3 && note.changed ? "three siblings merged" : undefined;
     case "read-repair":
       return "read repaired";
+    case "tokens-swapped":
+      return note.tokens > 0 ? "tokens moved off a hot node" : undefined;
+    case "load":
+      return note.level > 0 ? "load told" : undefined;
+    case "grace-over":
+      return "removed after the grace time";
     case "hint-kept":
       return "hint kept";
     case "hint-entrusted":

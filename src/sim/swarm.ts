@@ -35,12 +35,14 @@ import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
 import { Custody } from "./custody.ts";
 import { type Ambush, type Focus, drawFocus } from "./focus.ts";
 import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
+import { GraceJudge } from "./grace-judge.ts";
 import { HealthyCore } from "./healthy-core.ts";
 import { HedgeJudge } from "./hedge-judge.ts";
 import { History } from "./history.ts";
 import { LightCrowd, type LightPlan, drawLights } from "./light-crowd.ts";
 import { MixedVersions, ONE_VERSION, type VersionPlan, drawVersions } from "./mixed-versions.ts";
 import { PlacementChecker } from "./placement.ts";
+import { LoadOperator } from "./load-operator.ts";
 import { LogClaims } from "./log-claims.ts";
 import { Quietness } from "./quietness.ts";
 import { Restraint } from "./restraint.ts";
@@ -69,6 +71,8 @@ const READ_BACK_KEYS = 12;
 /** Where tombstones are reaped there should be some. */
 const DELETES_WITH_REAPING = 0.4;
 const ARCHIVES = 0x0a_2c_417e;
+const GRACE = 0x6a_ace1;
+const LOAD = 0x10_ad0e;
 const AMBUSHES = 0x0a_3b_0537;
 /** At rest each export and look back ends within this time, where members take little from each other, too. */
 const ARCHIVE_MS_MAX: Millis = 300_000;
@@ -79,7 +83,7 @@ const TIMELINE_LINES = 50;
 const STORY_LINES = 5_000;
 
 export interface SeedOptions {
-  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "lights", "older-versions" or "reaping", to see whether a failure needs them. */
+  /** Fault classes to leave out, or "ambush", "chained-puts", "core", "exports", "grace", "lights", "load", "older-versions" or "reaping", to see whether a failure needs them. */
   readonly without?: readonly string[];
   /** Actions of the fault plan to leave out, by their place in it. */
   readonly dropActions?: readonly number[];
@@ -139,6 +143,9 @@ class SeedRun {
   readonly #buckets: BucketActs | undefined;
   readonly #core: HealthyCore;
   readonly #hedgeJudge = new HedgeJudge();
+  readonly #graceJudge: GraceJudge;
+  /** Undefined where nobody evens out the load. */
+  readonly #loadOperator: LoadOperator | undefined;
   readonly #quietness = new Quietness();
   readonly #audit: Audit;
   readonly #restraint: Restraint;
@@ -170,7 +177,10 @@ class SeedRun {
     const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without, focus);
     this.#ambush = without.includes("ambush") ? undefined : focus?.ambush;
     this.#ambushes = Prng.fromNumber(seed ^ AMBUSHES);
-    const config = { ...plan.config, reapAfterMs: drawReaping(seed, faults, without) };
+    const removeAfterMs = drawGrace(seed, plan, without);
+    const reapAfterMs = removeAfterMs < Infinity ? Infinity : drawReaping(seed, faults, without);
+    const loadFromPerSecond = drawLoad(seed, plan, without);
+    const config = { ...plan.config, removeAfterMs, reapAfterMs, loadFromPerSecond };
     this.#plan = { ...plan, config };
     this.#faults = { ...faults, actions: faults.actions.filter((_, i) => !dropActions.includes(i)) };
     // Drawn apart, so that a world without light clients is what it was before there were any.
@@ -195,6 +205,11 @@ class SeedRun {
     });
     this.#checkers.watch(this.#simulator);
     this.#audit = new Audit(this.#simulator);
+    this.#graceJudge = new GraceJudge(this.#simulator);
+    this.#loadOperator =
+      loadFromPerSecond === Infinity
+        ? undefined
+        : new LoadOperator(this.#simulator, Prng.fromNumber(seed ^ LOAD).fork(), (what) => this.#sometimes.count(what));
     this.#restraint = new Restraint(this.#simulator);
     this.#logClaims = new LogClaims(this.#simulator);
     this.#routing = new Routing(this.#simulator);
@@ -291,7 +306,8 @@ class SeedRun {
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
             else if (effect.note.what === "partition-dropped") this.#onPartitionDropped();
-            else if (effect.note.what === "membership-changed") this.#placement.forgetPeace();
+            else if (effect.note.what === "membership-changed" || effect.note.what === "tokens-swapped")
+              this.#placement.forgetPeace();
             else if (effect.note.what === "buffer-lost" && effect.note.key !== undefined)
               this.#checkers.onBufferLost(node, effect.note.key);
             else if (effect.note.what === "phase" && effect.note.phase === "gone") this.#placement.forgetPeace();
@@ -300,6 +316,8 @@ class SeedRun {
           this.#custody.onStep(node, effects, event);
           const { slowReplyMs } = this.#plan.config;
           this.#hedgeJudge.onStep(node, event, effects, slowReplyMs, this.#simulator.nameOf(node));
+          this.#graceJudge.onStep(node, event, effects);
+          this.#loadOperator?.onStep(node, effects);
           this.#audit.onStep(node, event, effects);
           this.#restraint.onStep(node, event, effects);
           this.#logClaims.onStep(node, event, effects);
@@ -401,6 +419,7 @@ class SeedRun {
     });
     simulator.after(workloadFrom, () => this.#callers.start());
     this.#buckets?.schedule(workloadFrom, this.#faults.endsAt);
+    this.#loadOperator?.schedule(workloadFrom, this.#faults.endsAt);
     this.#saboteur.schedule(this.#faults.actions);
     this.#crowd.schedule();
     this.#versions.schedule();
@@ -680,6 +699,22 @@ function drawReaping(seed: number, { classes }: FaultPlan, without: readonly str
   return classes.has("old-disks") || classes.has("removals") || without.includes("reaping")
     ? Number.POSITIVE_INFINITY
     : reapAfterMs;
+}
+
+/**
+ * In one seed of six who is silent for some seconds is removed; not where one copy is promised, which a removal would take from all who count on it. Drawn
+ * apart.
+ */
+function drawGrace(seed: number, { parameters }: ClusterPlan, without: readonly string[]): Millis {
+  const prng = Prng.fromNumber(seed ^ GRACE);
+  const removes = prng.chance(1 / 6) && parameters.w >= 2 && !without.includes("grace");
+  return removes ? prng.between(5_000, 20_000) : Number.POSITIVE_INFINITY;
+}
+
+/** In one seed of five, in placement 3, nodes tell how busy they are, and an operator evens out the load now and then. Drawn apart. */
+function drawLoad(seed: number, { parameters }: ClusterPlan, without: readonly string[]): number {
+  const evens = Prng.fromNumber(seed ^ LOAD).chance(1 / 5) && parameters.placement === 3 && !without.includes("load");
+  return evens ? 0.1 : Number.POSITIVE_INFINITY;
 }
 
 const asBytes: StorageCodec = {

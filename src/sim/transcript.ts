@@ -134,6 +134,8 @@ export function formatMessage(message: Message, names: Names): string {
       return `gossip-digest ${message.ring ?? "none"}`;
     case "gossip-versions":
       return `gossip-versions members=${message.members.length}`;
+    case "load-news":
+      return `load-news ${message.entries.map(({ node, level }) => `${names.node(node)}=${level}`).join(" ")}`;
     case "gossip-news":
       return `gossip-news members=${message.members.length} claims=${message.claims === undefined ? "no" : "yes"}${message.buckets === undefined ? "" : ` buckets=${message.buckets.length}`} wanted=${message.wanted.length}`;
     case "light-hello":
@@ -222,6 +224,12 @@ export function formatNote(note: Note, names: Names): string {
       return `read-repair ${note.key} to ${names.node(note.to)}`;
     case "membership-changed":
       return `${note.change} ${names.node(note.node)}`;
+    case "load":
+      return `load ${note.level} slow=${note.slow.map((node) => names.node(node)).join(",")}`;
+    case "tokens-swapped":
+      return `tokens-swapped ${note.tokens}`;
+    case "grace-over":
+      return `grace-over ${names.node(note.node)}`;
     case "hint-entrusted":
       return `hint-entrusted ${note.key} for ${names.node(note.target)} to ${names.node(note.to)}`;
     case "hint-kept":
@@ -336,7 +344,7 @@ export function formatEvent(event: NodeEvent, names: Names): string {
     case "client-sizes":
       return `client-sizes #${event.request} partitions=${event.partitions.length}`;
     case "change-membership":
-      return `change-membership #${event.request} ${event.change.kind}${event.change.kind === "leave" ? "" : ` ${names.node(event.change.node)}`}`;
+      return `change-membership #${event.request} ${event.change.kind}${event.change.kind === "remove" ? ` ${names.node(event.change.node)}` : ""}`;
     case "peer-connected":
     case "peer-lost":
       return `${event.kind} ${names.node(event.peer)}`;

@@ -58,6 +58,7 @@ export class Ledger {
     peerBackgroundPerSecond: Number.POSITIVE_INFINITY,
     recentWritesMax: 0,
     hedges: false,
+    loadFromPerSecond: Number.POSITIVE_INFINITY,
     // What was measured would be part of every state, and hardly two ways would lead to one.
     foregroundTargetMs: Number.POSITIVE_INFINITY,
   };

@@ -31,6 +31,7 @@ import type {
   CoordinateReply,
   GossipDigest,
   GossipNews,
+  LoadNews,
   GossipVersions,
   KnownReply,
   KnownRequest,
@@ -60,6 +61,7 @@ import type {
 } from "../core/message.ts";
 import { formOf, FORMS, PROTOCOL_MIN, PROTOCOL_VERSION } from "../core/versions.ts";
 import { readArchivePage, readArchiveRequest, writeArchivePage, writeArchiveRequest } from "./archive-messages.ts";
+import { LOAD_LEVEL_MAX, SLOW_NAMED_MAX } from "../core/load.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import {
   type Decoder,
@@ -158,6 +160,8 @@ const ADDRESS_BYTES_MAX = 8 + KEY_BYTES_MAX;
 /** Bound of r, w, pr and pw in a request: no cluster has a larger n. */
 const QUORUM_MAX = 16;
 const VERSIONS_BYTES_MIN = NODE_BYTES + 2;
+/** A node, a stamp, a level and nobody slow. */
+const LOAD_BYTES_MIN = NODE_BYTES + 3;
 const TRANSFERRED_BYTES_MIN = 4;
 
 const KIND = {
@@ -192,6 +196,7 @@ const KIND = {
   "light-hello": 40,
   "view-request": 41,
   "view-reply": 42,
+  "load-news": 44,
   "sizes-request": 55,
   "sizes-reply": 56,
   "reap-watch-request": 50,
@@ -293,6 +298,8 @@ function writeBody(encoder: Encoder, message: Message, form: number): void {
       return writeGossipVersions(encoder, message);
     case "gossip-news":
       return writeGossipNews(encoder, message, form);
+    case "load-news":
+      return writeLoadNews(encoder, message);
     case "light-hello":
       return;
     case "view-request":
@@ -350,7 +357,7 @@ function writeBody(encoder: Encoder, message: Message, form: number): void {
     case "sizes-request":
       return writeSizesRequest(encoder, message);
     case "sizes-reply":
-      return writeSizesReply(encoder, message);
+      return writeSizesReply(encoder, message, form);
     case "recent-request":
       return writeRecentRequest(encoder, message);
     case "recent-reply":
@@ -384,6 +391,8 @@ function readBody(decoder: Decoder, kind: number, form: number): Message {
       return readGossipVersions(decoder);
     case KIND["gossip-news"]:
       return readGossipNews(decoder, form);
+    case KIND["load-news"]:
+      return readLoadNews(decoder);
     case KIND["light-hello"]:
       return lightHello;
     case KIND["view-request"]:
@@ -441,7 +450,7 @@ function readBody(decoder: Decoder, kind: number, form: number): Message {
     case KIND["sizes-request"]:
       return readSizesRequest(decoder);
     case KIND["sizes-reply"]:
-      return readSizesReply(decoder);
+      return readSizesReply(decoder, form);
     case KIND["recent-request"]:
       return readRecentRequest(decoder);
     case KIND["recent-reply"]:
@@ -551,6 +560,32 @@ function readGossipNews(decoder: Decoder, form: number): GossipNews {
   const wantsClaims = readBoolean(decoder, "whether claims are wanted");
   const wantsBuckets = readBoolean(decoder, "whether buckets are wanted");
   return { kind: "gossip-news", parameters, members, claims, buckets, wanted, wantsClaims, wantsBuckets };
+}
+
+/** load-news: (node stamp level slow*)*, with node ids ascending */
+function writeLoadNews(encoder: Encoder, message: LoadNews): void {
+  writeCount(encoder, message.entries.length);
+  for (const { node, stamp, level, slow } of message.entries) {
+    writeNodeId(encoder, node);
+    writeUint(encoder, stamp);
+    writeByte(encoder, level);
+    writeNodeIds(encoder, slow);
+  }
+}
+function readLoadNews(decoder: Decoder): LoadNews {
+  const count = readCount(decoder, "loads of members", MEMBERS_MAX, LOAD_BYTES_MIN);
+  const entries = Array.from({ length: count }, () => {
+    const node = readNodeId(decoder);
+    const stamp = readUint(decoder, "the stamp of a load", 1);
+    const level = readByte(decoder, "a level of load");
+    if (level > LOAD_LEVEL_MAX) throw malformed(`a level of load is ${level}`);
+    const slow = readNodeIds(decoder, "slow nodes");
+    if (slow.length > SLOW_NAMED_MAX) throw malformed(`more than ${SLOW_NAMED_MAX} slow nodes`);
+    demandNodeOrder(slow.map((each) => ({ node: each })));
+    return { node, stamp, level, slow };
+  });
+  demandNodeOrder(entries);
+  return { kind: "load-news", entries };
 }
 
 /** light-hello: nothing */
@@ -989,24 +1024,26 @@ function readSizesRequest(decoder: Decoder): SizesRequest {
   return { kind: "sizes-request", request: readRequest(decoder), partitions: readPartitions(decoder) };
 }
 
-/** sizes-reply: request partition* (keys bytes)*, as many as there are partitions */
-function writeSizesReply(encoder: Encoder, message: SizesReply): void {
+/** sizes-reply: request partition* (keys bytes servedPerMinute)*, without the last before version 2, as many as there are partitions */
+function writeSizesReply(encoder: Encoder, message: SizesReply, form: number): void {
   writeUint(encoder, message.request);
   writePartitions(
     encoder,
     message.sizes.map(({ partition }) => partition),
   );
-  for (const { keys, bytes } of message.sizes) {
+  for (const { keys, bytes, servedPerMinute } of message.sizes) {
     writeUint(encoder, keys);
     writeUint(encoder, bytes);
+    if (form >= 2) writeUint(encoder, servedPerMinute);
   }
 }
-function readSizesReply(decoder: Decoder): SizesReply {
+function readSizesReply(decoder: Decoder, form: number): SizesReply {
   const request = readRequest(decoder);
   const sizes = readPartitions(decoder).map((partition) => ({
     partition,
     keys: readUint(decoder, "a number of keys"),
     bytes: readUint(decoder, "a number of bytes"),
+    servedPerMinute: form >= 2 ? readUint(decoder, "a number of requests") : 0,
   }));
   return { kind: "sizes-reply", request, sizes };
 }

@@ -16,6 +16,7 @@ import {
   type NodeId,
   type OperationId,
 } from "../core/identifiers.ts";
+import { LOAD_LEVEL_MAX, SLOW_NAMED_MAX } from "../core/load.ts";
 import { LEAVES_MAX } from "../core/merkle-forest.ts";
 import { type Claim, type Member, type View, unclaimed } from "../core/membership.ts";
 import { TOKEN_PLACES } from "../core/placement.ts";
@@ -314,6 +315,20 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     claims: fc.option(uint32, { nil: undefined }),
     buckets: fc.option(uint32, { nil: undefined }),
   }),
+  "load-news": record({
+    kind: fc.constant("load-news"),
+    entries: fc
+      .uniqueArray(
+        record({
+          node: nodeId,
+          stamp: fromOne,
+          level: fc.nat(LOAD_LEVEL_MAX),
+          slow: fc.uniqueArray(nodeId, { maxLength: SLOW_NAMED_MAX }).map((nodes) => nodes.sort(compare)),
+        }),
+        { selector: ({ node }) => node, maxLength: 4 },
+      )
+      .map((list) => list.sort((a, b) => compare(a.node, b.node))),
+  }),
   "gossip-news": parameters.chain((fixed) =>
     record({
       kind: fc.constant("gossip-news"),
@@ -518,7 +533,11 @@ export const messageOfKind: { readonly [Kind in Message["kind"]]: fc.Arbitrary<E
     kind: fc.constant("sizes-reply"),
     request: uint,
     sizes: partitions.chain((told) =>
-      fc.tuple(...told.map((partition) => record({ partition: fc.constant(partition), keys: uint, bytes: uint }))),
+      fc.tuple(
+        ...told.map((partition) =>
+          record({ partition: fc.constant(partition), keys: uint, bytes: uint, servedPerMinute: uint }),
+        ),
+      ),
     ),
   }),
   "recent-request": fc.oneof(
