@@ -9,7 +9,7 @@
 
 import { bytesEqual } from "../base/bytes.ts";
 import { bucketsDigest } from "../core/buckets.ts";
-import { type View, memberOf, stays } from "../core/membership.ts";
+import { type Member, type View, isGone, memberOf, stays } from "../core/membership.ts";
 import { claimsAfterDepartures, claimsAfterGiving } from "../core/token-claims.ts";
 import { digestOf } from "../core/ring.ts";
 import type { Budget } from "./budget.ts";
@@ -76,10 +76,12 @@ export class PlacementChecker {
     const living = nodes.filter((node) => this.#simulator.stateOf(node) !== "wiped");
     if (first === undefined || views.length < living.length) return;
     if (first.members.length < this.#simulator.nodes.length) return;
-    // Who goes, or is gone and has not heard of it, may still know of other tokens.
-    const staying = (view: View): string => view.members.flatMap((member) => (stays(member) ? member.node : [])).join();
-    if (first.members.some((member) => !stays(member) && this.#simulator.stateOf(member.node) !== "wiped")) return;
-    if (views.some((view) => staying(view) !== staying(first))) return;
+    // Who goes, or is gone and has not heard of it, may still know of other tokens; and so may whoever has not heard that somebody is gone.
+    const standings = (view: View): string =>
+      view.members.map(({ node, departure }) => `${node} ${departure?.standing ?? "stays"}`).join();
+    const isUnrest = (member: Member): boolean =>
+      !stays(member) && (!isGone(member) || this.#simulator.stateOf(member.node) !== "wiped");
+    if (first.members.some(isUnrest) || views.some((view) => standings(view) !== standings(first))) return;
     if (views.some((view) => view.members.length !== first.members.length || !sameClaims(view, first))) return;
     const uneven =
       first.parameters.placement === 3 &&
