@@ -5,10 +5,11 @@ import { partitionOf, positionOf } from "./address.ts";
 import { type Config, defaultConfig, defaultParameters } from "./config.ts";
 import type { Effect, NodeMeta, Note, StoredRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
-import type { Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
-import type { ClientResult } from "./message.ts";
+import type { Epoch, Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
+import type { ClientResult, Message } from "./message.ts";
 import { DynamoNode } from "./node.ts";
 import { Ring } from "./ring.ts";
+import { viewOf } from "./stub-surroundings.ts";
 
 type Bodies<Union> = Union extends unknown ? Omit<Union, "at"> : never;
 type EventBody = Bodies<NodeEvent>;
@@ -517,4 +518,60 @@ describe("a peer that asks for too much", () => {
     expect(limited(bench).filter(({ message }) => message === "replica-put").length).toBeGreaterThan(0);
     expect([...bench.nodes.values()].map((node) => node.inspect().hintsOwed)).toEqual([0, 0, 0, 0, 0]);
   });
+});
+
+describe("what a peer waits for", () => {
+  const START = 2 ** 20;
+  const key = "cart" as Key;
+  const [self, peer] = [id(1), id(2)];
+  const questions = [
+    { kind: "replica-get", request: 7, ring: 0, ttlMs: 5_000, key, counts: true },
+    { kind: "coordinate-get", request: 7, ring: 0, ttlMs: 5_000, key, r: 1, hops: 1 },
+  ] as const;
+
+  /** A member whose disk takes its time over this question, while its peer asks to be addressed by another epoch. */
+  const answersTo = (question: (typeof questions)[number], asked: Epoch, then: Epoch): Epoch[] => {
+    const meta = { incarnation: 1, view: viewOf({ nodes: 2, n: 2, r: 1, w: 1 }), unopened: [] };
+    const node = new DynamoNode({ id: self, config: defaultConfig, meta, seed: [1, 2, 3, 4], seeds: [] });
+    const effects: Effect[] = [];
+    let now = 0;
+    const step = (event: EventBody): void => {
+      for (const effect of node.step({ ...event, at: ++now })) {
+        effects.push(effect);
+        if (effect.kind === "store") step({ kind: "stored", ticket: effect.ticket });
+        else if (effect.kind === "scan") step({ kind: "scanned", ticket: effect.ticket, entries: [], done: true });
+        else if (effect.kind === "load-leaves") step({ kind: "leaves-loaded", ticket: effect.ticket, leaves: [] });
+      }
+    };
+    const hear = (message: Message): void => {
+      const told = effects.flatMap((each) =>
+        each.kind === "send" && each.message.kind === "ping" ? [each.message] : [],
+      );
+      step({ kind: "message-received", from: peer, epoch: told.at(-1)?.epoch ?? 0, message });
+    };
+    step({ kind: "started" });
+    step({ kind: "peer-connected", peer });
+    hear({ kind: "ping", sequence: 1, epoch: asked });
+    hear(question);
+    const load = effects.findLast((effect) => effect.kind === "load")!;
+    hear({ kind: "ping", sequence: 2, epoch: then });
+    step({ kind: "loaded", ticket: load.ticket, records: load.reads.map(() => undefined) });
+    return effects.flatMap((effect) =>
+      effect.kind === "send" &&
+      "request" in effect.message &&
+      effect.message.request === 7 &&
+      effect.message.kind.endsWith("-reply")
+        ? [effect.epoch]
+        : [],
+    );
+  };
+
+  test.each(questions)(
+    "$kind: it gets, though it has renewed its epochs; the next start of it does not",
+    (question) => {
+      expect(answersTo(question, 5 * START + 1, 5 * START + 1)).toEqual([5 * START + 1]);
+      expect(answersTo(question, 5 * START + 1, 5 * START + 9)).toEqual([5 * START + 9]);
+      expect(answersTo(question, 5 * START + 1, 6 * START + 1)).toEqual([]);
+    },
+  );
 });

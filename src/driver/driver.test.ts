@@ -304,6 +304,40 @@ describe("driver", () => {
     );
   });
 
+  test("a change of the membership is told when it is on the disk; closing rejects whoever waits for it, or for sizes", async () => {
+    const storages = [new MemoryStorage(), new MemoryStorage()];
+    const first = await world.open(1, undefined, storages[0]);
+    first.found({ ...defaultParameters, n: 1, r: 1, w: 1, partitions: 16 });
+    const second = await world.open(2, undefined, storages[1]);
+    world.transports.get(id(2))!.connect(id(1));
+    await world.clock.pass(20_000);
+    const leave = { kind: "leave", planned: undefined } as const;
+    storages[1]!.holdCommits();
+    let told = false;
+    const left = second.changeMembership(leave).then((refusal) => ((told = true), refusal));
+    await world.clock.pass(1_000);
+    expect(told).toBe(false);
+    storages[1]!.releaseCommits();
+    await expect(world.during(left)).resolves.toBeUndefined();
+
+    await second.close();
+    await world.clock.pass(20_000);
+    storages[0]!.holdCommits();
+    const removal = first.changeMembership({ kind: "remove", node: id(2), force: true, planned: undefined });
+    const sizes = first.sizes([0], 60_000);
+    const outcomes = Promise.allSettled([removal, sizes]);
+    await idle();
+    const closing = first.close();
+    const [changed, sized] = await outcomes;
+    expect(changed).toMatchObject({
+      status: "rejected",
+      reason: { message: expect.stringMatching(/look at the members/) },
+    });
+    expect(sized.status).toBe("rejected");
+    storages[0]!.releaseCommits();
+    await closing;
+  });
+
   test("bytes that do not parse end the link, are named, and change nothing", async () => {
     const drivers = await world.cluster(2);
     world.transports.get(id(2))!.send(id(1), new Uint8Array([1, 2, 3]), "foreground");
