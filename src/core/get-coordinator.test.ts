@@ -13,9 +13,13 @@ import { StubSurroundings, type ViewOptions, nodeNamed, viewOf } from "./stub-su
 const PARTITIONS = 8;
 const REQUEST = 1_000;
 /** Its partition is 0, so that the walk goes node 1, 2, 3 and so on. */
-const key = Array.from({ length: 100 }, (_, i) => `carts/${i}` as Key).find(
-  (one) => partitionOf(positionOf(one), PARTITIONS) === 0,
-)!;
+const key = keyIn(0);
+/** Owned by nodes 2, 3 and 4. */
+const elsewhere = keyIn(1);
+function keyIn(partition: number): Key {
+  const keys = Array.from({ length: 100 }, (_, i) => `carts/${i}` as Key);
+  return keys.find((one) => partitionOf(positionOf(one), PARTITIONS) === partition)!;
+}
 const record = (n: number): DvvSet => {
   const operation = n.toString(16).padStart(32, "0") as OperationId;
   const version = { operation, at: n, value: new Uint8Array([n]), checksum: n };
@@ -45,8 +49,9 @@ class Fixture {
     });
   }
 
-  start(r = 2): this {
-    this.coordinator.start(REQUEST, key, { n: 3, replicas: r, owners: 0 }, this.surroundings.listOf(key)!, 5_000);
+  start(r = 2, pr = 0, of = key): this {
+    const list = this.surroundings.listOf(of)!;
+    this.coordinator.start(REQUEST, of, { n: 3, replicas: r, owners: pr }, list, 5_000);
     return this.#gathered();
   }
 
@@ -61,6 +66,7 @@ class Fixture {
     from: number,
     outcome: DvvSet | Exclude<ReplicaGetReply["outcome"], "found">,
     counted: readonly number[] = [],
+    owner = false,
   ): this {
     const request = this.#requests.get(from);
     if (request === undefined) throw new Error(`node ${from} was not asked`);
@@ -70,7 +76,7 @@ class Fixture {
       request,
       ring: 0,
       outcome: found ? "found" : outcome,
-      owner: false,
+      owner,
       set: found ? outcome : undefined,
       counted: counted.map(nodeNamed),
     };
@@ -200,6 +206,14 @@ describe("an answer that names more who count", () => {
       fixture.reply(5, one);
       expect(fixture.got).toMatchObject({ set: sync(one, two), report: { needed: 4, counted: 5 } });
     }
+  });
+
+  test("and the coordinator is one of them, but owns nothing: its own replica is no owner's", () => {
+    const fixture = new Fixture(held(2, 3, 4)).start(1, 2, elsewhere);
+    fixture.reply(2, one, [1, 2, 3, 4], true).own(one);
+    expect(fixture.answers).toEqual([]);
+    fixture.reply(3, two, [], true);
+    expect(fixture.got?.report).toMatchObject({ ownersNeeded: 2, ownersAnswered: 2 });
   });
 
   test("of whom one cannot be reached: the next on the walk is asked in its place", () => {

@@ -148,7 +148,9 @@ export class GetCoordinator {
     if (get === undefined || completion.kind !== "read") return;
     // Read once more since, as one who counts.
     if (--get.ownReads > 0) return;
-    this.#take(get, this.#in.self, completion.outcome, true, completion.set);
+    const { self } = this.#in;
+    const isOwner = this.#in.listOf(get.key)?.owners.includes(self) === true;
+    this.#take(get, self, completion.outcome, isOwner, completion.set);
   }
 
   onReply(from: NodeId, { request, outcome, owner, set, counted }: ReplicaGetReply): void {
