@@ -196,10 +196,12 @@ export class FailureDetector {
     this.#in.note({ what: "light-client", peer: from });
   }
 
-  /** Gives up the link to one that is not wanted. */
-  turnAway(node: NodeId): void {
+  /** Gives up the link to one that is not wanted, at least for so long. */
+  turnAway(node: NodeId, forMs: Millis = 0): void {
     const peer = this.#peers.get(node);
-    if (peer?.linked === true) this.#giveUp(peer);
+    if (peer?.linked !== true) return;
+    this.#giveUp(peer);
+    peer.redialAt = Math.max(peer.redialAt, this.#in.now + forMs);
   }
 
   /** True when a message may be believed: it is addressed to the present epoch. Pings and pongs are always welcome. */

@@ -25,7 +25,7 @@ import { FailureDetector } from "./failure-detector.ts";
 import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
 import { Hedging } from "./hedging.ts";
 import type { Epoch, Key, Millis, NodeId, RequestId } from "./identifiers.ts";
-import { type View, isGone } from "./membership.ts";
+import { type Member, type View, isGone } from "./membership.ts";
 import type { ClientResult, Message } from "./message.ts";
 import type { NodeOptions, NodeView } from "./node.ts";
 import type { PreferenceList } from "./ring.ts";
@@ -37,6 +37,8 @@ import { PROTOCOL_MIN, olderProtocol, reads, versionBetween } from "./versions.t
 import { ViewRefresh } from "./view-refresh.ts";
 
 const REQUESTS_FROM = 2 ** 32;
+/** A member of an older build, which does not know light clients, is tried again after so long. */
+const OLDER_AGAIN_MS = 2_000;
 
 function noDisk(): never {
   throw new AssertionError("a light client has no disk");
@@ -427,7 +429,7 @@ export class LightClient {
   #peerUp(peer: NodeId): void {
     if (!reads(this.#versionWith(peer), "light-hello")) {
       this.#note({ what: "older-peer", peer, message: "light-hello" });
-      this.#detector.turnAway(peer);
+      this.#detector.turnAway(peer, OLDER_AGAIN_MS);
       return;
     }
     this.#hello(peer);
@@ -451,9 +453,11 @@ export class LightClient {
   #onView(): void {
     const members = this.#refresh.ring?.view.members ?? [];
     const draw = ({ node }: { readonly node: NodeId }): number => crc32(utf8Encode(`${this.#id} ${node}`));
+    const isOlder = (member: Member): number => (reads(member.protocolMax, "light-hello") ? 0 : 1);
+    // One that was older when this was heard may have got a newer build since.
     this.#wanted = members
-      .filter((member) => !isGone(member) && reads(member.protocolMax, "light-hello"))
-      .sort((a, b) => draw(a) - draw(b))
+      .filter((member) => !isGone(member))
+      .sort((a, b) => isOlder(a) - isOlder(b) || draw(a) - draw(b))
       .map(({ node }) => node);
     this.#note({ what: "view", members: members.length });
     this.#setPhase("light");

@@ -135,11 +135,14 @@ export interface FaultPlan {
 }
 
 const HOUR_MS: Millis = 3_600_000;
+const SLUGGISH_MS = { min: 50, max: 150 };
 
 /** These classes and no others, and how much of the usual time passes between two actions of one. */
 export interface FaultFocus {
   readonly classes: ReadonlySet<FaultClass>;
   readonly hurry: number;
+  /** Links are slow. */
+  readonly sluggish?: boolean;
 }
 
 /** The faults of a run from `from` to `until`, without the classes in `without`. */
@@ -154,9 +157,10 @@ export function drawFaultPlan(
   const chosen = focus === undefined ? drawn : [...focus.classes];
   const classes = new Set(chosen.filter((name) => !without.includes(name)));
   const { actions, endsAt } = drawActions(prng.fork(), classes, from, until, focus?.hurry ?? 1);
+  const network = drawNetwork(prng.fork(), classes);
   return {
     classes,
-    network: drawNetwork(prng.fork(), classes),
+    network: focus?.sluggish === true ? { ...network, latencyMs: SLUGGISH_MS } : network,
     storage: drawStorage(prng.fork(), classes),
     timerLatenessMs: classes.has("late-timers") ? prng.pick([2, 20, 200, 1_000])! : 0,
     skewedClocks: classes.has("skewed-clocks"),

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
 import { drawCluster } from "./cluster-plan.ts";
 import { faultClasses, drawFaultPlan } from "./fault-plan.ts";
-import { drawFocus, themes } from "./focus.ts";
+import { alwaysOf, drawFocus, seedsOfTheme, themes } from "./focus.ts";
 import { drawWorkload } from "./workload.ts";
 
 function focusOf(seed: number) {
@@ -24,8 +24,8 @@ test("one seed in five is focused, and every theme, with and without an ambush, 
 test("a focused world has classes of its theme alone, the first of them always, quorums that meet, and few keys", () => {
   for (const focus of focused) {
     const { theme, classes, plan, hurry } = focus;
-    expect(classes.has(theme.always)).toBe(true);
-    for (const name of classes) expect([theme.always, ...theme.maybe]).toContain(name);
+    for (const name of alwaysOf(theme)) expect(classes.has(name)).toBe(true);
+    for (const name of classes) expect([...alwaysOf(theme), ...theme.maybe]).toContain(name);
     const { n, r, w, partitions } = plan.parameters;
     expect(r + w).toBeGreaterThan(n);
     expect(partitions).toBeGreaterThan(plan.joins.length + 1);
@@ -48,4 +48,14 @@ test("the same seed has the same focus", () => {
   expect(a?.theme).toBe(b?.theme);
   expect(a?.plan).toEqual(b?.plan);
   expect(a?.ambush).toEqual(b?.ambush);
+});
+
+test("the seeds of a theme are found without drawing any", () => {
+  for (const theme of themes) {
+    const { first, step } = seedsOfTheme(theme.name, 300);
+    expect(first).toBeGreaterThanOrEqual(300);
+    expect(first - step).toBeLessThan(300);
+    for (const seed of [first, first + step, first + 7 * step]) expect(focusOf(seed)?.theme).toBe(theme);
+  }
+  expect(seedsOfTheme("joins", 1)).toEqual({ first: 4, step: 40 });
 });

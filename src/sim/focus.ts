@@ -18,11 +18,23 @@ import type { Workload } from "./workload.ts";
 const FOCUSED = 5;
 const FOCUS = 0x0f_0c05;
 
-/** Which classes may be on, and the one that must be. */
+export type ThemeName =
+  "joins" | "joins and disks" | "leaves" | "removals" | "crowds" | "one copy" | "deletes" | "sleep";
+
+/** Which classes may be on, and the one that must be; and what the world is like, where that matters. */
 export interface Theme {
-  readonly name: string;
-  readonly always: FaultClass;
+  readonly name: ThemeName;
+  readonly always: FaultClass | readonly FaultClass[];
   readonly maybe: readonly FaultClass[];
+  /** One of these is N. */
+  readonly copies?: readonly number[];
+  /** At first there is the founder alone; then so many newcomers join within a second, and it may be cut off from them while they do. */
+  readonly crowd?: readonly [min: number, max: number];
+  /** Links are slow, and nodes take little from each other. */
+  readonly sluggish?: boolean;
+  /** One of these, in place of what would be drawn. */
+  readonly reapAfterMs?: readonly Millis[];
+  readonly removeAfterMs?: readonly Millis[];
 }
 
 const network: readonly FaultClass[] = ["partitions", "partial-partitions", "one-way-cuts", "jitter", "stalls"];
@@ -33,10 +45,40 @@ export const themes: readonly Theme[] = [
   { name: "joins and disks", always: "newcomers", maybe: [...disks, "crashes", "power-cuts", "partitions"] },
   { name: "leaves", always: "leaves", maybe: ["newcomers", "crashes", "full-disks", ...network] },
   { name: "removals", always: "removals", maybe: ["newcomers", "leaves", "crashes", ...network] },
+  // Newcomers that find each other sooner than those who have the data.
+  {
+    name: "crowds",
+    always: ["newcomers", "long-delays"],
+    maybe: [...network, "crashes"],
+    copies: [3],
+    crowd: [3, 4],
+  },
+  // Where there is one copy, whoever puts and whoever reads next have no second one in common; and a put that its owner is too busy for stays elsewhere.
+  { name: "one copy", always: "newcomers", maybe: [...network, "crashes"], copies: [1], sluggish: true },
+  // Every proof that a tombstone may go takes new epochs for all links: what is on its way meanwhile counts all the same.
+  {
+    name: "deletes",
+    always: "jitter",
+    maybe: ["long-delays", "crashes", "slow-nodes", "slow-disks", "newcomers"],
+    copies: [2, 2, 3],
+    reapAfterMs: [0, 500],
+  },
+  // A computer wakes up: nobody has heard of anybody for an hour.
+  {
+    name: "sleep",
+    always: ["suspends", "long-absences"],
+    maybe: [...network, "long-delays", "freezes", "slow-nodes", "crashes"],
+    copies: [2, 3, 3, 5],
+    removeAfterMs: [10_000, 20_000, 30_000],
+  },
 ];
 
-/** Some notes of some nodes are followed by a crash of theirs: what matters happens between two steps that come soon after each other. */
+/**
+ * Some notes of some nodes are followed by a crash of theirs, or one is cut off from all others, it or the founder: what matters happens between two
+ * steps that come soon after each other.
+ */
 export interface Ambush {
+  readonly how: "crash" | "cut-off" | "founder-cut-off";
   readonly what: Note["what"];
   readonly chance: number;
   readonly afterMs: Millis;
@@ -49,7 +91,12 @@ const ambushed: readonly Note["what"][] = [
   "partition-dropped",
   "membership-changed",
   "hint-delivered",
+  "phase",
 ];
+
+const TO_ONE: readonly Ambush["how"][] = ["crash", "crash", "cut-off"];
+const TO_FOUNDER: readonly Ambush["how"][] = ["crash", "founder-cut-off", "founder-cut-off"];
+const HELD: readonly Note["what"][] = ["partition-held"];
 
 export interface Focus {
   readonly theme: Theme;
@@ -57,21 +104,38 @@ export interface Focus {
   readonly classes: ReadonlySet<FaultClass>;
   /** Of the usual time between two faults of a class. */
   readonly hurry: number;
+  readonly sluggish: boolean;
   readonly plan: ClusterPlan;
+  /** Where they are not drawn as usual. */
+  readonly reapAfterMs: Millis | undefined;
+  readonly removeAfterMs: Millis | undefined;
   narrow(workload: Workload): Workload;
+}
+
+export function alwaysOf({ always }: Theme): readonly FaultClass[] {
+  return typeof always === "string" ? [always] : always;
+}
+
+/** The first focused seed from `from` that has this theme, and how far the next one is. */
+export function seedsOfTheme(name: ThemeName, from: number): { readonly first: number; readonly step: number } {
+  const step = FOCUSED * themes.length;
+  const own = FOCUSED * themes.findIndex((theme) => theme.name === name) + FOCUSED - 1;
+  return { first: own + step * Math.max(0, Math.ceil((from - own) / step)), step };
 }
 
 /** Undefined for four seeds in five. */
 export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
   if (seed % FOCUSED !== FOCUSED - 1) return undefined;
   const prng = Prng.fromNumber(seed ^ FOCUS);
-  const theme = prng.pick(themes)!;
-  const classes = new Set([theme.always, ...theme.maybe.filter(() => prng.chance(0.5))]);
+  // In turn, so that none is missing for long.
+  const theme = themes[Math.floor(seed / FOCUSED) % themes.length]!;
+  const classes = new Set([...alwaysOf(theme), ...theme.maybe.filter(() => prng.chance(0.5))]);
   const callers = prng.between(2, 8);
   const keys = Array.from({ length: prng.between(1, 12) }, (_, i) => `carts/${i}` as Key);
   const getProbability = prng.between(30, 70) / 100;
   const ambush = {
-    what: prng.pick(ambushed)!,
+    how: prng.pick(theme.crowd === undefined ? TO_ONE : TO_FOUNDER)!,
+    what: prng.pick(theme.crowd === undefined ? ambushed : HELD)!,
     chance: prng.pick([0.05, 0.5])!,
     afterMs: prng.pick([0, 5, 100, 1_000])!,
     downMs: prng.pick([200, 1_000, 5_000])!,
@@ -81,7 +145,10 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
     ambush: prng.chance(0.5) ? ambush : undefined,
     classes,
     hurry: prng.pick([0.25, 0.5, 1])!,
-    plan: drawPlan(prng, usual),
+    sluggish: theme.sluggish === true,
+    plan: drawPlan(prng, usual, theme),
+    reapAfterMs: prng.pick(theme.reapAfterMs ?? []),
+    removeAfterMs: prng.pick(theme.removeAfterMs ?? []),
     narrow: (workload) => ({
       ...workload,
       callers,
@@ -96,12 +163,16 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
   };
 }
 
-function drawPlan(prng: Prng, usual: ClusterPlan): ClusterPlan {
-  const n = prng.pick([2, 3, 3, 3, 5])!;
+function drawPlan(
+  prng: Prng,
+  usual: ClusterPlan,
+  { copies = [2, 3, 3, 3, 5], crowd, sluggish = false }: Theme,
+): ClusterPlan {
+  const n = prng.pick(copies)!;
   const strict = Math.floor(n / 2) + 1;
   const partitions = prng.pick([16, 32])!;
   const parameters = parametersFrom({ n, r: strict, w: strict, partitions });
-  const count = prng.between(n, n + 3);
+  const count = crowd === undefined ? prng.between(n, n + 3) : 1;
   const workloadFrom = 4_000;
   const faultsUntil = workloadFrom + prng.between(20_000, 60_000);
   const joins = Array.from({ length: count - 1 }, (_, i) => ({
@@ -109,12 +180,17 @@ function drawPlan(prng: Prng, usual: ClusterPlan): ClusterPlan {
     capacity: 1,
     zone: `zone-${i + 1}`,
   }));
+  const crowdAt = crowd === undefined ? 0 : prng.between(workloadFrom + 1_000, faultsUntil);
+  const together = crowd === undefined ? 0 : prng.between(...crowd);
+  for (let i = 0; i < together; i++)
+    joins.push({ at: crowdAt + prng.below(1_000), capacity: 1, zone: `zone-${count + i}` });
   const { peerRequestsPerSecond, peerRequestsBurst, peerBackgroundPerSecond, peerBackgroundBurst } = defaultConfig;
   const config = {
     ...usual.config,
     rebalanceAfterMs: 1_000,
     transferPageBytesMax: prng.pick([1_000, 65_536])!,
     ...{ peerRequestsPerSecond, peerRequestsBurst, peerBackgroundPerSecond, peerBackgroundBurst },
+    ...(sluggish ? { peerRequestsPerSecond: prng.between(1, 10), peerRequestsBurst: prng.between(1, 10) } : {}),
   };
   return { ...usual, parameters, founderCapacity: 1, joins, config, workloadFrom, faultsUntil, large: false };
 }

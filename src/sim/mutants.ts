@@ -11,6 +11,7 @@
 
 import { assert } from "../base/assert.ts";
 import type { Invariant } from "./checkers.ts";
+import type { ThemeName } from "./focus.ts";
 
 export interface Patch {
   /** Below `src`, with `/` between. */
@@ -27,6 +28,8 @@ export interface Mutant extends Patch {
   readonly bug: string;
   /** The invariants that are expected to notice; another one counts as well. "step": the node threw or span. */
   readonly caughtBy: readonly (Invariant | "step")[];
+  /** It shows only when three things come together: hunted in the focused seeds of this theme alone. */
+  readonly theme?: ThemeName;
   /** Where one slip shows in several places. */
   readonly also?: readonly Patch[];
 }
@@ -527,6 +530,7 @@ export const mutants: readonly Mutant[] = [
     trap: "T25",
     bug: "what a peer's caller asked is not answered when the peer has renewed its epochs meanwhile, as if it had started anew",
     caughtBy: ["served", "answered"],
+    theme: "deletes",
     file: "core/node.ts",
     find: "if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, lane);",
     replace: "if (ofOneStart(this.#epochOf(to), asked)) this.#send(to, message, lane, asked);",
@@ -705,6 +709,7 @@ export const mutants: readonly Mutant[] = [
     trap: "T27",
     bug: "a tab that was frozen for an hour takes all others for silent for an hour",
     caughtBy: ["departure"],
+    theme: "sleep",
     file: "core/grace.ts",
     find: "    const awakeMs = Math.min(ROUND_MS, now - this.#roundAt);",
     replace: "    const awakeMs = now - this.#roundAt;",
@@ -749,6 +754,7 @@ export const mutants: readonly Mutant[] = [
     trap: "D 3",
     bug: "a newcomer compares with others that are not open themselves, and takes that for enough",
     caughtBy: ["strict-quorum", "placement"],
+    theme: "crowds",
     file: "core/opening.ts",
     find: "others.filter((node) => this.#peers.get(node)?.unopened.has(partition) !== true);",
     replace: "others;",
@@ -776,7 +782,8 @@ export const mutants: readonly Mutant[] = [
     name: "stand-in-counts-at-once",
     trap: "P 4.6",
     bug: "the hint of a coordinator that does not count stands for an owner that could answer itself, and whoever asks that one next misses the put",
-    caughtBy: ["read-your-writes"],
+    caughtBy: ["read-your-writes", "answered"],
+    theme: "one copy",
     file: "core/put-coordinator.ts",
     find: "if (down === undefined) put.spareFor = first;",
     replace: "if (down === undefined) put.ownCopyFor = first;",
@@ -785,7 +792,8 @@ export const mutants: readonly Mutant[] = [
     name: "gone-before-anybody-knows",
     trap: "D 6",
     bug: "a node is gone when it has said so, whether or not anybody has heard it",
-    caughtBy: ["convergence"],
+    caughtBy: ["convergence", "archive"],
+    theme: "leaves",
     file: "core/departure.ts",
     find: 'if (own.departure.standing === "removed") {',
     replace: 'if (own.departure.standing !== "leaving") {',
@@ -837,6 +845,7 @@ export const mutants: readonly Mutant[] = [
     trap: "D 3",
     bug: "a newcomer compares with the others before they know of it: what they acknowledge afterwards it never hears of",
     caughtBy: ["strict-quorum", "placement"],
+    theme: "crowds",
     file: "core/opening.ts",
     find: "return version <= peer.known && (compared === undefined || again) ? [partition] : [];",
     replace: "return version >= 0 && (compared === undefined || again) ? [partition] : [];",
@@ -1642,12 +1651,5 @@ export const mutants: readonly Mutant[] = [
     file: "core/light-client.ts",
     find: 'if (!reads(this.#versionWith(peer), "light-hello")) {',
     replace: "if (peer === this.#id) {",
-    also: [
-      {
-        file: "core/light-client.ts",
-        find: '!isGone(member) && reads(member.protocolMax, "light-hello")',
-        replace: "!isGone(member)",
-      },
-    ],
   },
 ];

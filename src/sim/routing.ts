@@ -19,6 +19,7 @@ import { type View, mergeView } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import { type PreferenceList, Ring, digestOf } from "../core/ring.ts";
+import { PROTOCOL_VERSION } from "../core/versions.ts";
 import { EXTRA_BURST, EXTRA_PER_SECOND } from "../core/view-refresh.ts";
 import { InvariantViolation } from "./checkers.ts";
 import { isOlder } from "./mixed-versions.ts";
@@ -185,6 +186,8 @@ export class Routing {
     if ([node, prefer].some((each) => this.#simulator.nodes.includes(each) && isOlder(this.#simulator.configOf(each))))
       return;
     const view = this.#simulator.inspect(node);
+    // One that got a newer build just now is still known by the older one.
+    if ((view?.view?.members.find((member) => member.node === prefer)?.protocolMax ?? 0) < PROTOCOL_VERSION) return;
     const counts = listOf(view, key)?.counted.includes(prefer) === true;
     const refused = effects.some((effect) => effect.kind === "reply");
     if (!counts || refused || (prefer !== node && !reaches(view, prefer))) return;

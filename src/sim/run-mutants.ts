@@ -4,11 +4,14 @@
  * Proves the judges: runs each mutant until a seed fails, each in a tree and a process of its own, `jobs` at a time (by default as many as there
  * are cores). The exit code is 1 if one is missed.
  *
+ * Most are hunted in all seeds from `first`; the few that have a theme in those of that theme (`focus.ts`). `seeds-max` counts seeds that were run.
+ *
  * The source as it is runs first, over the first `control` seeds, and then over every seed that caught a mutant, because a seed that fails anyway has
  * caught nobody: the hunt goes on behind it, and the exit code is 1.
  */
 
 import { availableParallelism } from "node:os";
+import { type ThemeName, seedsOfTheme } from "./focus.ts";
 import { type Mutant, mutants } from "./mutants.ts";
 import { mutantNamed, runSeeds } from "./run-mutated.ts";
 import type { FailedSeed } from "./run-to-failure.ts";
@@ -25,6 +28,8 @@ interface Arguments {
 interface Finding {
   readonly name: string;
   readonly trap: string;
+  /** It was hunted in the focused seeds of this theme alone. */
+  readonly theme: ThemeName | undefined;
   readonly caught: boolean;
   /** The first seed that failed. */
   readonly seed: number | undefined;
@@ -90,11 +95,13 @@ function passesAnyway(seed: number): Promise<boolean> {
   return passes;
 }
 
-async function hunt({ name, trap }: Mutant, { first, seedsMax }: Arguments): Promise<Finding> {
+async function hunt({ name, trap, theme }: Mutant, { first: from, seedsMax }: Arguments): Promise<Finding> {
+  const { first, step } = theme === undefined ? { first: from, step: 1 } : seedsOfTheme(theme, from);
   const startedAt = performance.now();
   const finding = (seeds: number, failed: FailedSeed | undefined, message: string | undefined): Finding => ({
     name,
     trap,
+    theme,
     caught: failed !== undefined,
     seed: failed?.seed,
     seeds,
@@ -105,7 +112,7 @@ async function hunt({ name, trap }: Mutant, { first, seedsMax }: Arguments): Pro
   let seeds = 0;
   try {
     while (seeds < seedsMax) {
-      const report = await runSeeds(mutantNamed(name), [String(first + seeds), String(seedsMax - seeds)]);
+      const report = await runSeeds(mutantNamed(name), [first + seeds * step, seedsMax - seeds, step].map(String));
       seeds += report.seeds;
       const [failed] = report.failed;
       if (failed !== undefined && (await passesAnyway(failed.seed)))

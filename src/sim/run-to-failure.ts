@@ -1,6 +1,6 @@
 /**
- * `tsx run-to-failure.ts FIRST COUNT` or `tsx run-to-failure.ts --each SEED...`: runs these seeds one after another up to the first that fails, or, with
- * `--each`, all of them, and prints one line of JSON: how many were run, and those that failed. `run-mutants.ts` starts it in mutated trees.
+ * `tsx run-to-failure.ts FIRST COUNT [STEP]` or `tsx run-to-failure.ts --each SEED...`: runs these seeds one after another up to the first that fails, or,
+ * with `--each`, all of them, and prints one line of JSON: how many were run, and those that failed. `run-mutants.ts` starts it in mutated trees.
  */
 
 import { runSeed } from "./swarm.ts";
@@ -32,8 +32,8 @@ function failureOf(seed: number): FailedSeed | undefined {
 
 const words = process.argv.slice(2);
 const each = words[0] === "--each";
-const [first = 1, count = 1] = words.map(Number);
-const seeds = each ? words.slice(1).map(Number) : Array.from({ length: count }, (_, i) => first + i);
+const [first = 1, count = 1, step = 1] = words.map(Number);
+const seeds = each ? words.slice(1).map(Number) : Array.from({ length: count }, (_, i) => first + i * step);
 const failed: FailedSeed[] = [];
 let run = 0;
 for (const seed of seeds) {

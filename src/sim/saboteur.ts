@@ -78,10 +78,18 @@ export class Saboteur {
     }
   }
 
-  /** This node crashes in a moment. */
-  ambush(node: NodeId, { afterMs, downMs }: Ambush): void {
+  /** This node crashes in a moment, or it or the founder is cut off. */
+  ambush(node: NodeId, { how, afterMs, downMs }: Ambush): void {
+    const { simulator, founder } = this.#world;
     this.#later(afterMs, () => {
-      const is = this.#world.simulator.stateOf(node);
+      if (how !== "crash") {
+        const one = how === "cut-off" ? node : founder;
+        simulator.cut((from, to) => (from === one) !== (to === one), how);
+        this.#later(downMs, () => simulator.heal());
+        this.#world.count("ambush");
+        return;
+      }
+      const is = simulator.stateOf(node);
       if (is === "running" && this.#down(node, downMs)) this.#world.count("ambush");
     });
   }

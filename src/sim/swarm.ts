@@ -177,8 +177,8 @@ class SeedRun {
     const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without, focus);
     this.#ambush = without.includes("ambush") ? undefined : focus?.ambush;
     this.#ambushes = Prng.fromNumber(seed ^ AMBUSHES);
-    const removeAfterMs = drawGrace(seed, plan, without);
-    const reapAfterMs = removeAfterMs < Infinity ? Infinity : drawReaping(seed, faults, without);
+    const removeAfterMs = drawGrace(seed, plan, without, focus);
+    const reapAfterMs = removeAfterMs < Infinity ? Infinity : drawReaping(seed, faults, without, focus);
     const loadFromPerSecond = drawLoad(seed, plan, without);
     const config = { ...plan.config, removeAfterMs, reapAfterMs, loadFromPerSecond };
     this.#plan = { ...plan, config };
@@ -694,21 +694,33 @@ class SeedRun {
  * somebody who was removed comes back to give what it has, because then that is refused. Drawn apart, so
  * that nothing else of a seed changes with it.
  */
-function drawReaping(seed: number, { classes }: FaultPlan, without: readonly string[]): Millis {
-  const reapAfterMs = Prng.fromNumber(seed ^ 0x7ea9).pick([0, 500, 4_000, Number.POSITIVE_INFINITY])!;
+function drawReaping(
+  seed: number,
+  { classes }: FaultPlan,
+  without: readonly string[],
+  focus: Focus | undefined,
+): Millis {
+  const usual = Prng.fromNumber(seed ^ 0x7ea9).pick([0, 500, 4_000, Number.POSITIVE_INFINITY])!;
   return classes.has("old-disks") || classes.has("removals") || without.includes("reaping")
     ? Number.POSITIVE_INFINITY
-    : reapAfterMs;
+    : (focus?.reapAfterMs ?? usual);
 }
 
 /**
  * In one seed of six who is silent for some seconds is removed; not where one copy is promised, which a removal would take from all who count on it. Drawn
  * apart.
  */
-function drawGrace(seed: number, { parameters }: ClusterPlan, without: readonly string[]): Millis {
+function drawGrace(
+  seed: number,
+  { parameters }: ClusterPlan,
+  without: readonly string[],
+  focus: Focus | undefined,
+): Millis {
+  if (without.includes("grace") || parameters.w < 2 || focus?.reapAfterMs !== undefined)
+    return Number.POSITIVE_INFINITY;
+  if (focus?.removeAfterMs !== undefined) return focus.removeAfterMs;
   const prng = Prng.fromNumber(seed ^ GRACE);
-  const removes = prng.chance(1 / 6) && parameters.w >= 2 && !without.includes("grace");
-  return removes ? prng.between(5_000, 20_000) : Number.POSITIVE_INFINITY;
+  return prng.chance(1 / 6) ? prng.between(5_000, 20_000) : Number.POSITIVE_INFINITY;
 }
 
 /** In one seed of five, in placement 3, nodes tell how busy they are, and an operator evens out the load now and then. Drawn apart. */

@@ -20,6 +20,7 @@ import { quorumOf } from "../core/quorum.ts";
 import { Ring } from "../core/ring.ts";
 import { type Checkers, InvariantViolation } from "./checkers.ts";
 import { type History, type Operation, type OperationBits, promisedOf } from "./history.ts";
+import { isOlder } from "./mixed-versions.ts";
 import { type Simulator, WALL_START } from "./simulator.ts";
 
 export const CALLERS_MAX = 64;
@@ -313,12 +314,20 @@ export class Callers {
     if (code === "too-many-siblings") return;
     // A member does itself what others refuse to take from it; a light client cannot.
     if (code === "overloaded" && this.#simulator.isLight(node)) return;
-    // One that was opened while its seed was away has met nobody yet.
-    if (this.#simulator.isLight(node) && this.#simulator.viewOf(node) === undefined) return;
     throw new InvariantViolation(
       "served",
       `a healthy core did not serve a ${what} at ${this.#simulator.nameOf(node)}: ${JSON.stringify(result ?? "no answer")}`,
     );
+  }
+
+  /** A light client that has heard of no member that may be asked, or only of older builds, which do not know what it is, cannot be served. */
+  #knowsSomebody(node: NodeId): boolean {
+    if (!this.#simulator.isLight(node)) return true;
+    const known = this.#simulator.viewOf(node)?.members ?? [];
+    return known.some((member) => {
+      const may = this.#members().includes(member.node);
+      return may && !isOlder(this.#simulator.configOf(member.node));
+    });
   }
 
   #pickKey(): Key {
@@ -356,7 +365,7 @@ export class Callers {
   ): void {
     this.counts.gets++;
     const defaults = options.r === undefined && options.pr === undefined && options.timeoutMs === undefined;
-    const strict = defaults && this.#mustSucceed?.("get", key) === true;
+    const strict = defaults && this.#mustSucceed?.("get", key) === true && this.#knowsSomebody(node);
     const due = this.#acknowledgedNow(key);
     const strictlyDue = this.#strictlyAcknowledged(key);
     const owners = strictlyDue.length === 0 ? undefined : this.#peacefulOwners(key);
@@ -441,7 +450,8 @@ export class Callers {
       write.pw === undefined &&
       write.dw === undefined &&
       timeoutMs === undefined &&
-      this.#mustSucceed?.("put", operation.key) === true;
+      this.#mustSucceed?.("put", operation.key) === true &&
+      this.#knowsSomebody(node);
     this.#ask(
       node,
       timeoutMs,
@@ -501,7 +511,8 @@ export class Callers {
       throw new InvariantViolation("answered", `a put that needed ${needed} was answered after ${answered.length}`);
     // While the answer was on its way from another node, one that counted only for a while may have let go.
     const now = coordinator === node ? needed : promisedOf(result.report, this.#parameters.n);
-    this.#checkers.onAcknowledged(operation, now, ownersAnswered, strictAnswered);
+    const strictNow = Math.min(strictAnswered, now);
+    this.#checkers.onAcknowledged(operation, now, ownersAnswered, strictNow);
     // A retry may be acknowledged with more copies than the first attempt: the promise grows.
     // With fewer nodes that keep data than W, a copy at one that is about to let go of it is no promise.
     const members = this.#simulator.viewOf(coordinator)?.members ?? [];
