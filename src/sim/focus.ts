@@ -96,7 +96,7 @@ const ambushed: readonly Note["what"][] = [
 
 const TO_ONE: readonly Ambush["how"][] = ["crash", "crash", "cut-off"];
 const TO_FOUNDER: readonly Ambush["how"][] = ["crash", "founder-cut-off", "founder-cut-off"];
-const HELD: readonly Note["what"][] = ["partition-held"];
+const HELD: readonly Note["what"][] = ["partition-held", "partition-opened"];
 
 export interface Focus {
   readonly theme: Theme;
