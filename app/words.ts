@@ -123,6 +123,7 @@ const REAP_WORDS: Readonly<Record<Extract<Note, { what: "reap-blocked" }>["why"]
   silent: "did not answer",
   "not-quiet": "still has something of them under way",
   older: "runs an older build of this page",
+  unknown: "has written some of them, and nobody has heard of it yet",
 };
 
 const OLDER_WORDS: Partial<Record<Message["kind"], string>> = {

@@ -145,7 +145,7 @@ export interface StoreStatus {
   /** Who kept tombstones from being reaped when it was last tried, and why; empty where they are kept for good. */
   readonly tombstonesKeptBy: readonly {
     readonly node: NodeId;
-    readonly why: "unreachable" | "silent" | "not-quiet" | "older";
+    readonly why: "unreachable" | "silent" | "not-quiet" | "older" | "unknown";
   }[];
   /** The newest version of the protocol that all members read, and this one may write: what needs everybody goes by it. See `OpenStoreOptions.writesProtocol`. */
   readonly protocol: number;

@@ -167,6 +167,11 @@ export class Belonging {
     return this.#unopened;
   }
 
+  /** True when this node will know of that one after a crash, too. */
+  remembers(node: NodeId): boolean {
+    return this.#durableView !== undefined && memberOf(this.#durableView, node) !== undefined;
+  }
+
   /** True when what `node` says of itself up to this version is on this node's disk. */
   knows(node: NodeId, incarnation: number, version: number): boolean {
     const known = this.#durableView === undefined ? undefined : memberOf(this.#durableView, node);

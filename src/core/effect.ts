@@ -268,7 +268,7 @@ export type Note =
   | {
       readonly what: "reap-blocked";
       readonly by: NodeId;
-      readonly why: "unreachable" | "silent" | "not-quiet" | "older";
+      readonly why: "unreachable" | "silent" | "not-quiet" | "older" | "unknown";
     }
   | { readonly what: "storage-failed"; readonly reason: string }
   | { readonly what: "damaged"; readonly key: Key }

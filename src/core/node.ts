@@ -86,6 +86,13 @@ import { PROTOCOL_VERSION, olderProtocol, reads, versionBetween } from "./versio
 import { WriteLog } from "./write-log.ts";
 
 const REQUESTS_FROM = 2 ** 32;
+/** What whoever receives it writes down. */
+const BRINGS_RECORDS: ReadonlySet<Message["kind"]> = new Set([
+  "replica-put",
+  "replica-get-reply",
+  "transfer-page",
+  "fetch-reply",
+]);
 /** A peer whose ring differs is greeted at most this often. */
 const GREET_AGAIN_MS = 250;
 /** When nothing was buffered for so long it is written down that nothing is. */
@@ -1372,12 +1379,12 @@ export class DynamoNode {
     else this.#replica.read(key, origin);
   }
 
-  /** One of whom this node has not heard that it is a member is not asked when tombstones are reaped: it gets no record that it could give back. */
+  /**
+   * One of whom this node has not heard that it is a member, or might have forgotten it after a crash, is not asked when tombstones are reaped: it gets
+   * no record that it could give back.
+   */
   #isStranger(node: NodeId): boolean {
-    const view = this.#belonging.ring?.view;
-    return (
-      this.#config.reapAfterMs < Number.POSITIVE_INFINITY && (view === undefined || memberOf(view, node) === undefined)
-    );
+    return this.#config.reapAfterMs < Number.POSITIVE_INFINITY && !this.#belonging.remembers(node);
   }
 
   /** Who is gone was not asked when tombstones were reaped: what it still has may be older than that. */
@@ -1595,6 +1602,7 @@ export class DynamoNode {
       this.#note({ what: "not-read", by: to, message: message.kind });
       return false;
     }
+    if (BRINGS_RECORDS.has(message.kind) && this.#isStranger(to)) return false;
     this.#effects.push({ kind: "send", to, epoch, lane, message, ...olderProtocol(version) });
     this.#slowPeers.onSent(to, message);
     return true;

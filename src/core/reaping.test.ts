@@ -25,7 +25,8 @@ import { StubSurroundings, nodeNamed, viewOf } from "./stub-surroundings.ts";
 type ReapMessage = ReapWatchRequest | ReapWatchReply | ReapProofRequest | ReapProofReply | ReapDrop;
 
 const KEY = "carts/ada" as Key;
-const actor = "a".repeat(48) as Actor;
+/** One of the first node that counts. */
+const actor = (nodeNamed(1) + "a".repeat(16)) as Actor;
 const sibling = (counter: number, value: Uint8Array | null) => ({
   dots: [{ actor, counter }],
   operation: counter.toString(16).padStart(32, "0") as OperationId,

@@ -16,8 +16,9 @@
  * more who drops the record when, or that some do not hear of it. A tombstone that one of these brings back is harmless, and is reaped again. Nothing
  * rests on a clock, on the order of messages or on how late one is.
  *
- * Newcomers: a member watches only if it knows the very members that are asked, and gives records to members alone. So one who is not asked has
- * got nothing from anybody who watches, and gets nothing old later. A node that starts anew does not know its watches: the round comes to nothing.
+ * Newcomers: a member watches only if it knows the very members that are asked, and gives records only to members that it will not have forgotten after
+ * a crash. So one who is not asked has got nothing from anybody who watches, and gets nothing old later. But a caller may have read at a node that
+ * nobody has heard of yet what that one alone has, and have deleted it elsewhere: therefore all whose puts the tombstone covers must be known. A node that starts anew does not know its watches: the round comes to nothing.
  *
  * **What it rests on.** That no disk goes back in time. A member whose profile is restored from an older copy has its old records, believes in them, and
  * nobody is left who could say that they were deleted. That a member which was removed never comes back under its name. And that who is no member keeps and
@@ -28,10 +29,10 @@
  */
 
 import { keyOfRecord } from "./address.ts";
-import { isDeleted } from "./dvvset.ts";
+import { type Clock, isDeleted } from "./dvvset.ts";
 import type { ReadRecord } from "./effect.ts";
 import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
-import { belonging, membersDigest } from "./membership.ts";
+import { belonging, memberOf, membersDigest } from "./membership.ts";
 import { type Digest, recordDigest } from "./merkle-forest.ts";
 import type {
   ReapDrop,
@@ -49,11 +50,12 @@ export const REAPED_RECORDS_MAX = 64;
 const KEY_CHARACTERS_MAX = 8_192;
 const RESEND_MS = 1_000;
 const TRIES = 3;
+const NODE_ID_CHARACTERS = 32;
 const AGAIN_MS = 1_000;
 const AGAIN_MS_MAX = 30_000;
 
-/** "older": its build knows nothing of reaping, or not all may go by the version that does (`versions.ts`). */
-export type ReapObstacle = "unreachable" | "silent" | "not-quiet" | "older";
+/** "older": its build knows nothing of reaping, or not all may go by the version that does (`versions.ts`). "unknown": it wrote something that was deleted, and is no member. */
+export type ReapObstacle = "unreachable" | "silent" | "not-quiet" | "older" | "unknown";
 
 export interface ReapingActions {
   /** This node itself may be meant. */
@@ -70,6 +72,8 @@ export interface ReapingView {
 
 interface Candidate {
   readonly digest: Digest;
+  /** Whose puts the tombstone covers. */
+  readonly writers: readonly NodeId[];
   dueAt: Millis;
   againMs: Millis;
 }
@@ -128,7 +132,8 @@ export class Reaping {
       const digest = recordDigest(key, record.set);
       const known = this.#candidates.get(key);
       if (known?.digest === digest || (known === undefined && this.#candidates.size >= CANDIDATES_MAX)) continue;
-      this.#candidates.set(key, { digest, dueAt: this.#in.now + this.#in.config.reapAfterMs, againMs: AGAIN_MS });
+      const dueAt = this.#in.now + this.#in.config.reapAfterMs;
+      this.#candidates.set(key, { digest, writers: writersOf(record.set.clock), dueAt, againMs: AGAIN_MS });
     }
     this.#arm();
   }
@@ -181,10 +186,18 @@ export class Reaping {
     if (ring === undefined || config.reapAfterMs === Number.POSITIVE_INFINITY) return;
     const records: ReapedRecord[] = [];
     let characters = 0;
-    for (const [key, { digest, dueAt }] of this.#candidates) {
+    this.#blockedBy.clear();
+    for (const [key, candidate] of this.#candidates) {
+      const { digest, writers, dueAt } = candidate;
       if (dueAt > now) continue;
       if (!this.#isFirst(key)) {
         this.#candidates.delete(key);
+        continue;
+      }
+      const stranger = writers.find((writer) => memberOf(ring.view, writer) === undefined);
+      if (stranger !== undefined) {
+        this.#blocked(stranger, "unknown");
+        this.#again(candidate);
         continue;
       }
       characters += key.length;
@@ -204,7 +217,6 @@ export class Reaping {
       phase: "watching",
       tries: 0,
     };
-    this.#blockedBy.clear();
     this.#round = round;
     for (const node of members)
       if (!this.#in.reads(node, "reap-watch-request")) this.#stop(node, "older");
@@ -225,18 +237,14 @@ export class Reaping {
   #answered(round: Round, from: NodeId, quiet: readonly number[]): void {
     round.missing.delete(from);
     const left = round.quiet.filter((i) => quiet.includes(i));
-    if (left.length < round.quiet.length) {
-      this.#blockedBy.set(from, "not-quiet");
-      this.#in.note({ what: "reap-blocked", by: from, why: "not-quiet" });
-    }
+    if (left.length < round.quiet.length) this.#blocked(from, "not-quiet");
     round.quiet = left;
     if (left.length === 0) this.#end(round);
   }
 
   /** The round comes to nothing. */
   #stop(by: NodeId, why: ReapObstacle): void {
-    this.#blockedBy.set(by, why);
-    this.#in.note({ what: "reap-blocked", by, why });
+    this.#blocked(by, why);
     if (this.#round !== undefined) this.#end(this.#round);
   }
 
@@ -245,11 +253,19 @@ export class Reaping {
     this.#round = undefined;
     for (const { key } of records) {
       const candidate = this.#candidates.get(key);
-      if (candidate === undefined) continue;
-      candidate.dueAt = this.#in.now + candidate.againMs;
-      candidate.againMs = Math.min(2 * candidate.againMs, AGAIN_MS_MAX);
+      if (candidate !== undefined) this.#again(candidate);
     }
     this.#arm();
+  }
+
+  #again(candidate: Candidate): void {
+    candidate.dueAt = this.#in.now + candidate.againMs;
+    candidate.againMs = Math.min(2 * candidate.againMs, AGAIN_MS_MAX);
+  }
+
+  #blocked(by: NodeId, why: ReapObstacle): void {
+    this.#blockedBy.set(by, why);
+    this.#in.note({ what: "reap-blocked", by, why });
   }
 
   #isFirst(key: Key): boolean {
@@ -264,4 +280,9 @@ export class Reaping {
     } else if (this.#candidates.size === 0) timers.clear("reap");
     else timers.set("reap", Math.max(now, Math.min(...[...this.#candidates.values()].map(({ dueAt }) => dueAt))));
   }
+}
+
+/** An actor is of the node whose name it begins with (`replica.ts`). */
+function writersOf(clock: Clock): NodeId[] {
+  return [...new Set(clock.map(({ actor }) => actor.slice(0, NODE_ID_CHARACTERS) as NodeId))];
 }

@@ -7,7 +7,7 @@
  */
 
 import { Prng } from "../base/prng.ts";
-import { defaultConfig, parametersFrom } from "../core/config.ts";
+import { type Config, defaultConfig, parametersFrom } from "../core/config.ts";
 import type { Note } from "../core/effect.ts";
 import type { Key, Millis } from "../core/identifiers.ts";
 import type { ClusterPlan } from "./cluster-plan.ts";
@@ -17,9 +17,10 @@ import type { Workload } from "./workload.ts";
 /** One seed in so many. */
 const FOCUSED = 5;
 const FOCUS = 0x0f_0c05;
+const FEW_KEYS = [1, 12] as const;
 
 export type ThemeName =
-  "joins" | "joins and disks" | "leaves" | "removals" | "crowds" | "one copy" | "deletes" | "sleep";
+  "joins" | "joins and disks" | "leaves" | "removals" | "crowds" | "one copy" | "deletes" | "sleep" | "catching up";
 
 /** Which classes may be on, and the one that must be; and what the world is like, where that matters. */
 export interface Theme {
@@ -35,6 +36,10 @@ export interface Theme {
   /** One of these, in place of what would be drawn. */
   readonly reapAfterMs?: readonly Millis[];
   readonly removeAfterMs?: readonly Millis[];
+  /** How many keys; few when undefined. */
+  readonly keys?: readonly [min: number, max: number];
+  /** What the theme is about is not left to chance. */
+  readonly config?: Partial<Config>;
 }
 
 const network: readonly FaultClass[] = ["partitions", "partial-partitions", "one-way-cuts", "jitter", "stalls"];
@@ -49,9 +54,10 @@ export const themes: readonly Theme[] = [
   {
     name: "crowds",
     always: ["newcomers", "long-delays"],
-    maybe: [...network, "crashes"],
+    maybe: [...network, "crashes", "slow-disks"],
     copies: [3],
     crowd: [3, 4],
+    keys: [16, 40],
   },
   // Where there is one copy, whoever puts and whoever reads next have no second one in common; and a put that its owner is too busy for stays elsewhere.
   { name: "one copy", always: "newcomers", maybe: [...network, "crashes"], copies: [1], sluggish: true },
@@ -71,14 +77,22 @@ export const themes: readonly Theme[] = [
     copies: [2, 3, 3, 5],
     removeAfterMs: [10_000, 20_000, 30_000],
   },
+  // Disks that say no and have written all the same, where the log of recent writes is all that tells of what was missed.
+  {
+    name: "catching up",
+    always: ["failed-commits", "partitions", "crashes"],
+    maybe: ["broken-links", "failed-reads", "slow-disks"],
+    keys: [100, 400],
+    config: { hintsMax: 2, recentWritesMax: 65_536, antiEntropyMs: 10_000 },
+  },
 ];
 
 /**
- * Some notes of some nodes are followed by a crash of theirs, or one is cut off from all others, it or the founder: what matters happens between two
- * steps that come soon after each other.
+ * Some notes of some nodes are followed by a crash of theirs, or one is cut off from all others, it or the founder, which may crash besides: what
+ * matters happens between two steps that come soon after each other.
  */
 export interface Ambush {
-  readonly how: "crash" | "cut-off" | "founder-cut-off";
+  readonly how: "crash" | "cut-off" | "founder-cut-off" | "founder-crash";
   readonly what: Note["what"];
   readonly chance: number;
   readonly afterMs: Millis;
@@ -95,7 +109,7 @@ const ambushed: readonly Note["what"][] = [
 ];
 
 const TO_ONE: readonly Ambush["how"][] = ["crash", "crash", "cut-off"];
-const TO_FOUNDER: readonly Ambush["how"][] = ["crash", "founder-cut-off", "founder-cut-off"];
+const TO_FOUNDER: readonly Ambush["how"][] = ["crash", "founder-cut-off", "founder-crash"];
 const HELD: readonly Note["what"][] = ["partition-held", "partition-opened"];
 
 export interface Focus {
@@ -131,7 +145,7 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
   const theme = themes[Math.floor(seed / FOCUSED) % themes.length]!;
   const classes = new Set([...alwaysOf(theme), ...theme.maybe.filter(() => prng.chance(0.5))]);
   const callers = prng.between(2, 8);
-  const keys = Array.from({ length: prng.between(1, 12) }, (_, i) => `carts/${i}` as Key);
+  const keys = Array.from({ length: prng.between(...(theme.keys ?? FEW_KEYS)) }, (_, i) => `carts/${i}` as Key);
   const getProbability = prng.between(30, 70) / 100;
   const ambush = {
     how: prng.pick(theme.crowd === undefined ? TO_ONE : TO_FOUNDER)!,
@@ -166,7 +180,7 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
 function drawPlan(
   prng: Prng,
   usual: ClusterPlan,
-  { copies = [2, 3, 3, 3, 5], crowd, sluggish = false }: Theme,
+  { copies = [2, 3, 3, 3, 5], crowd, sluggish = false, config: own = {} }: Theme,
 ): ClusterPlan {
   const n = prng.pick(copies)!;
   const strict = Math.floor(n / 2) + 1;
@@ -190,6 +204,7 @@ function drawPlan(
     rebalanceAfterMs: 1_000,
     transferPageBytesMax: prng.pick([1_000, 65_536])!,
     ...{ peerRequestsPerSecond, peerRequestsBurst, peerBackgroundPerSecond, peerBackgroundBurst },
+    ...own,
     ...(sluggish ? { peerRequestsPerSecond: prng.between(1, 10), peerRequestsBurst: prng.between(1, 10) } : {}),
   };
   return { ...usual, parameters, founderCapacity: 1, joins, config, workloadFrom, faultsUntil, large: false };

@@ -31,6 +31,8 @@ import type { Simulator } from "./simulator.ts";
 export const NEWCOMERS_MAX = 3;
 /** By then others have noticed that a node is away. */
 const REMOVE_AFTER_MS = 5_000;
+/** How long a founder that is cut off as well stays down. */
+const SHORT_MS = 300;
 
 export interface SaboteurWorld {
   readonly simulator: Simulator;
@@ -85,7 +87,8 @@ export class Saboteur {
       if (how !== "crash") {
         const one = how === "cut-off" ? node : founder;
         simulator.cut((from, to) => (from === one) !== (to === one), how);
-        this.#later(downMs, () => simulator.heal());
+        if (how === "founder-crash" && simulator.stateOf(founder) === "running") this.#down(founder, SHORT_MS);
+        this.#later(downMs + SHORT_MS, () => simulator.heal());
         this.#world.count("ambush");
         return;
       }
