@@ -186,6 +186,17 @@ describe("the one who asks", () => {
     expect([node.sent, node.reaping.view.tombstones]).toEqual([[], 1]);
   });
 
+  test("one whose put was deleted, and of whom nobody has heard, stands in the way until somebody has", () => {
+    const stranger = nodeNamed(9);
+    const written = { actor: (stranger + "b".repeat(16)) as Actor, counter: 1 };
+    const beyond: DvvSet = { clock: [...DELETED.clock, written], siblings: DELETED.siblings };
+    const { asker, all } = clusterOf([beyond, beyond, beyond]);
+    asker.scrub();
+    deliver(all);
+    expect(asker.dropped).toEqual([]);
+    expect(asker.reaping.view).toEqual({ tombstones: 1, blockedBy: [{ node: stranger, why: "unknown" }] });
+  });
+
   test("one who cannot be asked stands in the way, is named, and is asked again later", () => {
     const { asker, others, all } = clusterOf([]);
     asker.in.down.add(others[1]!.in.self);

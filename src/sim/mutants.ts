@@ -750,6 +750,16 @@ export const mutants: readonly Mutant[] = [
     replace: "owners[a] = owners[b]!;",
   },
   {
+    name: "reaps-what-strangers-wrote",
+    trap: "T17",
+    bug: "a tombstone goes though it covers what somebody wrote whom nobody has heard of, and who was not asked",
+    caughtBy: ["no-resurrection"],
+    theme: "crowds",
+    file: "core/reaping.ts",
+    find: "const stranger = writers.find((writer) => memberOf(ring.view, writer) === undefined);",
+    replace: "const stranger = writers.find((writer) => writer.length === 0 && memberOf(ring.view, writer));",
+  },
+  {
     name: "opens-on-the-word-of-newcomers",
     trap: "D 3",
     bug: "a newcomer compares with others that are not open themselves, and takes that for enough",

@@ -61,7 +61,8 @@ export class Restraint {
     const account = this.#accounts.get(node);
     if (account === undefined) return;
     // What comes in the step in which its time bound has passed is heard before anybody is judged.
-    if (event.kind === "message-received") account.heardAt = now;
+    // A link that comes about is a sign that this node is not the deaf one.
+    if (event.kind === "message-received" || event.kind === "peer-connected") account.heardAt = now;
     for (const effect of effects) {
       if (effect.kind === "send") {
         if (effect.message.kind === "probe") account.probed.set(effect.message.target, now);

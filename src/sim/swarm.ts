@@ -718,6 +718,8 @@ function drawGrace(
 ): Millis {
   if (without.includes("grace") || parameters.w < 2 || focus?.reapAfterMs !== undefined)
     return Number.POSITIVE_INFINITY;
+  // Where the founder is alone for long, one copy is promised whatever W is.
+  if (focus?.theme.crowd !== undefined) return Number.POSITIVE_INFINITY;
   if (focus?.removeAfterMs !== undefined) return focus.removeAfterMs;
   const prng = Prng.fromNumber(seed ^ GRACE);
   return prng.chance(1 / 6) ? prng.between(5_000, 20_000) : Number.POSITIVE_INFINITY;
