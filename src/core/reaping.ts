@@ -26,6 +26,7 @@
  *
  * Limits: CANDIDATES_MAX records remembered; one round at a time, of up to RECORDS_MAX; an answer is asked for TRIES times, RESEND_MS apart; what came
  * to nothing is tried again after AGAIN_MS, doubled up to AGAIN_MS_MAX. All members must be linked, so in clusters of more than `linksMax` nothing goes.
+ * A tombstone that covers puts of a node whose departure is forgotten by now (`membership.ts`) stays.
  */
 
 import { keyOfRecord } from "./address.ts";

@@ -649,6 +649,22 @@ describe("what ends an exchange as failed", () => {
     }
   });
 
+  test("waiting for slices of its own does not: the time of the peer begins when it is asked", () => {
+    const { here, there } = some();
+    const { pair, here: side } = pairWith(here, there);
+    const { config } = side.surroundings;
+    side.surroundings.slices = 0;
+    side.exchange.start(nodeNamed(2), EVERYTHING, "both", REPAIR);
+    for (let i = 0; i < 10; i++) pair.pass(config.transferTimeoutMs / 2);
+    expect(side.ended).toEqual([]);
+    side.surroundings.slices = Number.POSITIVE_INFINITY;
+    side.exchange.onSlice();
+    pair.pass(config.transferTimeoutMs / 2);
+    expect(side.ended).toEqual([]);
+    pair.run();
+    expect(side.ended).toMatchObject([{ outcome: "settled" }]);
+  });
+
   test.each(REPLIES)("a peer that goes down before its %s", (kind) => {
     const { pair, here, there } = withoutAnswer(kind);
     here.exchange.onPeerDown(nodeNamed(3));

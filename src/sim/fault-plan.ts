@@ -136,6 +136,7 @@ export interface FaultPlan {
 
 const HOUR_MS: Millis = 3_600_000;
 const SLUGGISH_MS = { min: 50, max: 150 };
+const SLOW_COMMIT_MS = { min: 100, max: 1_000 };
 
 /** These classes and no others, and how much of the usual time passes between two actions of one. */
 export interface FaultFocus {
@@ -143,6 +144,8 @@ export interface FaultFocus {
   readonly hurry: number;
   /** Links are slow. */
   readonly sluggish?: boolean;
+  /** What a node has heard it may forget for long: commits take their time. */
+  readonly slowCommits?: boolean;
 }
 
 /** The faults of a run from `from` to `until`, without the classes in `without`. */
@@ -158,10 +161,11 @@ export function drawFaultPlan(
   const classes = new Set(chosen.filter((name) => !without.includes(name)));
   const { actions, endsAt } = drawActions(prng.fork(), classes, from, until, focus?.hurry ?? 1);
   const network = drawNetwork(prng.fork(), classes);
+  const storage = drawStorage(prng.fork(), classes);
   return {
     classes,
     network: focus?.sluggish === true ? { ...network, latencyMs: SLUGGISH_MS } : network,
-    storage: drawStorage(prng.fork(), classes),
+    storage: focus?.slowCommits === true ? { ...storage, commitMs: SLOW_COMMIT_MS } : storage,
     timerLatenessMs: classes.has("late-timers") ? prng.pick([2, 20, 200, 1_000])! : 0,
     skewedClocks: classes.has("skewed-clocks"),
     driftingClocks: classes.has("drifting-clocks"),

@@ -119,6 +119,7 @@ export interface Focus {
   /** Of the usual time between two faults of a class. */
   readonly hurry: number;
   readonly sluggish: boolean;
+  readonly slowCommits: boolean;
   readonly plan: ClusterPlan;
   /** Where they are not drawn as usual. */
   readonly reapAfterMs: Millis | undefined;
@@ -163,6 +164,7 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
     plan: drawPlan(prng, usual, theme),
     reapAfterMs: prng.pick(theme.reapAfterMs ?? []),
     removeAfterMs: prng.pick(theme.removeAfterMs ?? []),
+    slowCommits: theme.crowd !== undefined && prng.chance(0.5),
     narrow: (workload) => ({
       ...workload,
       callers,

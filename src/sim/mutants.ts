@@ -883,6 +883,7 @@ export const mutants: readonly Mutant[] = [
     trap: "T9, D 5",
     bug: "what was fetched counts when it is in memory",
     caughtBy: ["placement", "strict-quorum"],
+    theme: "crowds",
     file: "core/opening.ts",
     find: "    return this.#forest.settledUpTo(compared.store) && !this.#forest.isDoubtful(partition);",
     replace: "    return compared.store >= 0;",
@@ -1055,22 +1056,6 @@ export const mutants: readonly Mutant[] = [
     find: '      if (!this.#in.mayWork("hints", SLICES_PER_HINT)) return;\n',
     replace: "",
   },
-  {
-    name: "own-wait-taken-for-silence",
-    trap: "P 6.5",
-    bug: "an exchange that waits for a slice of its own node blames the peer for the silence, and pages that wait are not read",
-    caughtBy: ["admission", "convergence"],
-    file: "core/transfer-source.ts",
-    find: "      this.#waiting.push(scan);\n",
-    replace: "",
-    also: [
-      {
-        file: "core/tree-exchange.ts",
-        find: "      if (!isAsking(exchange)) exchange.lastAnswerAt = this.#in.now;\n",
-        replace: "",
-      },
-    ],
-  },
 
   // ---------------------------------------------------------------------------------------------- blame: core/failure-detector.ts
 
@@ -1154,6 +1139,7 @@ export const mutants: readonly Mutant[] = [
     trap: "D 3",
     bug: "a newcomer answers reads before it has compared with enough of those who know of it",
     caughtBy: ["strict-quorum"],
+    theme: "crowds",
     file: "core/node.ts",
     find: "return counts && !this.#handOver.isClosing(partition) && !this.#belonging.unopened.has(partition);",
     replace: "return counts && !this.#handOver.isClosing(partition);",
