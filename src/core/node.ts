@@ -59,6 +59,7 @@ import type {
   Message,
   ReplicaGet,
   ReplicaPut,
+  TransferRequest,
   ReplicaPutReply,
 } from "./message.ts";
 import { Opening } from "./opening.ts";
@@ -86,13 +87,6 @@ import { PROTOCOL_VERSION, olderProtocol, reads, versionBetween } from "./versio
 import { WriteLog } from "./write-log.ts";
 
 const REQUESTS_FROM = 2 ** 32;
-/** What whoever receives it writes down. */
-const BRINGS_RECORDS: ReadonlySet<Message["kind"]> = new Set([
-  "replica-put",
-  "replica-get-reply",
-  "transfer-page",
-  "fetch-reply",
-]);
 /** A peer whose ring differs is greeted at most this often. */
 const GREET_AGAIN_MS = 250;
 /** When nothing was buffered for so long it is written down that nothing is. */
@@ -1156,7 +1150,8 @@ export class DynamoNode {
         this.#forwarding.onReply(from, message.request, message.result);
         break;
       case "transfer-request":
-        this.#source.onRequest(from, message);
+        if (this.#isStranger(from)) this.#refusePage(from, message);
+        else this.#source.onRequest(from, message);
         break;
       case "transfer-page":
         this.#transfer.onPage(from, message);
@@ -1387,6 +1382,18 @@ export class DynamoNode {
     return this.#config.reapAfterMs < Number.POSITIVE_INFINITY && !this.#belonging.remembers(node);
   }
 
+  #refusePage(to: NodeId, { request, partition }: TransferRequest): void {
+    const page = {
+      kind: "transfer-page",
+      request,
+      partition,
+      outcome: "refused",
+      records: [],
+      next: undefined,
+    } as const;
+    this.#send(to, page, "background");
+  }
+
   /** Who is gone was not asked when tombstones were reaped: what it still has may be older than that. */
   #isBeyondProof(node: NodeId): boolean {
     const view = this.#belonging.ring?.view;
@@ -1602,7 +1609,7 @@ export class DynamoNode {
       this.#note({ what: "not-read", by: to, message: message.kind });
       return false;
     }
-    if (BRINGS_RECORDS.has(message.kind) && this.#isStranger(to)) return false;
+    if (bringsRecords(message) && this.#isStranger(to)) return false;
     this.#effects.push({ kind: "send", to, epoch, lane, message, ...olderProtocol(version) });
     this.#slowPeers.onSent(to, message);
     return true;
@@ -1623,5 +1630,20 @@ export class DynamoNode {
   #note(note: Note): void {
     this.#bookkeeping.onNote(note);
     this.#effects.push({ kind: "note", note });
+  }
+}
+
+/** Whether whoever receives it will have records that it had not. */
+function bringsRecords(message: Message): boolean {
+  switch (message.kind) {
+    case "replica-put":
+      return true;
+    case "replica-get-reply":
+      return message.set !== undefined;
+    case "transfer-page":
+    case "fetch-reply":
+      return message.records.length > 0;
+    default:
+      return false;
   }
 }
