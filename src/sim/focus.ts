@@ -88,11 +88,11 @@ export const themes: readonly Theme[] = [
 ];
 
 /**
- * Some notes of some nodes are followed by a crash of theirs, or one is cut off from all others, it or the founder, which may crash besides: what
- * matters happens between two steps that come soon after each other.
+ * Some notes of some nodes are followed by a crash of theirs, or one is cut off from all others, it or the founder, which may crash besides, or whose
+ * links become slow: what matters happens between two steps that come soon after each other.
  */
 export interface Ambush {
-  readonly how: "crash" | "cut-off" | "founder-cut-off" | "founder-crash";
+  readonly how: "crash" | "cut-off" | "founder-cut-off" | "founder-crash" | "founder-slow";
   readonly what: Note["what"];
   readonly chance: number;
   readonly afterMs: Millis;
@@ -109,7 +109,7 @@ const ambushed: readonly Note["what"][] = [
 ];
 
 const TO_ONE: readonly Ambush["how"][] = ["crash", "crash", "cut-off"];
-const TO_FOUNDER: readonly Ambush["how"][] = ["crash", "founder-cut-off", "founder-crash"];
+const TO_FOUNDER: readonly Ambush["how"][] = ["founder-slow", "founder-cut-off", "founder-crash"];
 const HELD: readonly Note["what"][] = ["partition-held", "partition-opened"];
 
 export interface Focus {

@@ -33,6 +33,7 @@ export const NEWCOMERS_MAX = 3;
 const REMOVE_AFTER_MS = 5_000;
 /** How long a founder that is cut off as well stays down. */
 const SHORT_MS = 300;
+const SLOW_FACTOR = 20;
 
 export interface SaboteurWorld {
   readonly simulator: Simulator;
@@ -80,10 +81,16 @@ export class Saboteur {
     }
   }
 
-  /** This node crashes in a moment, or it or the founder is cut off. */
+  /** This node crashes in a moment, or it or the founder is cut off, or slow. */
   ambush(node: NodeId, { how, afterMs, downMs }: Ambush): void {
     const { simulator, founder } = this.#world;
     this.#later(afterMs, () => {
+      if (how === "founder-slow") {
+        simulator.network.slow(founder, SLOW_FACTOR);
+        this.#later(downMs, () => simulator.network.slow(founder, 1));
+        this.#world.count("ambush");
+        return;
+      }
       if (how !== "crash") {
         const one = how === "cut-off" ? node : founder;
         simulator.cut((from, to) => (from === one) !== (to === one), how);
