@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { type ForwardedRequest, Forwarding, type Handing } from "./forwarding.ts";
+import { Forwarding } from "./forwarding.ts";
+import type { ForwardedRequest, Handing } from "./handing.ts";
 import { Hedging } from "./hedging.ts";
 import type { Key, NodeId, OperationId, RequestId } from "./identifiers.ts";
 import type { ClientResult } from "./message.ts";

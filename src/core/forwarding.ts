@@ -23,24 +23,14 @@
  * Limits: `requestsMax`; each ends after its time bound.
  */
 
+import type { ForwardedRequest, Handing } from "./handing.ts";
 import { HEDGE_AFTER_MS_MIN, type Hedging } from "./hedging.ts";
-import type { Key, Millis, NodeId, RequestId } from "./identifiers.ts";
+import type { Millis, NodeId, RequestId } from "./identifiers.ts";
 import { memberOf } from "./membership.ts";
-import type { ClientResult, ClientWrite } from "./message.ts";
+import type { ClientResult } from "./message.ts";
 import { putQuorum } from "./request-defaults.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-export type ForwardedRequest =
-  | {
-      readonly kind: "get";
-      readonly key: Key;
-      readonly r: number | undefined;
-      readonly pr: number | undefined;
-    }
-  | { readonly kind: "put"; readonly key: Key; readonly write: ClientWrite };
-
-/** So many nodes may hand a caller's request on. */
-export const HOPS_MAX = 2;
 /** A light client whose members have all refused asks them again after this. */
 const ASK_AGAIN_MS = 250;
 
@@ -48,18 +38,6 @@ export interface ForwardingActions {
   answer(request: RequestId, result: ClientResult): void;
   /** Nobody who counts can be asked any more: coordinate here, within what is left of the time. Never told to a light client. */
   exhausted(request: RequestId, what: ForwardedRequest, timeoutMs: Millis): void;
-}
-
-/** How a request is handed over. */
-export interface Handing {
-  /** Asked first, if it counts. */
-  readonly prefer?: NodeId | undefined;
-  /** Not to be asked again. */
-  readonly tried?: readonly NodeId[];
-  /** This node counts as well: it asks `prefer` alone, and else coordinates itself. */
-  readonly countsHere?: boolean;
-  /** How many nodes have handed it on, this one included; a light client is none. */
-  readonly hops: number;
 }
 
 interface Forwarded {

@@ -12,21 +12,22 @@
  * client, or to one who has met no member yet, is of no use and is given up; so is one to a member whose build knows nothing of light clients.
  */
 
-import { AssertionError, assert, unreachable } from "../base/assert.ts";
+import { AssertionError, unreachable } from "../base/assert.ts";
 import { crc32 } from "../base/crc32.ts";
 import { utf8Encode } from "../base/bytes.ts";
 import { Prng } from "../base/prng.ts";
 import { partitionOf, positionOf } from "./address.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
+import { Callers } from "./callers.ts";
 import type { Config } from "./config.ts";
 import type { Effect, Lane, NodePhase, Note } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector } from "./failure-detector.ts";
-import { type ForwardedRequest, Forwarding } from "./forwarding.ts";
+import { Forwarding } from "./forwarding.ts";
 import { Hedging } from "./hedging.ts";
 import type { Epoch, Key, Millis, NodeId, RequestId } from "./identifiers.ts";
 import { type Member, type View, isGone } from "./membership.ts";
-import type { ClientResult, Message } from "./message.ts";
+import type { Message } from "./message.ts";
 import type { NodeOptions, NodeView } from "./node.ts";
 import type { PreferenceList } from "./ring.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
@@ -40,15 +41,12 @@ const REQUESTS_FROM = 2 ** 32;
 /** A member of an older build, which does not know light clients, is tried again after so long. */
 const OLDER_AGAIN_MS = 2_000;
 
-function noDisk(): never {
-  throw new AssertionError("a light client has no disk");
+function coordinatesNothing(): never {
+  throw new AssertionError("a light client does not coordinate");
 }
 
-interface Caller {
-  readonly request: RequestId;
-  readonly kind: "get" | "put";
-  readonly startedAt: Millis;
-  readonly deadline: Millis;
+function noDisk(): never {
+  throw new AssertionError("a light client has no disk");
 }
 
 const NO_BACKGROUND_WORK: NodeView["background"] = {
@@ -71,7 +69,7 @@ export class LightClient {
   readonly #hedging: Hedging;
   readonly #bookkeeping: Bookkeeping;
   readonly #survey: Survey;
-  readonly #callers = new Map<RequestId, Caller>();
+  readonly #callers: Callers;
   #now: Millis = 0;
   #phase: NodePhase = "starting";
   #effects: Effect[] = [];
@@ -100,12 +98,31 @@ export class LightClient {
       useless: (peer) => this.#detector.turnAway(peer),
     });
     this.#hedging = new Hedging(options.config.hedges);
+    this.#callers = new Callers(
+      surroundings,
+      {
+        isReady: () => this.#refresh.ring !== undefined,
+        mayCoordinate: () => false,
+        coordinate: coordinatesNothing,
+        forward: (request, what, handing, timeoutMs) => this.#forwarding.start(request, what, handing, timeoutMs),
+        drop: (request) => this.#forwarding.drop(request),
+        reply: (request, result) => this.#effects.push({ kind: "reply", request, result }),
+        answerPeer: coordinatesNothing,
+        taken: () => undefined,
+        turnedAway: (kind, result) => this.#bookkeeping.onTurnedAway(kind, result),
+        forwarded: () => this.#bookkeeping.count("forwarded"),
+        abandoned: () => this.#bookkeeping.count("abandoned"),
+        served: () => undefined,
+        ended: (call, result) => this.#bookkeeping.onEnded(call, result),
+      },
+      true,
+    );
     this.#forwarding = new Forwarding(
       surroundings,
       this.#hedging,
       {
-        answer: (request, result) => this.#answer(request, result),
-        exhausted: () => assert(false, "a light client does not coordinate"),
+        answer: (request, result) => this.#callers.onAnswer(request, result),
+        exhausted: coordinatesNothing,
       },
       true,
     );
@@ -175,7 +192,7 @@ export class LightClient {
       now: this.#now,
       phase: this.#phase,
       requests: this.#requests,
-      callers: this.#callers,
+      callers: this.#callers.memory,
       random: this.#random.memory,
       timers: this.#timers.memory,
       detector: this.#detector.memory,
@@ -238,7 +255,7 @@ export class LightClient {
         this.#setPhase("waiting");
         break;
       case "client-get":
-        this.#onClient(
+        this.#callers.onClient(
           event.request,
           { kind: "get", key: event.key, r: event.r, pr: event.pr },
           undefined,
@@ -246,7 +263,7 @@ export class LightClient {
         );
         break;
       case "client-put":
-        this.#onClient(
+        this.#callers.onClient(
           event.request,
           { kind: "put", key: event.key, write: event.write },
           event.prefer,
@@ -277,7 +294,8 @@ export class LightClient {
         this.#survey.start(event.request, event.timeoutMs ?? this.#config.requestTimeoutMs);
         break;
       case "client-abandoned":
-        this.#onAbandoned(event.request);
+        this.#callers.onAbandoned(event.request);
+        this.#survey.onAbandoned(event.request);
         break;
       case "message-received":
         this.#onMessage(event.from, event.epoch, event.message);
@@ -324,51 +342,6 @@ export class LightClient {
       case "survey-timeout":
         return this.#survey.onTimeout(request);
     }
-  }
-
-  // Callers
-
-  #onClient(
-    request: RequestId,
-    what: ForwardedRequest,
-    prefer: NodeId | undefined,
-    timeoutMs = this.#config.requestTimeoutMs,
-  ): void {
-    const refusal =
-      this.#refresh.ring === undefined
-        ? "not-ready"
-        : this.#callers.size >= this.#config.requestsMax
-          ? "overloaded"
-          : undefined;
-    if (refusal !== undefined) {
-      const result = { outcome: "failed", failure: { code: refusal }, report: undefined } as const;
-      this.#bookkeeping.onTurnedAway(what.kind, result);
-      this.#effects.push({ kind: "reply", request, result });
-      return;
-    }
-    const own = ++this.#requests;
-    const startedAt = this.#now;
-    this.#callers.set(own, { request, kind: what.kind, startedAt, deadline: startedAt + timeoutMs });
-    this.#bookkeeping.count("forwarded");
-    this.#forwarding.start(own, what, { prefer, hops: 0 }, timeoutMs);
-  }
-
-  #onAbandoned(request: RequestId): void {
-    for (const [own, caller] of this.#callers) {
-      if (caller.request !== request) continue;
-      this.#callers.delete(own);
-      this.#forwarding.drop(own);
-      this.#bookkeeping.count("abandoned");
-    }
-    this.#survey.onAbandoned(request);
-  }
-
-  #answer(request: RequestId, result: ClientResult): void {
-    const caller = this.#callers.get(request);
-    if (caller === undefined) return;
-    this.#callers.delete(request);
-    this.#bookkeeping.onEnded(caller, result);
-    this.#effects.push({ kind: "reply", request: caller.request, result });
   }
 
   // Peers

@@ -19,49 +19,31 @@ import { ArchiveGather } from "./archive-gather.ts";
 import { ArchiveSource } from "./archive-source.ts";
 import { Belonging } from "./belonging.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
+import { Callers } from "./callers.ts";
 import { type Config, durabilityOf } from "./config.ts";
 import { Departure, type DepartureProgress } from "./departure.ts";
-import { type DvvSet, EMPTY } from "./dvvset.ts";
+import type { DvvSet } from "./dvvset.ts";
 import type { Effect, Lane, NodeMeta, NodePhase, Note, ReadRecord } from "./effect.ts";
 import type { NodeEvent } from "./event.ts";
 import { FailureDetector, type Reachability, ofOneStart } from "./failure-detector.ts";
-import { type ForwardedRequest, Forwarding, HOPS_MAX } from "./forwarding.ts";
+import { Forwarding } from "./forwarding.ts";
 import { GetCoordinator } from "./get-coordinator.ts";
 import { Gossip } from "./gossip.ts";
 import { Grace } from "./grace.ts";
+import type { ForwardedRequest } from "./handing.ts";
 import { HandOver } from "./hand-over.ts";
 import { HistoryKeeper } from "./history-keeper.ts";
 import { HistoryLedger } from "./history-ledger.ts";
 import { Hedging } from "./hedging.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
-import type {
-  Durability,
-  Epoch,
-  Key,
-  Millis,
-  NodeId,
-  Partition,
-  RequestId,
-  RingDigest,
-  Ticket,
-} from "./identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, Partition, RequestId, RingDigest, Ticket } from "./identifiers.ts";
 import type { LeafActions } from "./leaf-reading.ts";
 import type { LoadEntry } from "./load.ts";
 import { LoadGossip } from "./load-gossip.ts";
 import { type View, isGone, memberOf } from "./membership.ts";
 import { type Digest, type Leaf, MerkleForest, partitionOfLeaf } from "./merkle-forest.ts";
-import type {
-  ArchivePage,
-  ClientResult,
-  CoordinateGet,
-  CoordinatePut,
-  Message,
-  ReplicaGet,
-  ReplicaPut,
-  TransferRequest,
-  ReplicaPutReply,
-} from "./message.ts";
+import type { ArchivePage, ClientResult, Message, ReplicaPutReply } from "./message.ts";
 import { Opening } from "./opening.ts";
 import { PartitionSizes } from "./partition-sizes.ts";
 import { PeerLimits } from "./peer-limits.ts";
@@ -69,13 +51,15 @@ import { PutCoordinator } from "./put-coordinator.ts";
 import { ReapWatch } from "./reap-watch.ts";
 import { Reaping, type ReapingView } from "./reaping.ts";
 import { RecentWrites } from "./recent-writes.ts";
+import { refusalOf, refusedPage } from "./refusals.ts";
+import { ReplicaAnswers } from "./replica-answers.ts";
 import { Replica } from "./replica.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
 import type { PreferenceList } from "./ring.ts";
 import { Scrub } from "./scrub.ts";
 import { SlowPeers } from "./slow-peers.ts";
 import type { StatisticsSnapshot } from "./statistics.ts";
-import type { BackgroundWork, Completion, Origin, Surroundings } from "./surroundings.ts";
+import type { BackgroundWork, Completion, Surroundings } from "./surroundings.ts";
 import { Survey } from "./survey.ts";
 import { TimerTable } from "./timers.ts";
 import { Transfer } from "./transfer.ts";
@@ -158,24 +142,6 @@ export interface LightState {
   readonly toldStale: number;
 }
 
-/** For whom a request is coordinated here. */
-type Caller =
-  | {
-      readonly kind: "client";
-      readonly request: RequestId;
-      readonly what: ForwardedRequest;
-      readonly startedAt: Millis;
-      readonly deadline: Millis;
-      retried: boolean;
-    }
-  | {
-      readonly kind: "peer";
-      readonly from: NodeId;
-      readonly epoch: Epoch;
-      readonly request: RequestId;
-      readonly startedAt: Millis;
-    };
-
 export class DynamoNode {
   readonly #id: NodeId;
   readonly #config: Config;
@@ -190,6 +156,7 @@ export class DynamoNode {
   readonly #hedging: Hedging;
   readonly #belonging: Belonging;
   readonly #replica: Replica;
+  readonly #replicaAnswers: ReplicaAnswers;
   readonly #puts: PutCoordinator;
   readonly #gets: GetCoordinator;
   readonly #forwarding: Forwarding;
@@ -219,7 +186,7 @@ export class DynamoNode {
   readonly #limits: PeerLimits;
   readonly #admission: Admission;
   readonly #slowPeers: SlowPeers;
-  readonly #callers = new Map<RequestId, Caller>();
+  readonly #callers: Callers;
   readonly #greetedAt = new Map<NodeId, Millis>();
 
   #now: Millis = 0;
@@ -280,7 +247,32 @@ export class DynamoNode {
       },
       ended: () => this.#timers.set("buffer-ended", this.#now + BUFFER_ENDED_AFTER_MS),
     });
-    const answer = (request: RequestId, result: ClientResult) => this.#answer(request, result);
+    this.#replicaAnswers = new ReplicaAnswers(surroundings, {
+      merge: (key, set, purpose, origin, durability) => this.#replica.merge(key, set, purpose, origin, durability),
+      keepHint: (key, target, set, origin, durability) => this.#replica.keepHint(key, target, set, origin, durability),
+      read: (key, origin) => this.#replica.read(key, origin),
+      hasHints: (key) => this.#hints.targetsOf(key).size > 0,
+      isUnopened: (partition) => this.#belonging.unopened.has(partition),
+      remembers: (node) => this.#belonging.remembers(node),
+      answer: (to, message, asked) => this.#answerTo(to, message, asked),
+    });
+    this.#callers = new Callers(surroundings, {
+      isReady: (key) =>
+        this.#listOf(key) !== undefined && this.#belonging.self !== undefined && this.#phase !== "starting",
+      mayCoordinate: (what) => this.#mayCoordinate(what),
+      coordinate: (request, what, timeoutMs) => this.#coordinate(request, what, timeoutMs),
+      forward: (request, what, handing, timeoutMs) => this.#forwarding.start(request, what, handing, timeoutMs),
+      drop: () => undefined,
+      reply: (request, result) => this.#effects.push({ kind: "reply", request, result }),
+      answerPeer: (to, message, asked) => this.#answerTo(to, message, asked),
+      taken: () => this.#admission.onForeground(),
+      turnedAway: (kind, result) => this.#bookkeeping.onTurnedAway(kind, result),
+      forwarded: () => this.#bookkeeping.count("forwarded"),
+      abandoned: () => this.#bookkeeping.count("abandoned"),
+      served: (tookMs) => this.#admission.onTook("requests", tookMs),
+      ended: (call, result) => this.#bookkeeping.onEnded(call, result),
+    });
+    const answer = (request: RequestId, result: ClientResult) => this.#callers.onAnswer(request, result);
     this.#puts = new PutCoordinator(surroundings, this.#hedging, {
       mint: (key, write, place, request, durability) => {
         this.#onServed(key);
@@ -294,7 +286,7 @@ export class DynamoNode {
     this.#gets = new GetCoordinator(surroundings, this.#hedging, {
       read: (key, request) => {
         this.#onServed(key);
-        this.#readOwn(key, request);
+        this.#replicaAnswers.readOwn(key, request);
       },
       repair: (key, set) => this.#replica.merge(key, set, "repair", { kind: "nobody" }),
       answer,
@@ -523,7 +515,7 @@ export class DynamoNode {
       requests: this.#requests,
       protocol: this.#protocol,
       tickets: this.#tickets,
-      callers: this.#callers,
+      callers: this.#callers.memory,
       greetedAt: this.#greetedAt,
       random: this.#random.memory,
       timers: this.#timers.memory,
@@ -634,7 +626,7 @@ export class DynamoNode {
         this.#belonging.found(event.parameters);
         break;
       case "client-get":
-        this.#onClient(
+        this.#callers.onClient(
           event.request,
           { kind: "get", key: event.key, r: event.r, pr: event.pr },
           undefined,
@@ -642,7 +634,7 @@ export class DynamoNode {
         );
         break;
       case "client-put":
-        this.#onClient(
+        this.#callers.onClient(
           event.request,
           { kind: "put", key: event.key, write: event.write },
           event.prefer,
@@ -673,11 +665,7 @@ export class DynamoNode {
         this.#replica.flush();
         break;
       case "client-abandoned":
-        for (const [request, caller] of this.#callers)
-          if (caller.kind === "client" && caller.request === event.request) {
-            this.#callers.delete(request);
-            this.#bookkeeping.count("abandoned");
-          }
+        this.#callers.onAbandoned(event.request);
         this.#survey.onAbandoned(event.request);
         this.#gather.onAbandoned(event.request);
         break;
@@ -842,8 +830,7 @@ export class DynamoNode {
         this.#gets.onCompletion(completion);
         break;
       case "peer":
-        // Past its time to live nobody waits for the answer any more.
-        if (this.#now <= origin.until) this.#replyToPeer(origin, completion);
+        this.#replicaAnswers.onCompletion(origin, completion);
         break;
       case "handoff":
         this.#handoff.onCompletion(completion);
@@ -984,50 +971,9 @@ export class DynamoNode {
 
   // Callers
 
-  #onClient(
-    request: RequestId,
-    what: ForwardedRequest,
-    prefer: NodeId | undefined,
-    timeoutMs = this.#config.requestTimeoutMs,
-  ): void {
-    const refuse = (code: "not-ready" | "overloaded") => {
-      const result = { outcome: "failed", failure: { code }, report: undefined } as const;
-      this.#bookkeeping.onTurnedAway(what.kind, result);
-      this.#effects.push({ kind: "reply", request, result });
-    };
-    const list = this.#listOf(what.key);
-    if (list === undefined || this.#belonging.self === undefined || this.#phase === "starting") {
-      refuse("not-ready");
-      return;
-    }
-    if (this.#callers.size >= this.#config.requestsMax) {
-      refuse("overloaded");
-      return;
-    }
-    this.#admission.onForeground();
-    const own = ++this.#requests;
-    const startedAt = this.#now;
-    this.#callers.set(own, {
-      kind: "client",
-      request,
-      what,
-      startedAt,
-      deadline: startedAt + timeoutMs,
-      retried: false,
-    });
-    const countsHere = this.#mayCoordinate(what, list);
-    const elsewhere =
-      prefer !== undefined && prefer !== this.#id && list.counted.includes(prefer) && this.#detector.reachable(prefer);
-    if (countsHere && !elsewhere) this.#coordinate(own, what, timeoutMs);
-    else {
-      this.#bookkeeping.count("forwarded");
-      this.#forwarding.start(own, what, { prefer, countsHere, hops: 1 }, timeoutMs);
-    }
-  }
-
   /** Whether a request is coordinated here as by one who counts, and not as by a stand-in. */
-  #mayCoordinate({ kind, key }: ForwardedRequest, list: PreferenceList): boolean {
-    if (!list.counted.includes(this.#id) || !this.#mayStore(key)) return false;
+  #mayCoordinate({ kind, key }: ForwardedRequest): boolean {
+    if (this.#listOf(key)?.counted.includes(this.#id) !== true || !this.#mayStore(key)) return false;
     return kind === "put" || this.#mayAnswer(key);
   }
 
@@ -1035,7 +981,7 @@ export class DynamoNode {
     const list = this.#listOf(what.key);
     const view = this.#belonging.ring?.view;
     if (list === undefined || view === undefined || this.#phase === "gone") {
-      this.#answer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
+      this.#callers.onAnswer(request, { outcome: "failed", failure: { code: "not-ready" }, report: undefined });
       return;
     }
     if (what.kind === "get") this.#reapWatch.touched(what.key);
@@ -1047,31 +993,6 @@ export class DynamoNode {
       const write = underPolicy(view, key, what.write);
       this.#puts.start(request, key, write, list, putQuorum(view, key, write), timeoutMs);
     }
-  }
-
-  #answer(request: RequestId, result: ClientResult): void {
-    const caller = this.#callers.get(request);
-    if (caller === undefined) return;
-    // How long a failure took says who was silent, not how busy this node is.
-    if (result.outcome !== "failed") this.#admission.onTook("requests", this.#now - caller.startedAt);
-    if (caller.kind === "peer") {
-      this.#callers.delete(request);
-      const digest = this.#belonging.ring?.digest ?? 0;
-      const reply = { kind: "coordinate-reply", request: caller.request, ring: digest, result } as const;
-      this.#answerTo(caller.from, reply, caller.epoch);
-      return;
-    }
-    // Our own disk refused, or the key has moved, before anything was sent: somebody else may coordinate.
-    const elsewhere =
-      result.outcome === "failed" && (result.failure.code === "storage" || result.failure.code === "not-ready");
-    if (elsewhere && !caller.retried && this.#now < caller.deadline) {
-      caller.retried = true;
-      this.#forwarding.start(request, caller.what, { hops: 1 }, caller.deadline - this.#now);
-      return;
-    }
-    this.#bookkeeping.onEnded({ ...caller, kind: caller.what.kind }, result);
-    this.#callers.delete(request);
-    this.#effects.push({ kind: "reply", request: caller.request, result });
   }
 
   // Peers
@@ -1127,7 +1048,11 @@ export class DynamoNode {
         // For light clients.
         break;
       case "replica-put":
-        this.#onReplicaPut(from, message);
+        if (message.purpose === "write") {
+          this.#onServed(message.key);
+          this.#admission.onForeground();
+        }
+        this.#replicaAnswers.onPut(from, message);
         break;
       case "replica-put-reply":
         this.#onReplicaPutReply(from, message);
@@ -1135,22 +1060,20 @@ export class DynamoNode {
       case "replica-get":
         this.#onServed(message.key);
         this.#admission.onForeground();
-        this.#onReplicaGet(from, message);
+        this.#replicaAnswers.onGet(from, message);
         break;
       case "replica-get-reply":
         this.#gets.onReply(from, message);
         break;
       case "coordinate-get":
-        this.#onCoordinate(from, message, { kind: "get", key: message.key, r: message.r, pr: message.pr });
-        break;
       case "coordinate-put":
-        this.#onCoordinate(from, message, { kind: "put", key: message.key, write: message.write });
+        this.#callers.onCoordinate(from, message);
         break;
       case "coordinate-reply":
         this.#forwarding.onReply(from, message.request, message.result);
         break;
       case "transfer-request":
-        if (this.#isStranger(from)) this.#refusePage(from, message);
+        if (this.#replicaAnswers.isStranger(from)) this.#send(from, refusedPage(message), "background");
         else this.#source.onRequest(from, message);
         break;
       case "transfer-page":
@@ -1237,168 +1160,10 @@ export class DynamoNode {
     }
   }
 
-  /** The peer has asked for too much. What it does not wait for is not answered. */
+  /** The peer has asked for too much. */
   #refuse(from: NodeId, message: Message): void {
-    const { digest = 0 } = this.#belonging.ring ?? {};
-    switch (message.kind) {
-      case "coordinate-get":
-      case "coordinate-put": {
-        const result = { outcome: "failed", failure: { code: "overloaded" }, report: undefined } as const;
-        const reply = { kind: "coordinate-reply", request: message.request, ring: digest, result } as const;
-        this.#send(from, reply, "foreground");
-        break;
-      }
-      case "replica-put":
-        this.#send(
-          from,
-          {
-            kind: "replica-put-reply",
-            request: message.request,
-            ring: digest,
-            outcome: "refused",
-            owner: false,
-            durability: "relaxed",
-            counted: [],
-          },
-          "background",
-        );
-        break;
-      case "view-request": {
-        const { request } = message;
-        this.#send(from, { kind: "view-reply", request, digest, outcome: "busy", news: undefined }, "foreground");
-        break;
-      }
-      case "transfer-request": {
-        const { request, partition } = message;
-        const page = {
-          kind: "transfer-page",
-          request,
-          partition,
-          outcome: "refused",
-          records: [],
-          next: undefined,
-        } as const;
-        this.#send(from, page, "background");
-        break;
-      }
-      case "archive-request": {
-        const page = { outcome: "refused", counted: [], records: [], damaged: 0, next: undefined } as const;
-        const reply = {
-          kind: "archive-page",
-          request: message.request,
-          ring: digest,
-          ...page,
-          coveredFrom: 0,
-        } as const;
-        this.#send(from, reply, "background");
-        break;
-      }
-      default:
-    }
-  }
-
-  #onCoordinate(from: NodeId, message: CoordinateGet | CoordinatePut, what: ForwardedRequest): void {
-    this.#admission.onForeground();
-    const { request, hops } = message;
-    const timeoutMs = Math.min(message.ttlMs, this.#config.requestTimeoutMs);
-    const own = ++this.#requests;
-    const full = this.#callers.size >= this.#config.requestsMax;
-    this.#callers.set(own, { kind: "peer", from, epoch: this.#epochOf(from), request, startedAt: this.#now });
-    const list = this.#listOf(what.key);
-    if (full) this.#answer(own, { outcome: "failed", failure: { code: "overloaded" }, report: undefined });
-    else if (list === undefined || hops >= HOPS_MAX || this.#mayCoordinate(what, list))
-      this.#coordinate(own, what, timeoutMs);
-    else {
-      this.#note({ what: "handed-on", key: what.key, from });
-      this.#forwarding.start(own, what, { tried: [from], hops: hops + 1 }, timeoutMs);
-    }
-  }
-
-  #onReplicaPut(from: NodeId, message: ReplicaPut): void {
-    const { key, set, hintFor, request, ring, durability } = message;
-    if (message.purpose === "write") {
-      this.#onServed(key);
-      this.#admission.onForeground();
-    }
-    const epoch = this.#epochOf(from);
-    const origin = {
-      kind: "peer",
-      from,
-      epoch,
-      request,
-      until: this.#now + message.ttlMs,
-      ring,
-      hinted: false,
-    } as const;
-    const list = this.#listOf(key);
-    if (list === undefined) {
-      this.#replyPut(origin, "refused", "relaxed", key);
-      return;
-    }
-    if (this.#isBeyondProof(from)) {
-      this.#replyPut(origin, "refused", "relaxed", key);
-      return;
-    }
-    if (hintFor !== undefined && hintFor !== this.#id) {
-      // From one who goes for good. Who has a copy, as a record or as a hint for another, would only make two into one.
-      if (message.purpose === "hint" && (this.#mayStore(key) || this.#hints.targetsOf(key).size > 0)) {
-        this.#replyPut(origin, "refused", "relaxed", key);
-        return;
-      }
-      this.#replica.keepHint(key, hintFor, set, origin, durability);
-      return;
-    }
-    if (!this.#mayStore(key)) {
-      // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
-      // for one would both let go; a client's write is kept for those whose it is now.
-      if (message.purpose !== "write") {
-        this.#replyPut(origin, "refused", "relaxed", key);
-        return;
-      }
-      list.owners.forEach((owner, i) =>
-        this.#replica.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }, durability),
-      );
-      return;
-    }
-    this.#replica.merge(key, set, message.purpose, origin, durability);
-    // A writer that does not know of those who are joining would leave them out, and the page that they copied may be older than this write.
-    if (message.purpose === "write" && message.ring !== this.#belonging.ring?.digest)
-      for (const node of list.joining) if (node !== from && node !== this.#id) this.#pass(node, message);
-  }
-
-  #onReplicaGet(from: NodeId, { key, request, ring, ttlMs, counts }: ReplicaGet): void {
-    const epoch = this.#epochOf(from);
-    const origin = { kind: "peer", from, epoch, request, until: this.#now + ttlMs, ring, hinted: false } as const;
-    if ((counts && !this.#mayAnswer(key)) || this.#isStranger(from) || this.#isBeyondProof(from))
-      this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
-    else this.#replica.read(key, origin);
-  }
-
-  /**
-   * One of whom this node has not heard that it is a member, or might have forgotten it after a crash, is not asked when tombstones are reaped: it gets
-   * no record that it could give back.
-   */
-  #isStranger(node: NodeId): boolean {
-    return this.#config.reapAfterMs < Number.POSITIVE_INFINITY && !this.#belonging.remembers(node);
-  }
-
-  #refusePage(to: NodeId, { request, partition }: TransferRequest): void {
-    const page = {
-      kind: "transfer-page",
-      request,
-      partition,
-      outcome: "refused",
-      records: [],
-      next: undefined,
-    } as const;
-    this.#send(to, page, "background");
-  }
-
-  /** Who is gone was not asked when tombstones were reaped: what it still has may be older than that. */
-  #isBeyondProof(node: NodeId): boolean {
-    const view = this.#belonging.ring?.view;
-    const member = view === undefined ? undefined : memberOf(view, node);
-    return this.#config.reapAfterMs < Number.POSITIVE_INFINITY && member !== undefined && isGone(member);
+    const refusal = refusalOf(message, this.#belonging.ring?.digest ?? 0);
+    if (refusal !== undefined) this.#send(from, refusal.message, refusal.lane);
   }
 
   /** Nothing is under way here that could have a record of the key in hand, and no hint of it is kept; see `reap-watch.ts`. */
@@ -1411,14 +1176,6 @@ export class DynamoNode {
       !this.#treeSource.concerns(key) &&
       !this.#source.concerns(this.#partitionOf(key))
     );
-  }
-
-  /** A get that is coordinated here asks this node as it would another. */
-  #readOwn(key: Key, request: RequestId): void {
-    const origin = { kind: "get", request } as const;
-    if (this.#listOf(key)?.counted.includes(this.#id) === true && !this.#mayAnswer(key))
-      this.#completions.push({ kind: "read", origin, key, outcome: "moved", set: EMPTY });
-    else this.#replica.read(key, origin);
   }
 
   /** Whether records of the key may change here; see `Surroundings`. */
@@ -1438,33 +1195,6 @@ export class DynamoNode {
     return counts && !this.#handOver.isClosing(partition) && !this.#belonging.unopened.has(partition);
   }
 
-  #pass(to: NodeId, message: ReplicaPut): void {
-    const ring = this.#belonging.ring?.digest ?? 0;
-    this.#send(
-      to,
-      { ...message, request: ++this.#requests, ring, purpose: "transfer", hintFor: undefined, durability: "strict" },
-      "foreground",
-    );
-  }
-
-  #replyToPeer(origin: Origin & { kind: "peer" }, completion: Completion): void {
-    const { key } = completion;
-    if (completion.kind === "stored") {
-      const outcome = origin.hinted ? "hinted" : this.#isEarly(key) ? "early" : "stored";
-      this.#replyPut(origin, outcome, completion.durability, key);
-    } else if (completion.kind === "refused") this.#replyPut(origin, "refused", "relaxed", key);
-    else if (completion.kind === "read") {
-      const { from, epoch, request } = origin;
-      const { outcome } = completion;
-      const set = outcome === "found" ? completion.set : undefined;
-      const ring = this.#belonging.ring?.digest ?? 0;
-      const counted = this.#countedUnknownTo(origin, key);
-      const owner = this.#ownsAndHolds(key) && this.#mayAnswer(key);
-      const reply = { kind: "replica-get-reply", request, ring, outcome, owner, counted, set } as const;
-      this.#answerTo(from, reply, epoch);
-    }
-  }
-
   #onReplicaPutReply(from: NodeId, message: ReplicaPutReply): void {
     const { request, outcome } = message;
     const merged = outcome === "stored" || outcome === "early" ? "stored" : "refused";
@@ -1473,39 +1203,9 @@ export class DynamoNode {
     this.#exchange.onReply(from, request, merged);
   }
 
-  /** Whom the asker, who saw another ring, may not know to count. */
-  #countedUnknownTo(origin: Origin & { kind: "peer" }, key: Key): readonly NodeId[] {
-    return origin.ring === this.#belonging.ring?.digest ? [] : (this.#listOf(key)?.counted ?? []);
-  }
-
-  /** Holds the key's partition, and is not open yet. */
-  #isEarly(key: Key): boolean {
-    return this.#belonging.unopened.has(this.#partitionOf(key));
-  }
-
-  #replyPut(
-    origin: Origin & { kind: "peer" },
-    outcome: ReplicaPutReply["outcome"],
-    durability: Durability,
-    key: Key,
-  ): void {
-    const { from, epoch, request } = origin;
-    const ring = this.#belonging.ring?.digest ?? 0;
-    const owner = this.#ownsAndHolds(key);
-    const counted = this.#countedUnknownTo(origin, key);
-    const reply = { kind: "replica-put-reply", request, ring, outcome, owner, durability, counted } as const;
-    this.#answerTo(from, reply, epoch);
-  }
-
   #onServed(key: Key): void {
     this.#bookkeeping.onServed();
     this.#load.onServed(this.#partitionOf(key));
-  }
-
-  /** Whether it counts for pw. */
-  #ownsAndHolds(key: Key): boolean {
-    const list = this.#listOf(key);
-    return list !== undefined && list.owners.includes(this.#id) && list.counted.includes(this.#id);
   }
 
   /** Where rings differ, the two gossip first; meanwhile both serve by what they see, and a write passes on to whom only one of them knows. */
@@ -1609,7 +1309,7 @@ export class DynamoNode {
       this.#note({ what: "not-read", by: to, message: message.kind });
       return false;
     }
-    if (bringsRecords(message) && this.#isStranger(to)) return false;
+    if (bringsRecords(message) && this.#replicaAnswers.isStranger(to)) return false;
     this.#effects.push({ kind: "send", to, epoch, lane, message, ...olderProtocol(version) });
     this.#slowPeers.onSent(to, message);
     return true;

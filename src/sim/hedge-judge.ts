@@ -10,7 +10,7 @@
 
 import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import { HOPS_MAX } from "../core/forwarding.ts";
+import { HOPS_MAX } from "../core/handing.ts";
 import type { Key, Millis, NodeId } from "../core/identifiers.ts";
 import type { ClientResult } from "../core/message.ts";
 import { InvariantViolation } from "./checkers.ts";

@@ -13,7 +13,7 @@
 import { partitionOf, positionOf } from "../core/address.ts";
 import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import { HOPS_MAX } from "../core/forwarding.ts";
+import { HOPS_MAX } from "../core/handing.ts";
 import type { Key, Millis, NodeId, RingDigest } from "../core/identifiers.ts";
 import { type View, mergeView } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";

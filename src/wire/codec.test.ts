@@ -15,7 +15,7 @@ import type { Actor, Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { allHolders, type Claim, type Member, unclaimed } from "../core/membership.ts";
 import type { GossipNews, Message, ReplicaPut } from "../core/message.ts";
 import { FORMS, PROTOCOL_VERSION, formOf, reads } from "../core/versions.ts";
-import { HOPS_MAX } from "../core/forwarding.ts";
+import { HOPS_MAX } from "../core/handing.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { MESSAGE_BYTES_MAX } from "./frame.ts";
 import { message, messageOfKind, mutated } from "./message-arbitraries.ts";
