@@ -1,6 +1,6 @@
 /**
  * The world of one seed: who founds, who joins when, with which parameters, capacities, zones and bounds. Mostly small and short, because small
- * worlds meet most dangers soonest; one seed in four is large (LARGE_NODES_MIN nodes and more) and long (LONG_MS and more), for what only crowds
+ * worlds meet most dangers soonest; three in ten are large (LARGE_NODES_MIN nodes and more) and long (LONG_MS and more), for what only crowds
  * and time bring.
  */
 
@@ -11,7 +11,7 @@ import type { Millis } from "../core/identifiers.ts";
 export const LARGE_NODES_MIN = 12;
 export const LONG_MS: Millis = 600_000;
 /** The share of large seeds. */
-const LARGE = 0.25;
+const LARGE = 0.3;
 /** The share of seeds in which tokens are drawn by chance, half in placement 1, half in 2. */
 const RANDOM_TOKENS = 0.2;
 

@@ -70,7 +70,10 @@ export class Custody {
           this.#onSentOn(node, message.key);
         if (message.kind === "replica-put" && message.purpose === "hint")
           this.#delivering.get(node)?.set(message.request, { key: message.key, to: effect.to });
-      } else if (effect.kind === "note" && effect.note.what === "hint-delivered")
+      } else if (effect.kind === "note" && effect.note.what === "merged" && effect.note.purpose === "hint")
+        // It may have been its own hint, for itself: then nothing was sent.
+        this.#onSentOn(node, effect.note.key);
+      else if (effect.kind === "note" && effect.note.what === "hint-delivered")
         this.#onDelivered(node, effect.note.key, effect.note.target);
       else if (effect.kind === "note" && effect.note.what === "partition-held")
         this.#onHeld(node, effect.note.partition);

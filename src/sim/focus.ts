@@ -175,6 +175,8 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
       getProbability,
       ownQuorumProbability: 0,
       shortTimeoutProbability: 0,
+      // A put that answers a read goes to whoever answered that one: the founder, as long as newcomers are not open.
+      ...(theme.crowd === undefined ? {} : { blindProbability: 0.5 }),
     }),
   };
 }

@@ -1,8 +1,8 @@
 /**
- * `npm run sim -- --seeds 200 [--first 1] [--seed N] [--json] [--trace] [--all] [--shrink]`
+ * `npm run sim -- --seeds 200 [--first 1] [--seed N] [--jobs N] [--json] [--trace] [--all] [--shrink]`
  * `                [--without FAULT,...] [--drop ACTION,...] [--callers N] [--mutant NAME]`
  *
- * Runs seeds one after another and stops at the first that fails: seed, commit, the faults that the failure needs, what led to it in at most 50
+ * Runs seeds, `jobs` at a time (by default as many as there are cores), and stops at the first that fails: seed, commit, the faults that the failure needs, what led to it in at most 50
  * lines, and the command that replays it are printed, and the exit code is 1. One seed in a hundred runs twice, and both must write the same
  * transcript. A run of STANDARD_SEEDS or more must also reach every point of `sometimes.ts`. `--shrink` makes a scenario file of the failure.
  * `--mutant` does all of this with a deliberate slip in the source (`mutants.ts`).
@@ -10,7 +10,9 @@
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { runMutated } from "./run-mutated.ts";
+import { type SeedReport, runInPool } from "./run-pool.ts";
 import { describeOptions, shrink } from "./shrink.ts";
 import { sometimesPoints, versionsReadPoints } from "./sometimes.ts";
 import { type SeedOptions, type SeedOutcome, runSeed } from "./swarm.ts";
@@ -23,6 +25,7 @@ const LINE_CHARACTERS = 220;
 interface Arguments {
   first: number;
   seeds: number;
+  jobs: number;
   json: boolean;
   trace: boolean;
   /** Goes on after failures and lists them. */
@@ -32,7 +35,7 @@ interface Arguments {
 }
 
 const USAGE =
-  "usage: npm run sim -- [--seeds 200] [--first 1] [--seed N] [--json] [--trace] [--all] [--shrink] [--without FAULT,...] [--drop ACTION,...] [--callers N] [--mutant NAME]";
+  "usage: npm run sim -- [--seeds 200] [--first 1] [--seed N] [--jobs N] [--json] [--trace] [--all] [--shrink] [--without FAULT,...] [--drop ACTION,...] [--callers N] [--mutant NAME]";
 
 function usage(problem: string): never {
   process.stderr.write(`${problem}\n${USAGE}\n`);
@@ -40,7 +43,17 @@ function usage(problem: string): never {
 }
 
 function parseArguments(words: readonly string[]): Arguments {
-  const parsed: Arguments = { first: 1, seeds: 200, json: false, trace: false, all: false, shrink: false, options: {} };
+  const jobs = availableParallelism();
+  const parsed: Arguments = {
+    first: 1,
+    seeds: 200,
+    jobs,
+    json: false,
+    trace: false,
+    all: false,
+    shrink: false,
+    options: {},
+  };
   const number = (name: string, text: string | undefined): number => {
     const value = Number(text);
     if (text === undefined || !Number.isSafeInteger(value) || value < 0)
@@ -55,7 +68,8 @@ function parseArguments(words: readonly string[]): Arguments {
     else if (word === "--seed") {
       parsed.first = number(word, words[++i]);
       parsed.seeds = 1;
-    } else if (word === "--json") parsed.json = true;
+    } else if (word === "--jobs") parsed.jobs = Math.max(1, number(word, words[++i]));
+    else if (word === "--json") parsed.json = true;
     else if (word === "--trace") parsed.trace = true;
     else if (word === "--all") parsed.all = true;
     else if (word === "--shrink") parsed.shrink = true;
@@ -140,29 +154,39 @@ function add(outcome: SeedOutcome): void {
   for (const [name, count] of Object.entries(outcome.sometimes)) sometimes[name] = (sometimes[name] ?? 0) + count;
 }
 
-for (let seed = words.first; seed < words.first + words.seeds; seed++) {
-  const trace = words.trace || seed % 100 === 0;
-  const outcome = runSeed(seed, {
-    ...words.options,
-    trace,
-    ...(words.trace ? { onLine: (line) => void out(`${line}\n`) } : {}),
-  });
+const failures = new Map<number, SeedOutcome>();
+
+/** Whether to go on. */
+function onReport({ outcome, same }: SeedReport): boolean {
   add(outcome);
-  const same =
-    !trace || words.trace || runSeed(seed, { ...words.options, trace }).transcriptHash === outcome.transcriptHash;
-  if (outcome.failure === undefined && same) continue;
+  if (outcome.failure === undefined && same) return true;
+  failures.set(outcome.seed, outcome);
   totals.failed++;
-  if (words.all) {
-    err(`seed ${seed}: ${outcome.failure?.message ?? "two transcripts"}  [${outcome.shape}]\n`);
-    continue;
-  }
+  if (words.all) err(`seed ${outcome.seed}: ${outcome.failure?.message ?? "two transcripts"}  [${outcome.shape}]\n`);
+  return words.all;
+}
+
+const orders = Array.from({ length: words.seeds }, (_, i) => {
+  const seed = words.first + i;
+  return { seed, options: words.options, twice: seed % 100 === 0 };
+});
+if (words.trace)
+  orders.every(({ seed, options }) => {
+    const onLine = (line: string): void => void out(`${line}\n`);
+    return onReport({ outcome: runSeed(seed, { ...options, trace: true, onLine }), same: true });
+  });
+else await runInPool(orders, Math.min(words.jobs, words.seeds), onReport);
+
+const firstFailed = Math.min(...failures.keys());
+const failed = words.all ? undefined : failures.get(firstFailed);
+if (failed !== undefined) {
+  const { seed } = failed;
   const needed = tell(seed, words.options, err);
   if (words.shrink) {
     const path = `src/sim/scenarios/seed-${seed}.txt`;
-    writeFileSync(path, `# Seed ${seed}: ${outcome.failure?.message ?? ""}\nseed ${seed} ${describeOptions(needed)}\n`);
+    writeFileSync(path, `# Seed ${seed}: ${failed.failure?.message ?? ""}\nseed ${seed} ${describeOptions(needed)}\n`);
     err(`scenario: ${path}; its transcript comes with UPDATE=1 npx vitest run src/sim/scenario.test.ts\n`);
   }
-  break;
 }
 
 const seconds = (performance.now() - startedAt) / 1_000;
@@ -183,6 +207,7 @@ const summary = {
   largeSeeds: totals.large,
   seedsAsBytes: totals.asBytes,
   settledMsMax: settled.at(-1) ?? 0,
+  processes: Math.min(words.jobs, words.seeds),
   events: totals.events,
   eventsPerSecond: Math.round(totals.events / seconds),
   neverReached,
