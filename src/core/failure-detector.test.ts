@@ -326,6 +326,16 @@ test("a node whom nobody answers stretches its own patience, up to three times",
   expect(f.detector.patience).toBeLessThanOrEqual(3);
 });
 
+test("one that is turned away for some time is not dialled before", () => {
+  f.wanted = [peer];
+  f.up(peer);
+  f.detector.turnAway(peer, 5_000);
+  f.pass(4_000);
+  expect(f.effects.filter((effect) => effect.kind === "connect")).toEqual([]);
+  f.pass(2_000);
+  expect(f.effects.filter((effect) => effect.kind === "connect")).toEqual([{ kind: "connect", peer }]);
+});
+
 test("lost members are dialled with growing waits, and never more than linksMax at a time", () => {
   f.wanted = Array.from({ length: 100 }, (_, i) => id(i + 10));
   f.pass(600);

@@ -35,6 +35,8 @@ class Bench {
   readonly surveys = new Map<RequestId, Extract<Effect, { kind: "report-statistics" }>>();
   readonly notes: { node: NodeId; note: Note }[] = [];
   readonly cut = new Set<string>();
+  /** Nodes whose disks never say that what they know of the cluster is written down. */
+  readonly forgetful = new Set<NodeId>();
   #queue: { to: NodeId; event: EventBody }[] = [];
   #requests = 0;
   #seed = 1;
@@ -189,7 +191,8 @@ class Bench {
           else if (write.record === null) disk[write.store].delete(write.address);
           else disk[write.store].set(write.address, write.record);
         }
-        this.#later(node, { kind: "stored", ticket: effect.ticket });
+        if (!this.forgetful.has(node) || effect.writes.every(({ store }) => store !== "meta"))
+          this.#later(node, { kind: "stored", ticket: effect.ticket });
         break;
       case "load-leaves":
         this.#later(node, { kind: "leaves-loaded", ticket: effect.ticket, leaves: [] });
@@ -263,6 +266,22 @@ describe("a cluster of five", () => {
     for (let i = 0; i < 20; i++) {
       expect(bench.put(ids[i % 5]!, `k${i}`, `v${i}`).outcome).toBe("put");
       expect(values(bench.get(ids[(i + 2) % 5]!, `k${i}`))).toEqual([`v${i}`]);
+    }
+  });
+
+  test("where tombstones are reaped nobody gets records from one who might forget it after a crash", () => {
+    for (const reapAfterMs of [0, Number.POSITIVE_INFINITY]) {
+      const bench = new Bench();
+      bench.start(id(1), 1, { reapAfterMs });
+      bench.found(id(1));
+      bench.run(1_000);
+      expect(bench.put(id(1), "k", "v").outcome).toBe("put");
+      bench.forgetful.add(id(1));
+      bench.start(id(2), 1, { reapAfterMs });
+      bench.run(20_000);
+      bench.put(id(1), "k2", "v");
+      const { records, hints } = bench.disks.get(id(2))!;
+      expect(records.size + hints.size > 0).toBe(reapAfterMs > 0);
     }
   });
 
