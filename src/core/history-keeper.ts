@@ -3,6 +3,8 @@
  *
  *   starting   reads the row that says from when on nothing is missing; the node answers nobody before that
  *   walking    a page each `historyWalkMs`, round and round: what no bucket keeps any more is let go, and the row goes with it in one transaction
+ *   clearing   a page each HURRY_MS, as long as each is full and much of it goes, or all of it is more than may be kept: a busy hour leaves more than
+ *              walking takes away
  *
  * With more than `historyBytesMax` at the end of a round the oldest is let go in the next, until three quarters are left. A damaged record of the past is let
  * go, too, and told as missing.
@@ -21,6 +23,11 @@ const BYTES_PER_PAGE = 1_048_576;
 /** Behind every address. */
 const END = "g";
 const SLOTS = 64;
+const HURRY_MS = 250;
+/** Of what may be kept: with more, the oldest goes. */
+const FULL = 0.9;
+/** Of a page. */
+const MUCH = 1 / 4;
 
 export class HistoryKeeper {
   readonly #in: Surroundings;
@@ -142,7 +149,9 @@ export class HistoryKeeper {
     if (removals.length > 0) this.#store([...removals, ...this.#ledger.rowIfDue()]);
     this.#after = done ? COVERED_ADDRESS : (entries.at(-1)?.address ?? COVERED_ADDRESS);
     if (done) this.#endRound();
-    this.#in.timers.set("history", this.#in.now + this.#in.config.historyWalkMs);
+    const { historyBytesMax, historyWalkMs } = this.#in.config;
+    const hurries = this.#ledger.bytes > historyBytesMax * FULL || (!done && removals.length >= entries.length * MUCH);
+    this.#in.timers.set("history", this.#in.now + (hurries ? Math.min(HURRY_MS, historyWalkMs) : historyWalkMs));
     return true;
   }
 
@@ -154,6 +163,8 @@ export class HistoryKeeper {
   onFailed(ticket: Ticket): boolean {
     if (this.#stores.delete(ticket)) {
       this.#ledger.rowFailed();
+      // A disk that refuses is not hurried.
+      this.#in.timers.set("history", this.#in.now + this.#in.config.historyWalkMs);
       return true;
     }
     if (ticket !== this.#scan) return false;
@@ -179,7 +190,7 @@ export class HistoryKeeper {
     const { historyBytesMax, history } = this.#in.config;
     // What came meanwhile may or may not have been met: it counts.
     this.#ledger.bytes = this.#total + Math.max(0, this.#ledger.bytes - this.#bytesAtStart);
-    if (this.#total <= historyBytesMax * 0.9) return;
+    if (this.#total <= historyBytesMax * FULL) return;
     const keepMs = Math.max(1, ...Object.values(history).map((policy) => policy.keepMs));
     let left = this.#total;
     for (const [slot, bytes] of [...this.#ages].sort(([a], [b]) => a - b)) {

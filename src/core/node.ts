@@ -99,6 +99,8 @@ export interface NodeView {
     readonly linked: boolean;
     /** Answers pings, but not requests. */
     readonly slow: boolean;
+    /** The version in which this node talks to it. */
+    readonly protocol: number;
   }[];
   /** How many times longer than configured this node waits before it blames others: 1 to 3. */
   readonly patience: number;
@@ -452,7 +454,11 @@ export class DynamoNode {
       phase: this.#phase,
       view: this.#belonging.ring?.view,
       ringDigest: this.#belonging.ring?.digest,
-      peers: this.#detector.peers().map((peer) => ({ ...peer, slow: this.#slowPeers.slow(peer.node) })),
+      peers: this.#detector.peers().map((peer) => ({
+        ...peer,
+        slow: this.#slowPeers.slow(peer.node),
+        protocol: this.#versionWith(peer.node),
+      })),
       patience: this.#detector.patience,
       hints: this.#hints.targets().map((target) => ({ target, count: this.#hints.count(target) })),
       hintsOwed: this.#hints.size,

@@ -17,6 +17,8 @@ import type { Workload } from "./workload.ts";
 /** One seed in so many. */
 const FOCUSED = 5;
 const FOCUS = 0x0f_0c05;
+const FAR_MS = 400;
+const AWAY_FOR_MS = 30_000;
 const FEW_KEYS = [1, 12] as const;
 
 export type ThemeName =
@@ -53,11 +55,13 @@ export const themes: readonly Theme[] = [
   // Newcomers that find each other sooner than those who have the data.
   {
     name: "crowds",
-    always: ["newcomers", "long-delays"],
-    maybe: [...network, "crashes", "slow-disks"],
+    always: "newcomers",
+    maybe: [...network, "long-delays", "crashes", "slow-disks"],
     copies: [3],
     crowd: [3, 4],
-    keys: [16, 40],
+    keys: [4, 40],
+    // Of so many puts there would be more of the past than can be read in time.
+    config: { history: {} },
   },
   // Where there is one copy, whoever puts and whoever reads next have no second one in common; and a put that its owner is too busy for stays elsewhere.
   { name: "one copy", always: "newcomers", maybe: [...network, "crashes"], copies: [1], sluggish: true },
@@ -89,10 +93,10 @@ export const themes: readonly Theme[] = [
 
 /**
  * Some notes of some nodes are followed by a crash of theirs, or one is cut off from all others, it or the founder, which may crash besides, or whose
- * links become slow: what matters happens between two steps that come soon after each other.
+ * links become slow, or all fall into two halves: what matters happens between two steps that come soon after each other.
  */
 export interface Ambush {
-  readonly how: "crash" | "cut-off" | "founder-cut-off" | "founder-crash" | "founder-slow";
+  readonly how: "crash" | "cut-off" | "halves" | "founder-cut-off" | "founder-crash" | "founder-slow";
   readonly what: Note["what"];
   readonly chance: number;
   readonly afterMs: Millis;
@@ -109,12 +113,20 @@ const ambushed: readonly Note["what"][] = [
 ];
 
 const TO_ONE: readonly Ambush["how"][] = ["crash", "crash", "cut-off"];
-const TO_FOUNDER: readonly Ambush["how"][] = ["founder-slow", "founder-cut-off", "founder-crash"];
+const IN_CROWDS: readonly Ambush["how"][] = ["founder-slow", "founder-cut-off", "founder-crash", "halves", "halves"];
 const HELD: readonly Note["what"][] = ["partition-held", "partition-opened"];
+
+/** Newcomers hear of each other long before the founder hears of any. */
+export interface Distance {
+  readonly from: Millis;
+  readonly until: Millis;
+  readonly byMs: Millis;
+}
 
 export interface Focus {
   readonly theme: Theme;
   readonly ambush: Ambush | undefined;
+  readonly founderAway: Distance | undefined;
   readonly classes: ReadonlySet<FaultClass>;
   /** Of the usual time between two faults of a class. */
   readonly hurry: number;
@@ -145,23 +157,37 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
   // In turn, so that none is missing for long.
   const theme = themes[Math.floor(seed / FOCUSED) % themes.length]!;
   const classes = new Set([...alwaysOf(theme), ...theme.maybe.filter(() => prng.chance(0.5))]);
-  const callers = prng.between(2, 8);
+  // Where one of many nodes is cut off, few would still be asking it.
+  const callers = theme.crowd === undefined ? prng.between(2, 8) : prng.between(8, 30);
   const keys = Array.from({ length: prng.between(...(theme.keys ?? FEW_KEYS)) }, (_, i) => `carts/${i}` as Key);
   const getProbability = prng.between(30, 70) / 100;
+  const { plan, crowdAt } = drawPlan(prng, usual, theme);
   const ambush = {
-    how: prng.pick(theme.crowd === undefined ? TO_ONE : TO_FOUNDER)!,
+    how: prng.pick(theme.crowd === undefined ? TO_ONE : IN_CROWDS)!,
     what: prng.pick(theme.crowd === undefined ? ambushed : HELD)!,
     chance: prng.pick([0.05, 0.5])!,
     afterMs: prng.pick([0, 5, 100, 1_000])!,
     downMs: prng.pick([200, 1_000, 5_000])!,
   };
+  const isAway = crowdAt !== undefined && prng.chance(0.5);
+  // While what tells it of the first that holds something is on its way.
+  const whenAway: Ambush = {
+    how: "founder-cut-off",
+    what: "partition-held",
+    chance: prng.pick([0.1, 0.5])!,
+    afterMs: prng.pick([FAR_MS / 4, (FAR_MS * 5) / 8, (FAR_MS * 7) / 8])!,
+    downMs: 5_000,
+  };
   return {
     theme,
-    ambush: prng.chance(0.5) ? ambush : undefined,
+    ambush: isAway ? whenAway : prng.chance(0.5) ? ambush : undefined,
+    founderAway: isAway
+      ? { from: crowdAt, until: Math.min(crowdAt + AWAY_FOR_MS, plan.faultsUntil), byMs: FAR_MS }
+      : undefined,
     classes,
     hurry: prng.pick([0.25, 0.5, 1])!,
     sluggish: theme.sluggish === true,
-    plan: drawPlan(prng, usual, theme),
+    plan,
     reapAfterMs: prng.pick(theme.reapAfterMs ?? []),
     removeAfterMs: prng.pick(theme.removeAfterMs ?? []),
     slowCommits: theme.crowd !== undefined && prng.chance(0.5),
@@ -185,7 +211,7 @@ function drawPlan(
   prng: Prng,
   usual: ClusterPlan,
   { copies = [2, 3, 3, 3, 5], crowd, sluggish = false, config: own = {} }: Theme,
-): ClusterPlan {
+): { readonly plan: ClusterPlan; readonly crowdAt: Millis | undefined } {
   const n = prng.pick(copies)!;
   const strict = Math.floor(n / 2) + 1;
   const partitions = prng.pick([16, 32])!;
@@ -198,10 +224,12 @@ function drawPlan(
     capacity: 1,
     zone: `zone-${i + 1}`,
   }));
-  const crowdAt = crowd === undefined ? 0 : prng.between(workloadFrom + 1_000, faultsUntil);
+  const crowdAt = crowd === undefined ? undefined : prng.between(workloadFrom + 1_000, workloadFrom + 6_000);
   const together = crowd === undefined ? 0 : prng.between(...crowd);
+  // In the same instant they hold a partition before anybody else has heard that any of them does.
+  const spread = prng.pick([20, 100, 1_000])!;
   for (let i = 0; i < together; i++)
-    joins.push({ at: crowdAt + prng.below(1_000), capacity: 1, zone: `zone-${count + i}` });
+    joins.push({ at: (crowdAt ?? 0) + prng.below(spread), capacity: 1, zone: `zone-${count + i}` });
   const { peerRequestsPerSecond, peerRequestsBurst, peerBackgroundPerSecond, peerBackgroundBurst } = defaultConfig;
   const config = {
     ...usual.config,
@@ -211,5 +239,6 @@ function drawPlan(
     ...own,
     ...(sluggish ? { peerRequestsPerSecond: prng.between(1, 10), peerRequestsBurst: prng.between(1, 10) } : {}),
   };
-  return { ...usual, parameters, founderCapacity: 1, joins, config, workloadFrom, faultsUntil, large: false };
+  const plan = { ...usual, parameters, founderCapacity: 1, joins, config, workloadFrom, faultsUntil, large: false };
+  return { plan, crowdAt };
 }

@@ -187,7 +187,7 @@ export class Routing {
       return;
     const view = this.#simulator.inspect(node);
     // One that got a newer build just now is still known by the older one.
-    if ((view?.view?.members.find((member) => member.node === prefer)?.protocolMax ?? 0) < PROTOCOL_VERSION) return;
+    if (view?.peers.some((peer) => peer.node === prefer && peer.protocol < PROTOCOL_VERSION) === true) return;
     const counts = listOf(view, key)?.counted.includes(prefer) === true;
     const refused = effects.some((effect) => effect.kind === "reply");
     if (!counts || refused || (prefer !== node && !reaches(view, prefer))) return;

@@ -24,7 +24,7 @@ import type { MembershipChange } from "../core/membership-change.ts";
 import { isGone, memberOf, stays } from "../core/membership.ts";
 import type { Budget } from "./budget.ts";
 import type { ClusterPlan } from "./cluster-plan.ts";
-import type { Ambush } from "./focus.ts";
+import type { Ambush, Distance } from "./focus.ts";
 import type { CutShape, FaultAction } from "./fault-plan.ts";
 import type { Simulator } from "./simulator.ts";
 
@@ -81,8 +81,15 @@ export class Saboteur {
     }
   }
 
-  /** This node crashes in a moment, or it or the founder is cut off, or slow. */
-  ambush(node: NodeId, { how, afterMs, downMs }: Ambush): void {
+  /** From `from` to `until` the founder is far away from everybody. */
+  moveFounderAway({ from, until, byMs }: Distance): void {
+    const { simulator, founder } = this.#world;
+    this.#later(from, () => simulator.network.moveAway(founder, byMs));
+    this.#later(until, () => simulator.network.moveAway(founder, 0));
+  }
+
+  /** This node crashes in a moment, or it or the founder is cut off, or slow, or all fall into two halves. */
+  ambush(node: NodeId, { how, afterMs, downMs }: Ambush, prng: Prng): void {
     const { simulator, founder } = this.#world;
     this.#later(afterMs, () => {
       if (how === "founder-slow") {
@@ -93,7 +100,11 @@ export class Saboteur {
       }
       if (how !== "crash") {
         const one = how === "cut-off" ? node : founder;
-        simulator.cut((from, to) => (from === one) !== (to === one), how);
+        const cut =
+          how === "halves"
+            ? this.#shapeOf("groups", 0.5, prng)
+            : (from: NodeId, to: NodeId) => (from === one) !== (to === one);
+        simulator.cut(cut, how);
         if (how === "founder-crash" && simulator.stateOf(founder) === "running") this.#down(founder, SHORT_MS);
         this.#later(downMs + SHORT_MS, () => simulator.heal());
         this.#world.count("ambush");

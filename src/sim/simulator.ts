@@ -424,6 +424,7 @@ export class Simulator {
   recover(node: NodeId): void {
     const { storage } = this.#host(node);
     this.network.slow(node, 1);
+    this.network.moveAway(node, 0);
     this.network.makeGray(node, 0);
     if (this.#host(node).throttleMs > 1) this.setVisibility(node, false);
     storage.recover();

@@ -33,7 +33,7 @@ import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation } from "./checkers.ts";
 import { type ClusterPlan, drawCluster } from "./cluster-plan.ts";
 import { Custody } from "./custody.ts";
-import { type Ambush, type Focus, drawFocus } from "./focus.ts";
+import { type Ambush, type Distance, type Focus, drawFocus } from "./focus.ts";
 import { type FaultPlan, describeFault, drawFaultPlan } from "./fault-plan.ts";
 import { GraceJudge } from "./grace-judge.ts";
 import { HealthyCore } from "./healthy-core.ts";
@@ -161,6 +161,7 @@ class SeedRun {
   readonly #sometimes = new Sometimes();
   readonly #founder: NodeId;
   readonly #ambush: Ambush | undefined;
+  readonly #founderAway: Distance | undefined;
   readonly #ambushes: Prng;
   #settledMs: Millis | undefined;
 
@@ -176,6 +177,7 @@ class SeedRun {
     const { without = [], dropActions = [] } = options;
     const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without, focus);
     this.#ambush = without.includes("ambush") ? undefined : focus?.ambush;
+    this.#founderAway = focus?.founderAway;
     this.#ambushes = Prng.fromNumber(seed ^ AMBUSHES);
     const removeAfterMs = drawGrace(seed, plan, without, focus);
     const reapAfterMs = removeAfterMs < Infinity ? Infinity : drawReaping(seed, faults, without, focus);
@@ -301,7 +303,7 @@ class SeedRun {
           for (const effect of effects) {
             if (effect.kind !== "note") continue;
             if (effect.note.what === this.#ambush?.what && this.#ambushes.chance(this.#ambush.chance))
-              this.#saboteur.ambush(node, this.#ambush);
+              this.#saboteur.ambush(node, this.#ambush, this.#ambushes);
             if (effect.note.what === "minted" && effect.note.fresh) this.#onFreshActor(node, effect.note.key);
             else if (effect.note.what === "hint-delivered")
               this.#onHintDelivered(node, effect.note.key, effect.note.target);
@@ -421,6 +423,7 @@ class SeedRun {
     this.#buckets?.schedule(workloadFrom, this.#faults.endsAt);
     this.#loadOperator?.schedule(workloadFrom, this.#faults.endsAt);
     this.#saboteur.schedule(this.#faults.actions);
+    if (this.#founderAway !== undefined) this.#saboteur.moveFounderAway(this.#founderAway);
     this.#crowd.schedule();
     this.#versions.schedule();
     if (!(this.#options.without ?? []).includes("exports")) this.#archivist.schedule(workloadFrom, this.#faults.endsAt);

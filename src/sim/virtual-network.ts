@@ -118,6 +118,8 @@ export class VirtualNetwork {
   readonly #dialling = new Set<string>();
   /** Multiplies the latency to and from a slow node. */
   readonly #slowness = new Map<NodeId, number>();
+  /** Added to it, to and from a node that is far away. */
+  readonly #distance = new Map<NodeId, Millis>();
   /** By how much what gray nodes reply to requests comes later. */
   readonly #grayness = new Map<NodeId, Millis>();
   readonly #cuts = new Map<NodeId, Set<NodeId>>();
@@ -207,6 +209,7 @@ export class VirtualNetwork {
       let delay =
         profile.drawMs?.(prng) ??
         this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
+      delay += (this.#distance.get(from) ?? 0) + (this.#distance.get(to) ?? 0);
       if (isReplicaReply(message)) delay += this.#grayness.get(from) ?? 0;
       if (delay === Infinity) return;
       if (late) delay += prng.below(profile.lateMsMax);
@@ -279,6 +282,12 @@ export class VirtualNetwork {
   slow(node: NodeId, factor: number): void {
     if (factor === 1) this.#slowness.delete(node);
     else this.#slowness.set(node, factor);
+  }
+
+  /** What goes to or from this node takes so much longer than it would. 0 ends it. */
+  moveAway(node: NodeId, delayMs: Millis): void {
+    if (delayMs === 0) this.#distance.delete(node);
+    else this.#distance.set(node, delayMs);
   }
 
   /** This node's answers to requests of its replica come so much later, or never when it is Infinity; all else as usual. 0 ends it. */
