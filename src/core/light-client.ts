@@ -161,7 +161,7 @@ export class LightClient {
       phase: this.#phase,
       view: ring?.view,
       ringDigest: ring?.digest,
-      peers: this.#detector.peers().map((peer) => ({ ...peer, slow: false })),
+      peers: this.#detector.peers().map((peer) => ({ ...peer, slow: false, protocol: this.#versionWith(peer.node) })),
       hints: [],
       hintsOwed: 0,
       transfers: [],

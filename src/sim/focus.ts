@@ -113,8 +113,16 @@ const ambushed: readonly Note["what"][] = [
 ];
 
 const TO_ONE: readonly Ambush["how"][] = ["crash", "crash", "cut-off"];
-const IN_CROWDS: readonly Ambush["how"][] = ["founder-slow", "founder-cut-off", "founder-crash", "halves", "halves"];
-const HELD: readonly Note["what"][] = ["partition-held", "partition-opened"];
+const IN_CROWDS: readonly Ambush["how"][] = [
+  "founder-slow",
+  "founder-cut-off",
+  "founder-crash",
+  "halves",
+  "halves",
+  "cut-off",
+  "cut-off",
+];
+const BY_CROWDS: readonly Note["what"][] = ["partition-held", "partition-opened", "phase"];
 
 /** Newcomers hear of each other long before the founder hears of any. */
 export interface Distance {
@@ -161,15 +169,15 @@ export function drawFocus(seed: number, usual: ClusterPlan): Focus | undefined {
   const callers = theme.crowd === undefined ? prng.between(2, 8) : prng.between(8, 30);
   const keys = Array.from({ length: prng.between(...(theme.keys ?? FEW_KEYS)) }, (_, i) => `carts/${i}` as Key);
   const getProbability = prng.between(30, 70) / 100;
-  const { plan, crowdAt } = drawPlan(prng, usual, theme);
+  const isAway = theme.crowd !== undefined && prng.chance(0.6);
+  const { plan, crowdAt = 0 } = drawPlan(prng, usual, theme, isAway);
   const ambush = {
     how: prng.pick(theme.crowd === undefined ? TO_ONE : IN_CROWDS)!,
-    what: prng.pick(theme.crowd === undefined ? ambushed : HELD)!,
+    what: prng.pick(theme.crowd === undefined ? ambushed : BY_CROWDS)!,
     chance: prng.pick([0.05, 0.5])!,
     afterMs: prng.pick([0, 5, 100, 1_000])!,
     downMs: prng.pick([200, 1_000, 5_000])!,
   };
-  const isAway = crowdAt !== undefined && prng.chance(0.5);
   // While what tells it of the first that holds something is on its way.
   const whenAway: Ambush = {
     how: "founder-cut-off",
@@ -211,6 +219,7 @@ function drawPlan(
   prng: Prng,
   usual: ClusterPlan,
   { copies = [2, 3, 3, 3, 5], crowd, sluggish = false, config: own = {} }: Theme,
+  isAway: boolean,
 ): { readonly plan: ClusterPlan; readonly crowdAt: Millis | undefined } {
   const n = prng.pick(copies)!;
   const strict = Math.floor(n / 2) + 1;
@@ -227,7 +236,7 @@ function drawPlan(
   const crowdAt = crowd === undefined ? undefined : prng.between(workloadFrom + 1_000, workloadFrom + 6_000);
   const together = crowd === undefined ? 0 : prng.between(...crowd);
   // In the same instant they hold a partition before anybody else has heard that any of them does.
-  const spread = prng.pick([20, 100, 1_000])!;
+  const spread = isAway ? 20 : prng.pick([20, 100, 1_000])!;
   for (let i = 0; i < together; i++)
     joins.push({ at: (crowdAt ?? 0) + prng.below(spread), capacity: 1, zone: `zone-${count + i}` });
   const { peerRequestsPerSecond, peerRequestsBurst, peerBackgroundPerSecond, peerBackgroundBurst } = defaultConfig;
