@@ -49,6 +49,12 @@ describe("the list", () => {
     expect(exploredMutants.filter(({ world }) => !worlds.includes(world))).toEqual([]);
   });
 
+  test("those that no seed meets name a scenario that there is", () => {
+    for (const { scenario } of seedMutants)
+      if (scenario !== undefined)
+        expect(existsSync(new URL(`scenarios/${scenario}.txt`, import.meta.url)), scenario).toBe(true);
+  });
+
   test("no two are the same slip", () => {
     const slips = mutants.map((mutant) => JSON.stringify(patchesOf(mutant)));
     expect(new Set(slips).size).toBe(slips.length);
@@ -74,4 +80,11 @@ test("a mutant is caught where the source as it is passes", async () => {
   const caught = await runSeeds(mutantNamed(QUICK), ["1", "20"]);
   expect(caught.failed).toMatchObject([{ invariant: "no-vanishing" }]);
   expect(await runSeeds(undefined, ["--each", String(caught.seeds)])).toEqual({ seeds: 1, failed: [] });
+});
+
+test("one that only its scenario meets is caught there, where the source as it is passes", async () => {
+  const mutant = seedMutants.find(({ scenario }) => scenario !== undefined)!;
+  const words = ["--scenario", mutant.scenario!];
+  expect((await runSeeds(mutant, words)).failed).toMatchObject([{ invariant: "scenario" }]);
+  expect(await runSeeds(undefined, words)).toEqual({ seeds: 1, failed: [] });
 });

@@ -4,7 +4,8 @@
  * Proves the judges: runs each mutant until a seed fails, each in a tree and a process of its own, `jobs` at a time (by default as many as there
  * are cores). The exit code is 1 if one is missed.
  *
- * Most are hunted in all seeds from `first`; the few that have a theme in those of that theme (`focus.ts`). `seeds-max` counts seeds that were run.
+ * Most are hunted in all seeds from `first`; the few that have a theme in those of that theme (`focus.ts`), those that name a scenario in that one.
+ * `seeds-max` counts seeds that were run.
  *
  * The source as it is runs first, over the first `control` seeds, and then over every seed that caught a mutant, because a seed that fails anyway has
  * caught nobody: the hunt goes on behind it, and the exit code is 1.
@@ -30,6 +31,8 @@ interface Finding {
   readonly trap: string;
   /** It was hunted in the focused seeds of this theme alone. */
   readonly theme: ThemeName | undefined;
+  /** It was put to this scenario alone. */
+  readonly scenario: string | undefined;
   readonly caught: boolean;
   /** The first seed that failed. */
   readonly seed: number | undefined;
@@ -95,13 +98,14 @@ function passesAnyway(seed: number): Promise<boolean> {
   return passes;
 }
 
-async function hunt({ name, trap, theme }: Mutant, { first: from, seedsMax }: Arguments): Promise<Finding> {
+async function hunt({ name, trap, theme, scenario }: Mutant, { first: from, seedsMax }: Arguments): Promise<Finding> {
   const { first, step } = theme === undefined ? { first: from, step: 1 } : seedsOfTheme(theme, from);
   const startedAt = performance.now();
   const finding = (seeds: number, failed: FailedSeed | undefined, message: string | undefined): Finding => ({
     name,
     trap,
     theme,
+    scenario,
     caught: failed !== undefined,
     seed: failed?.seed,
     seeds,
@@ -111,6 +115,13 @@ async function hunt({ name, trap, theme }: Mutant, { first: from, seedsMax }: Ar
   });
   let seeds = 0;
   try {
+    if (scenario !== undefined) {
+      const [unfit] = (await runSeeds(undefined, ["--scenario", scenario])).failed;
+      const [failed] = (await runSeeds(mutantNamed(name), ["--scenario", scenario])).failed;
+      if (unfit !== undefined)
+        return finding(0, undefined, `the source without any mutant fails it: ${firstLine(unfit.message)}`);
+      return finding(0, failed, failed && firstLine(failed.message));
+    }
     while (seeds < seedsMax) {
       const report = await runSeeds(mutantNamed(name), [first + seeds * step, seedsMax - seeds, step].map(String));
       seeds += report.seeds;
@@ -147,8 +158,10 @@ async function inTurn<Item, Result>(
   return results;
 }
 
-function row({ name, caught, seeds, seed, invariant, message, seconds }: Finding): string {
-  const what = caught ? `seed ${seed}: ${message}` : (message ?? "nobody noticed");
+function row({ name, scenario, caught, seeds, seed, invariant, message, seconds }: Finding): string {
+  const what = caught
+    ? `${scenario === undefined ? `seed ${seed}` : `scenario ${scenario}`}: ${message}`
+    : (message ?? "nobody noticed");
   const unforeseen =
     invariant === undefined || (mutantNamed(name).caughtBy as readonly string[]).includes(invariant)
       ? ""
@@ -166,14 +179,15 @@ const findings = await inTurn(words.chosen, words.jobs, async (mutant) => {
   return finding;
 });
 const sound = (await Promise.all(controls.values())).every((passed) => passed);
-const counts = findings.flatMap(({ caught, seeds }) => (caught ? [seeds] : [])).sort((a, b) => a - b);
-const caught = counts.length;
+const found = findings.filter((finding) => finding.caught);
+const caught = found.length;
 const missed = findings.length - caught;
-const medianSeeds = counts[(caught - 1) >> 1] ?? 0;
+const counts = found.flatMap(({ scenario, seeds }) => (scenario === undefined ? [seeds] : [])).sort((a, b) => a - b);
+const medianSeeds = counts[(counts.length - 1) >> 1] ?? 0;
 const maxSeeds = counts.at(-1) ?? 0;
 process.stdout.write(
   words.json
     ? `${JSON.stringify({ mutants: findings, caught, missed, medianSeeds, maxSeeds })}\n`
-    : `${caught} of ${findings.length} mutants caught, within ${medianSeeds} seeds (median), ${maxSeeds} at most\n`,
+    : `${caught} of ${findings.length} mutants caught, ${caught - counts.length} by their scenario, the others within ${medianSeeds} seeds (median), ${maxSeeds} at most\n`,
 );
 process.exitCode = missed > 0 || !sound ? 1 : 0;

@@ -2,21 +2,18 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { InvariantViolation } from "./checkers.ts";
-import { ScenarioError, ScenarioFailure, runScenario } from "./scenario.ts";
+import { ScenarioError, ScenarioFailure, fileOf, partsOf, runScenario } from "./scenario.ts";
 
 const folder = fileURLToPath(new URL("./scenarios/", import.meta.url));
-const RULE = "----";
 const files = readdirSync(folder).filter((name) => name.endsWith(".txt"));
 
 // `UPDATE=1 npx vitest run src/sim/scenario.test.ts` writes the transcripts anew; read the difference before keeping it.
 describe("scenario", () => {
   for (const file of files) {
     test(file.replace(".txt", "").replaceAll("-", " "), () => {
-      const text = readFileSync(folder + file, "utf8");
-      const [head = "", expected = ""] = text.split(`\n${RULE}\n`);
-      const script = head.trimEnd();
+      const { script, transcript: expected } = partsOf(readFileSync(folder + file, "utf8"));
       const transcript = runScenario(script);
-      if (process.env["UPDATE"] === "1") writeFileSync(folder + file, `${script}\n${RULE}\n${transcript}`);
+      if (process.env["UPDATE"] === "1") writeFileSync(folder + file, fileOf(script, transcript));
       else expect(transcript).toBe(expected);
     });
   }

@@ -142,6 +142,18 @@ export class ScenarioFailure extends Error {
   override readonly name = "ScenarioFailure";
 }
 
+const RULE = "\n----\n";
+
+/** A file of `scenarios/`: its script, and the transcript that it must give. */
+export function partsOf(file: string): { readonly script: string; readonly transcript: string } {
+  const [script = "", transcript = ""] = file.split(RULE);
+  return { script: script.trimEnd(), transcript };
+}
+
+export function fileOf(script: string, transcript: string): string {
+  return `${script}${RULE}${transcript}`;
+}
+
 /** Runs a script and returns its transcript, lines ending in newlines. The same script always gives the same transcript. */
 export function runScenario(script: string): string {
   const seed = /^seed (\d+) ?(.*)$/m.exec(script);
