@@ -9,6 +9,9 @@
  * Worse than the transport port promises, by profile: loss, duplication, reordering, and late frames, which come out of whatever link is up
  * between the two many seconds later (seen in browsers after a healed partition).
  *
+ * Somebody may watch: then each message gets a number when it is sent, is told of until it has arrived or is lost, and may be dropped, put off or
+ * doubled on its way by that number. Watching draws nothing and changes no order; who does not watch pays nothing for it.
+ *
  * Limits: STALLED_MAX messages wait behind a cut; what comes beyond is lost.
  */
 
@@ -19,6 +22,8 @@ import type { Message } from "../core/message.ts";
 import { PROTOCOL_VERSION, formOf } from "../core/versions.ts";
 
 export const STALLED_MAX = 50_000;
+/** A message doubled by hand comes a second time so much later. */
+const DUPLICATE_AFTER_MS: Millis = 1;
 
 /** Both inclusive. */
 export interface Span {
@@ -85,6 +90,34 @@ export interface NetworkHost {
   unread(node: NodeId, from: NodeId, kind: Message["kind"]): void;
 }
 
+/** Numbers a message on its way, and each copy of it, from 1. */
+export type FlightId = number;
+
+/**
+ * Why a message never arrived. loss: by chance. cut: nothing passes. dead-link: there is no link, or another one than it was sent on. never: what gray
+ * nodes answer. unread: the receiver's build does not read it. full: too many wait already. dropped: by somebody's hand, or by a scenario.
+ */
+export type LossReason = "loss" | "cut" | "dead-link" | "never" | "unread" | "full" | "dropped";
+
+/** Each flight is told of by `sent`, then any number of `waits` and `goesOn`, then by one of `arrives` and `lost`, if the run goes on for so long. */
+export interface NetworkWatcher {
+  /** `arrivesAt`: if nothing comes between. `copyOf`: what it doubles. */
+  sent(
+    flight: FlightId,
+    from: NodeId,
+    to: NodeId,
+    message: Message,
+    arrivesAt: Millis,
+    copyOf: FlightId | undefined,
+  ): void;
+  /** It is kept back until somebody lets it out, or a cut ends. */
+  waits(flight: FlightId): void;
+  goesOn(flight: FlightId, arrivesAt: Millis): void;
+  /** Right before the far node gets it. `late`: later than it should have, on whatever link is up now. */
+  arrives(flight: FlightId, late: boolean): void;
+  lost(flight: FlightId, reason: LossReason): void;
+}
+
 interface End {
   readonly generation: number;
   /** Relative order within a lane: nothing sent later arrives before this. */
@@ -100,6 +133,14 @@ interface Parcel {
   /** The version of its form. */
   readonly form: number;
   readonly deliver: () => void;
+  /** 0 when nobody watched as it was sent. */
+  readonly flight: FlightId;
+}
+
+interface Watched {
+  readonly watcher: NetworkWatcher;
+  /** What has neither arrived nor been lost, and when it is due; undefined while it is kept back. */
+  readonly underWay: Map<FlightId, { readonly parcel: Parcel; readonly message: Message; dueAt: Millis | undefined }>;
 }
 
 /** Drawn in quarters of a millisecond: exact in binary, and no node may rely on whole ones. */
@@ -129,6 +170,8 @@ export class VirtualNetwork {
   readonly #doomed = new Map<string, number>();
   #stalled: Parcel[] = [];
   #generation = 0;
+  #watched: Watched | undefined;
+  #flights: FlightId = 0;
 
   constructor(
     prng: Prng,
@@ -142,6 +185,16 @@ export class VirtualNetwork {
     this.#now = now;
     this.#host = host;
     this.#codec = codec;
+  }
+
+  /** From now on every message that is sent is told of. Once. */
+  watch(watcher: NetworkWatcher): void {
+    this.#watched = { watcher, underWay: new Map() };
+  }
+
+  /** Directions in which nothing passes. */
+  get cuts(): readonly { readonly from: NodeId; readonly to: NodeId }[] {
+    return [...this.#cuts].flatMap(([from, cut]) => [...cut].map((to) => ({ from, to })));
   }
 
   isLinked(node: NodeId, peer: NodeId): boolean {
@@ -192,10 +245,16 @@ export class VirtualNetwork {
   /** `protocol`: see the effect `send`. */
   send(from: NodeId, to: NodeId, epoch: Epoch, lane: Lane, message: Message, protocol?: number): void {
     const end = this.#ends.get(from)?.get(to);
-    if (end === undefined) return;
+    if (end === undefined) {
+      this.#tellLost(from, to, message, "dead-link");
+      return;
+    }
     const { profile } = this;
     const prng = this.#prng;
-    if (profile.lossProbability > 0 && prng.chance(profile.lossProbability)) return;
+    if (profile.lossProbability > 0 && prng.chance(profile.lossProbability)) {
+      this.#tellLost(from, to, message, "loss");
+      return;
+    }
     const bytes = this.#codec?.encode(message, epoch, protocol, from);
     const form = formOf(message.kind, protocol ?? PROTOCOL_VERSION) ?? PROTOCOL_VERSION;
     const deliver = (): void => {
@@ -203,23 +262,72 @@ export class VirtualNetwork {
       this.#host.received(to, from, parsed?.epoch ?? epoch, parsed?.message ?? message);
     };
     const copies = profile.duplicationProbability > 0 && prng.chance(profile.duplicationProbability) ? 2 : 1;
+    let original: FlightId | undefined;
     for (let copy = 0; copy < copies; copy++) {
       const late = profile.lateProbability > 0 && prng.chance(profile.lateProbability);
-      const parcel: Parcel = { from, to, generation: end.generation, late, kind: message.kind, form, deliver };
+      const flight = this.#watched === undefined ? 0 : ++this.#flights;
+      const parcel: Parcel = { from, to, generation: end.generation, late, kind: message.kind, form, deliver, flight };
       let delay =
         profile.drawMs?.(prng) ??
         this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
       delay += (this.#distance.get(from) ?? 0) + (this.#distance.get(to) ?? 0);
       if (isReplicaReply(message)) delay += this.#grayness.get(from) ?? 0;
-      if (delay === Infinity) return;
+      if (delay === Infinity) {
+        this.#watched?.watcher.sent(flight, from, to, message, Infinity, original);
+        this.#watched?.watcher.lost(flight, "never");
+        return;
+      }
       if (late) delay += prng.below(profile.lateMsMax);
       else if (!profile.reordering && copy === 0 && !(this.#grayness.has(from) && isReplicaReply(message))) {
         const arrival = Math.max(end.arrival[lane], this.#now() + delay);
         end.arrival[lane] = arrival;
         delay = arrival - this.#now();
       }
+      if (this.#watched !== undefined) {
+        const dueAt = this.#now() + delay;
+        this.#watched.underWay.set(flight, { parcel, message, dueAt });
+        this.#watched.watcher.sent(flight, from, to, message, dueAt, original);
+        original ??= flight;
+      }
       this.#host.schedule(delay, () => this.#arrive(parcel));
     }
+  }
+
+  /** It never arrives. False when it is not under way. */
+  dropFlight(flight: FlightId): boolean {
+    if (this.#watched?.underWay.has(flight) !== true) return false;
+    this.#stalled = this.#stalled.filter((parcel) => parcel.flight !== flight);
+    for (const held of this.#held.values()) {
+      const at = held.parcels.findIndex((parcel) => parcel.flight === flight);
+      if (at >= 0) held.parcels.splice(at, 1);
+    }
+    this.#landed(flight, "dropped");
+    return true;
+  }
+
+  /** It arrives so much later than it would, on whatever link is up then. False when it is not under way, or kept back. */
+  delayFlight(flight: FlightId, byMs: Millis): boolean {
+    const underWay = this.#watched?.underWay.get(flight);
+    if (this.#watched === undefined || underWay?.dueAt === undefined) return false;
+    const parcel = { ...underWay.parcel, late: true };
+    const dueAt = underWay.dueAt + byMs;
+    this.#watched.underWay.set(flight, { parcel, message: underWay.message, dueAt });
+    this.#watched.watcher.goesOn(flight, dueAt);
+    this.#host.schedule(dueAt - this.#now(), () => this.#arrive(parcel));
+    return true;
+  }
+
+  /** It arrives twice, the second time a little later. False when it is not under way, or kept back. */
+  duplicateFlight(flight: FlightId): boolean {
+    const underWay = this.#watched?.underWay.get(flight);
+    if (this.#watched === undefined || underWay?.dueAt === undefined) return false;
+    const { message } = underWay;
+    const parcel = { ...underWay.parcel, flight: ++this.#flights };
+    const dueAt = underWay.dueAt + DUPLICATE_AFTER_MS;
+    this.#watched.underWay.set(parcel.flight, { parcel, message, dueAt });
+    this.#watched.watcher.sent(parcel.flight, parcel.from, parcel.to, message, dueAt, flight);
+    this.#host.schedule(dueAt - this.#now(), () => this.#arrive(parcel));
+    return true;
   }
 
   /** A node is gone without a word; the far ends of its links notice later, or never. */
@@ -274,7 +382,9 @@ export class VirtualNetwork {
     const stalled = this.#stalled;
     this.#stalled = [];
     for (const parcel of stalled) {
-      this.#host.schedule(draw(this.#prng, { min: 1, max: 200 }), () => this.#arrive(parcel));
+      const delay = draw(this.#prng, { min: 1, max: 200 });
+      this.#goesOn(parcel, delay);
+      this.#host.schedule(delay, () => this.#arrive(parcel));
     }
   }
 
@@ -302,6 +412,11 @@ export class VirtualNetwork {
     this.#cutOne(b, a);
   }
 
+  /** What `from` sends to `to` does not arrive any more; cuts that were there stay. */
+  cutOneWay(from: NodeId, to: NodeId): void {
+    this.#cutOne(from, to);
+  }
+
   /** Keeps back what `from` sends to `to`, or what of it is of this kind, besides those kept back already, until `release`. */
   hold(from: NodeId, to: NodeId, kind?: Message["kind"]): void {
     const before = this.#held.get(`${from} ${to}`);
@@ -318,7 +433,41 @@ export class VirtualNetwork {
   release(from: NodeId, to: NodeId): void {
     const parcels = this.#held.get(`${from} ${to}`)?.parcels ?? [];
     this.#held.delete(`${from} ${to}`);
-    for (const parcel of parcels) this.#host.schedule(1, () => this.#arrive({ ...parcel, late: true }));
+    for (const parcel of parcels) {
+      const released = { ...parcel, late: true };
+      this.#goesOn(released, 1);
+      this.#host.schedule(1, () => this.#arrive(released));
+    }
+  }
+
+  /** A message that has not even begun its way. */
+  #tellLost(from: NodeId, to: NodeId, message: Message, reason: LossReason): void {
+    if (this.#watched === undefined) return;
+    const flight = ++this.#flights;
+    this.#watched.watcher.sent(flight, from, to, message, Infinity, undefined);
+    this.#watched.watcher.lost(flight, reason);
+  }
+
+  #goesOn(parcel: Parcel, delayMs: Millis): void {
+    const underWay = this.#watched?.underWay.get(parcel.flight);
+    if (this.#watched === undefined || underWay === undefined) return;
+    const dueAt = this.#now() + delayMs;
+    this.#watched.underWay.set(parcel.flight, { parcel, message: underWay.message, dueAt });
+    this.#watched.watcher.goesOn(parcel.flight, dueAt);
+  }
+
+  #waits({ flight }: Parcel): void {
+    const underWay = this.#watched?.underWay.get(flight);
+    if (this.#watched === undefined || underWay === undefined) return;
+    underWay.dueAt = undefined;
+    this.#watched.watcher.waits(flight);
+  }
+
+  /** Its way has ended. */
+  #landed(flight: FlightId, how: LossReason | "arrived" | "arrived late"): void {
+    if (this.#watched?.underWay.delete(flight) !== true) return;
+    if (how === "arrived" || how === "arrived late") this.#watched.watcher.arrives(flight, how === "arrived late");
+    else this.#watched.watcher.lost(flight, how);
   }
 
   #cut(nodes: readonly NodeId[], isCut: (from: NodeId, to: NodeId) => boolean): void {
@@ -339,10 +488,15 @@ export class VirtualNetwork {
   }
 
   #arrive(parcel: Parcel): void {
-    const { from, to } = parcel;
+    const { from, to, flight } = parcel;
+    // Dropped meanwhile, or put off: then another parcel has its number.
+    if (flight > 0 && this.#watched?.underWay.get(flight)?.parcel !== parcel) return;
     const held = this.#held.get(`${from} ${to}`);
     if (held !== undefined && (held.kinds === undefined || held.kinds.has(parcel.kind))) {
-      if (held.parcels.length < STALLED_MAX) held.parcels.push(parcel);
+      if (held.parcels.length < STALLED_MAX) {
+        held.parcels.push(parcel);
+        this.#waits(parcel);
+      } else this.#landed(flight, "full");
       return;
     }
     if (this.#doomed.size > 0) {
@@ -350,21 +504,29 @@ export class VirtualNetwork {
       const doomed = this.#doomed.get(direction) ?? 0;
       if (doomed > 0) {
         this.#doomed.set(direction, doomed - 1);
+        this.#landed(flight, "dropped");
         return;
       }
     }
     if (this.isCut(from, to)) {
-      if (this.#stalled.length < STALLED_MAX && this.#prng.chance(this.profile.stallProbability))
+      if (this.#stalled.length < STALLED_MAX && this.#prng.chance(this.profile.stallProbability)) {
         this.#stalled.push(parcel);
+        this.#waits(parcel);
+      } else this.#landed(flight, "cut");
       return;
     }
     const end = this.#ends.get(to)?.get(from);
-    if (end === undefined || (!parcel.late && end.generation !== parcel.generation)) return;
+    if (end === undefined || (!parcel.late && end.generation !== parcel.generation)) {
+      this.#landed(flight, "dead-link");
+      return;
+    }
     if (parcel.form > this.#host.readsUpTo(to)) {
+      this.#landed(flight, "unread");
       // A late one may have been meant for a newer build that ran there before.
       if (!parcel.late) this.#host.unread(to, from, parcel.kind);
       return;
     }
+    this.#landed(flight, parcel.late ? "arrived late" : "arrived");
     parcel.deliver();
   }
 
