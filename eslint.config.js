@@ -76,7 +76,7 @@ export default defineConfig(
     rules: { "no-console": "error" },
   },
   {
-    files: ["src/{base,core,reconcile,wire,sim}/**/*.ts"],
+    files: ["src/{base,core,reconcile,wire,sim,lab}/**/*.ts"],
     ignores: ["src/sim/run.ts", "**/*.test.ts", "**/*.bench.ts"],
     rules: {
       "no-restricted-globals": ["error", NO_LOCAL_STORAGE, NO_CLOCK],

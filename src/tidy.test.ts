@@ -25,6 +25,7 @@ const FLOORS: readonly (readonly [prefix: string, floor: number])[] = [
   ["src/driver/", 3],
   ["src/sim/", 3],
   ["src/browser/", 4],
+  ["src/lab/", 4],
   ["src/", 5],
   ["app/", 6],
   ["signaling/", 6],
@@ -37,7 +38,8 @@ const WALLS: readonly { readonly from: string; readonly to: readonly string[]; r
   { from: "src/driver/", to: ["src/sim/"] },
   { from: "src/core/", to: ["src/reconcile/"] },
   { from: "src/reconcile/", to: ["src/core/"], but: "src/core/errors.ts" },
-  { from: "src/browser/", to: ["src/sim/"] },
+  { from: "src/browser/", to: ["src/sim/", "src/lab/"] },
+  { from: "src/lab/", to: ["src/driver/", "src/browser/"] },
   { from: "app/", to: ["signaling/", "e2e/"] },
   { from: "signaling/", to: ["app/", "e2e/"] },
 ];
@@ -53,6 +55,7 @@ const DOORS: readonly { readonly from: string; readonly may: readonly string[]; 
         "src/api.ts",
         "src/reconcile/",
         "src/sim/",
+        "src/lab/",
         "src/core/errors.ts",
         "src/core/identifiers.ts",
         "src/base/assert.ts",
@@ -145,7 +148,7 @@ const CORE_NODES = ["light-client", "node"];
 const CORE_TEST_AIDS = ["exchange-pair", "stub-surroundings"];
 
 /** No clock, no chance, nothing that waits: the simulator must be able to run it again and again. */
-const PURE = ["src/base/", "src/core/", "src/reconcile/", "src/wire/", "src/sim/"];
+const PURE = ["src/base/", "src/core/", "src/reconcile/", "src/wire/", "src/sim/", "src/lab/"];
 const IMPURE_NAMES = new Set(["Date", "Promise", "setTimeout", "setInterval", "queueMicrotask", "globalThis"]);
 /** Command lines, and what runs before tests. */
 const IMPURE_ALLOWED = /^src\/sim\/run(-[a-z]+)*\.ts$|\.setup\.ts$/;

@@ -183,6 +183,16 @@ export class Simulator {
     return this.#now;
   }
 
+  /** When the next thing is due; undefined when nothing is. */
+  get nextTime(): Millis | undefined {
+    return this.#queue.nextTime;
+  }
+
+  /** The number that the next request of a caller gets. */
+  get nextRequest(): RequestId {
+    return this.#nextRequest;
+  }
+
   /** Steps that nodes took so far. */
   get steps(): number {
     return this.#steps;

@@ -1,0 +1,293 @@
+/**
+ * Everything that somebody can do to a world of the lab, as plain data: so that a run is a list of them, a link can carry it, and a replay is the same run.
+ * Nodes are named by their short names, messages by the ids of their flights. `run-text.ts` writes each kind down by its fields here.
+ *
+ * Durations are whole milliseconds. `actFault` knows what is never right, whatever the world; what is not right now the world says itself.
+ */
+
+import type { BucketPolicy } from "../core/buckets.ts";
+import { KEY_BYTES_MAX, type Millis } from "../core/identifiers.ts";
+import { LoneSurrogateError, utf8Length } from "../base/bytes.ts";
+import { unreachable } from "../base/assert.ts";
+
+export type LabAct =
+  | /** A caller at a node. `context`: of the last get of the key there, of the last put there, or none. Undefined is the default of the bucket. */ {
+      readonly do: "put";
+      readonly node: string;
+      readonly key: string;
+      readonly value: string;
+      readonly context: PutContext;
+      readonly w?: number | undefined;
+    }
+  | {
+      readonly do: "delete";
+      readonly node: string;
+      readonly key: string;
+      readonly context: PutContext;
+      readonly w?: number | undefined;
+    }
+  | { readonly do: "get"; readonly node: string; readonly key: string; readonly r?: number | undefined }
+  | /** At this node, which tells the others. */ {
+      readonly do: "bucket";
+      readonly node: string;
+      readonly bucket: string;
+      readonly policy: BucketPolicy;
+      readonly r?: number | undefined;
+      readonly w?: number | undefined;
+    }
+  | /** A new node, or a light client, which has no capacity and no zone of its own; introduced by `via`. */ {
+      readonly do: "join";
+      readonly name: string;
+      readonly capacity: number;
+      readonly zone: string;
+      readonly via: string;
+      readonly light: boolean;
+    }
+  | { readonly do: "leave"; readonly node: string }
+  | /** An operator at `node`. `force`: though copies go that nobody else has. */ {
+      readonly do: "remove";
+      readonly node: string;
+      readonly target: string;
+      readonly force: boolean;
+    }
+  | /** Without a word. */ { readonly do: "crash"; readonly node: string }
+  | /** With a goodbye. */ { readonly do: "close"; readonly node: string }
+  | { readonly do: "restart"; readonly node: string }
+  | { readonly do: "freeze"; readonly node: string; readonly forMs: Millis }
+  | { readonly do: "thaw"; readonly node: string }
+  | /** The node and its disk are lost; `successor` is a new node on that computer. */ {
+      readonly do: "wipe";
+      readonly node: string;
+      readonly successor: string;
+    }
+  | /** Nothing passes between the two sides; earlier cuts stay. */ {
+      readonly do: "cut";
+      readonly side: readonly string[];
+      readonly other: readonly string[];
+    }
+  | /** What one side sends to the other is lost, what it hears is not. */ {
+      readonly do: "cut-one-way";
+      readonly from: readonly string[];
+      readonly to: readonly string[];
+    }
+  | { readonly do: "heal" }
+  | /** All messages to and from it take so many times as long; 1 ends it. */ {
+      readonly do: "slow";
+      readonly node: string;
+      readonly factor: number;
+    }
+  | /** It answers pings, but its answers to requests of its replica come so much later, or never (undefined); 0 ends it. */ {
+      readonly do: "gray";
+      readonly node: string;
+      readonly byMs: Millis | undefined;
+    }
+  | /** Of so many in a thousand messages, anywhere. */ { readonly do: "loss"; readonly perMille: number }
+  | /** Its wall clock is wrong by so much, from now on. */ {
+      readonly do: "skew";
+      readonly node: string;
+      readonly byMs: Millis;
+    }
+  | { readonly do: "disk-full"; readonly node: string; readonly full: boolean }
+  | /** A bit of the record of this key on its disk flips. */ {
+      readonly do: "flip-bit";
+      readonly node: string;
+      readonly key: string;
+    }
+  | { readonly do: "disk-slow"; readonly node: string; readonly factor: number }
+  | /** Its tab goes to the background, where timers fire at multiples of `throttleMs`. */ {
+      readonly do: "hide";
+      readonly node: string;
+      readonly throttleMs: Millis;
+    }
+  | { readonly do: "unhide"; readonly node: string }
+  | { readonly do: "drop"; readonly flight: number }
+  | { readonly do: "delay"; readonly flight: number; readonly byMs: Millis }
+  | { readonly do: "duplicate"; readonly flight: number };
+
+export type PutContext = "seen" | "own" | "none";
+
+export const FACTOR_MAX = 10_000;
+export const DURATION_MS_MAX: Millis = 24 * 3_600_000;
+export const VALUE_LENGTH_MAX = 1_000;
+export const NAME_LENGTH_MAX = 12;
+export const ZONE_LENGTH_MAX = 32;
+export const CAPACITY_MAX = 100;
+const SIDE_MAX = 256;
+const QUORUM_MAX = 255;
+const FLIGHT_MAX = 2 ** 50;
+
+/** The short name of a node: a lower-case letter, then letters and digits. */
+export function isNodeName(text: string): boolean {
+  return text.length <= NAME_LENGTH_MAX && /^[a-z][a-z0-9]*$/.test(text);
+}
+
+/** What is wrong with an act wherever it is done, in words; undefined when nothing is. */
+export function actFault(act: LabAct): string | undefined {
+  switch (act.do) {
+    case "put":
+      return (
+        keyFault(act.key) ??
+        textFault("the value", act.value, 0, VALUE_LENGTH_MAX) ??
+        numberFault("w", act.w ?? 1, 1, QUORUM_MAX)
+      );
+    case "delete":
+      return keyFault(act.key) ?? numberFault("w", act.w ?? 1, 1, QUORUM_MAX);
+    case "get":
+      return keyFault(act.key) ?? numberFault("r", act.r ?? 1, 1, QUORUM_MAX);
+    case "bucket":
+      return (
+        textFault("the bucket", act.bucket, 1, 64) ??
+        textFault("the policy", act.policy, 1, 64) ??
+        numberFault("r", act.r ?? 1, 1, QUORUM_MAX) ??
+        numberFault("w", act.w ?? 1, 1, QUORUM_MAX)
+      );
+    case "join":
+      return (
+        nameFault(act.name) ??
+        numberFault("capacity", act.capacity, 0, CAPACITY_MAX) ??
+        textFault("the zone", act.zone, 1, ZONE_LENGTH_MAX)
+      );
+    case "wipe":
+      return nameFault(act.successor);
+    case "freeze":
+      return numberFault("the time", act.forMs, 1, DURATION_MS_MAX);
+    case "cut":
+      return sideFault(act.side) ?? sideFault(act.other) ?? overlapFault(act.side, act.other);
+    case "cut-one-way":
+      return sideFault(act.from) ?? sideFault(act.to) ?? overlapFault(act.from, act.to);
+    case "slow":
+    case "disk-slow":
+      return numberFault("the factor", act.factor, 1, FACTOR_MAX);
+    case "gray":
+      return numberFault("the time", act.byMs ?? 0, 0, DURATION_MS_MAX);
+    case "loss":
+      return numberFault("the loss per thousand", act.perMille, 0, 1_000);
+    case "skew":
+      return numberFault("the skew", act.byMs, -DURATION_MS_MAX, DURATION_MS_MAX);
+    case "flip-bit":
+      return keyFault(act.key);
+    case "hide":
+      return numberFault("the time between timers", act.throttleMs, 1, DURATION_MS_MAX);
+    case "delay":
+      return (
+        numberFault("the flight", act.flight, 1, FLIGHT_MAX) ?? numberFault("the time", act.byMs, 1, DURATION_MS_MAX)
+      );
+    case "drop":
+    case "duplicate":
+      return numberFault("the flight", act.flight, 1, FLIGHT_MAX);
+    case "leave":
+    case "remove":
+    case "crash":
+    case "close":
+    case "restart":
+    case "thaw":
+    case "heal":
+    case "disk-full":
+    case "unhide":
+      return undefined;
+    default:
+      return unreachable(act);
+  }
+}
+
+function numberFault(what: string, given: number, min: number, max: number): string | undefined {
+  return Number.isInteger(given) && given >= min && given <= max
+    ? undefined
+    : `${what} is ${given}, but must be a whole number from ${min} to ${max}`;
+}
+
+function textFault(what: string, text: string, min: number, max: number): string | undefined {
+  if (text.length < min || text.length > max)
+    return `${what} has ${text.length} characters, but must have ${min} to ${max}`;
+  return lengthOf(text) === undefined ? `${what} is not text` : undefined;
+}
+
+function keyFault(key: string): string | undefined {
+  const bytes = lengthOf(key);
+  return bytes === undefined || bytes < 1 || bytes > KEY_BYTES_MAX
+    ? `a key must be text of 1 to ${KEY_BYTES_MAX} bytes`
+    : undefined;
+}
+
+function nameFault(name: string): string | undefined {
+  return isNodeName(name)
+    ? undefined
+    : `${name} is no name for a node: a lower-case letter, then letters and digits, ${NAME_LENGTH_MAX} at most`;
+}
+
+function sideFault(side: readonly string[]): string | undefined {
+  return side.length >= 1 && side.length <= SIDE_MAX ? undefined : `a side must have 1 to ${SIDE_MAX} nodes`;
+}
+
+function overlapFault(side: readonly string[], other: readonly string[]): string | undefined {
+  const both = side.find((node) => other.includes(node));
+  return both === undefined ? undefined : `${both} is on both sides`;
+}
+
+/** In bytes; undefined when it has no UTF-8. */
+function lengthOf(text: string): number | undefined {
+  try {
+    return utf8Length(text);
+  } catch (error) {
+    if (error instanceof LoneSurrogateError) return undefined;
+    throw error;
+  }
+}
+
+/** In words, for the trace. */
+export function describeAct(act: LabAct): string {
+  switch (act.do) {
+    case "put":
+      return `${act.node} put ${act.key} ${act.value}`;
+    case "delete":
+    case "get":
+      return `${act.node} ${act.do} ${act.key}`;
+    case "bucket":
+      return `${act.node} bucket ${act.bucket} ${act.policy}`;
+    case "join":
+      return `${act.name} joins${act.light ? " as a light client" : ""} via ${act.via}`;
+    case "leave":
+      return `${act.node} is told to leave`;
+    case "remove":
+      return `${act.node} is told to remove ${act.target}${act.force ? " by force" : ""}`;
+    case "crash":
+    case "close":
+    case "restart":
+    case "thaw":
+    case "unhide":
+      return `${act.do} ${act.node}`;
+    case "freeze":
+      return `freeze ${act.node} for ${act.forMs} ms`;
+    case "wipe":
+      return `${act.node} is lost with its disk; ${act.successor} takes its place`;
+    case "cut":
+      return `cut ${act.side.join(" ")} | ${act.other.join(" ")}`;
+    case "cut-one-way":
+      return `cut ${act.from.join(" ")} > ${act.to.join(" ")}`;
+    case "heal":
+      return "heal";
+    case "slow":
+      return `slow ${act.node} ${act.factor}x`;
+    case "gray":
+      return `gray ${act.node} ${act.byMs === undefined ? "never" : `${act.byMs} ms`}`;
+    case "loss":
+      return `loss ${act.perMille / 10}%`;
+    case "skew":
+      return `the clock of ${act.node} is wrong by ${act.byMs} ms`;
+    case "disk-full":
+      return `the disk of ${act.node} ${act.full ? "is full" : "has room"}`;
+    case "flip-bit":
+      return `a bit of ${act.key} flips on the disk of ${act.node}`;
+    case "disk-slow":
+      return `the disk of ${act.node} ${act.factor}x`;
+    case "hide":
+      return `hide ${act.node}, timers every ${act.throttleMs} ms`;
+    case "drop":
+    case "duplicate":
+      return `${act.do} message ${act.flight}`;
+    case "delay":
+      return `delay message ${act.flight} by ${act.byMs} ms`;
+    default:
+      return unreachable(act);
+  }
+}

@@ -1,0 +1,750 @@
+/**
+ * The simulated world of the lab: real nodes on virtual time, in one page, from one seed. The same options and the same acts at the same times give the same
+ * world, record for record.
+ *
+ * States: forming (within the constructor: the nodes join, and nothing is recorded), then standing, from moment 0 on. Time passes only by `runUntil` and
+ * `step`. An act happens at once; what a node answers to it comes in virtual time, as a record of the trace.
+ *
+ * The first of the nodes founds; the others join one after the other, so that who owns what is a matter of names alone, or, where they are many, the rest at
+ * once. Each knows two of the first nodes as its seeds. The disk of a node that was lost is not given back: its successor is a new node.
+ *
+ * Limits: NODES_EVER_MAX; FORMING_MS_MAX of virtual time until the cluster stands.
+ */
+
+import { unreachable } from "../base/assert.ts";
+import { toHex, utf8Decode, utf8Encode } from "../base/bytes.ts";
+import { Prng } from "../base/prng.ts";
+import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import { type Config, defaultConfig } from "../core/config.ts";
+import type { Clock, DvvSet } from "../core/dvvset.ts";
+import type { Effect, Note, RecordStore, StoredRecord } from "../core/effect.ts";
+import type { NodeEvent } from "../core/event.ts";
+import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
+import { LightClient } from "../core/light-client.ts";
+import { type Plan, type PlannedChange, planOf } from "../core/membership-plan.ts";
+import type { View } from "../core/membership.ts";
+import type { ClientResult, Message } from "../core/message.ts";
+import { DynamoNode, type NodeView } from "../core/node.ts";
+import { type PreferenceList, Ring } from "../core/ring.ts";
+import type { StatisticsSnapshot } from "../core/statistics.ts";
+import { Simulator } from "../sim/simulator.ts";
+import { type Names, formatMessage, formatNote, formatResult, formatSet } from "../sim/transcript.ts";
+import { type NetworkProfile, calmNetwork } from "../sim/virtual-network.ts";
+import { calmStorage } from "../sim/virtual-storage.ts";
+import { type LabAct, type PutContext, actFault, describeAct } from "./acts.ts";
+import { boundedNames } from "./actor-names.ts";
+import { type LabOptions, optionsFault } from "./options.ts";
+import { RequestThreads, answerTo, questionOf } from "./request-threads.ts";
+import { TraceRecorder } from "./trace-recorder.ts";
+import {
+  type Flight,
+  LabError,
+  type LabNode,
+  type LabWorld,
+  type NodeState,
+  type RecordsOfKey,
+  type Role,
+  type TraceRecord,
+} from "./world.ts";
+
+export const NODES_EVER_MAX = 512;
+const FORMING_MS_MAX: Millis = 600_000;
+const FORMING_STEP_MS: Millis = 250;
+/** Tokens are dealt some time after a view has changed: so long nothing may have changed. */
+const REST_MS: Millis = 4_000;
+/** More than so many join at once. */
+const JOIN_IN_TURN_MAX = 8;
+const OPERATIONS_SEED = 0x1ab;
+
+const ABILITIES: readonly LabAct["do"][] = [
+  "put",
+  "delete",
+  "get",
+  "bucket",
+  "join",
+  "leave",
+  "remove",
+  "crash",
+  "close",
+  "restart",
+  "freeze",
+  "thaw",
+  "wipe",
+  "cut",
+  "cut-one-way",
+  "heal",
+  "slow",
+  "gray",
+  "loss",
+  "skew",
+  "disk-full",
+  "flip-bit",
+  "disk-slow",
+  "hide",
+  "unhide",
+  "drop",
+  "delay",
+  "duplicate",
+];
+
+interface Ailments {
+  readonly hidden?: boolean;
+  readonly clockSkewMs?: Millis;
+  readonly diskFull?: boolean;
+  readonly diskSlowness?: number;
+  readonly networkSlowness?: number;
+  readonly grayMs?: Millis;
+}
+
+/** What a caller at a node last got, or last wrote, of a key. */
+interface Seen {
+  readonly context: Clock;
+  readonly prefer: NodeId | undefined;
+}
+
+export class SimulatedWorld implements LabWorld {
+  readonly kind = "simulated";
+  readonly abilities: ReadonlySet<LabAct["do"]> = new Set(ABILITIES);
+  readonly #simulator: Simulator;
+  readonly #recorder: TraceRecorder;
+  readonly #threads = new RequestThreads();
+  readonly #names: Names;
+  readonly #config: Config;
+  readonly #network: NetworkProfile;
+  readonly #operations: Prng;
+  readonly #nodes = new Map<string, NodeId>();
+  readonly #ailments = new Map<NodeId, Ailments>();
+  readonly #gone = new Set<NodeId>();
+  readonly #lights = new Set<NodeId>();
+  /** By node and key. */
+  readonly #got = new Map<string, Seen>();
+  readonly #put = new Map<string, Seen>();
+  readonly #rings = new WeakMap<View, Ring>();
+  #standsAt: Millis = 0;
+  #perMilleLost = 0;
+  #acting = false;
+
+  /** Throws `LabError` when the options are none. */
+  constructor(options: LabOptions) {
+    const fault = optionsFault(options);
+    if (fault !== undefined) throw new LabError("invalid", `No such world can be made: ${fault}.`);
+    const { latencyMs, jitterMs } = options;
+    this.#network = { ...calmNetwork, latencyMs, jitterMs };
+    this.#config = {
+      ...defaultConfig,
+      removeAfterMs: options.removeAfterMs ?? Infinity,
+      reapAfterMs: options.reapAfterMs ?? Infinity,
+    };
+    this.#operations = Prng.fromNumber(options.seed ^ OPERATIONS_SEED);
+    this.#recorder = new TraceRecorder(() => this.now);
+    this.#names = boundedNames((node) => this.#simulator.nameOf(node));
+    this.#simulator = new Simulator(options.seed, {
+      makeNode: (made, light) => (light ? new LightClient(made) : new DynamoNode(made)),
+      network: this.#network,
+      storage: calmStorage,
+      observer: {
+        stepped: (node, event, effects) => this.#stepped(node, event, effects),
+        applied: (node, store, address, before, after) => this.#applied(node, store, address, before, after),
+        ended: (node) => this.#recorder.ended(node, this.#names.node),
+        told: (what) => {
+          if (!this.#acting) this.#tellWorld(what);
+        },
+      },
+    });
+    this.#simulator.network.watch({
+      sent: (flight, from, to, message, arrivesAt, copyOf) => {
+        const at = arrivesAt - this.#standsAt;
+        if (copyOf === undefined) this.#tellSent(from, to, flight, message, at);
+        else this.#recorder.doubled(flight, copyOf, at);
+      },
+      waits: (flight) => this.#recorder.waits(flight),
+      goesOn: (flight, arrivesAt) => this.#recorder.goesOn(flight, arrivesAt - this.#standsAt),
+      arrives: (flight, late) => this.#recorder.arrived(flight, late),
+      lost: (flight, reason) => this.#recorder.lost(flight, reason, this.#names.node),
+    });
+    this.#form(options);
+    this.#standsAt = this.#simulator.now;
+    this.#recorder.begin();
+  }
+
+  get now(): Millis {
+    return this.#simulator.now - this.#standsAt;
+  }
+
+  /** When the next thing happens; undefined when nothing does. */
+  get nextAt(): Millis | undefined {
+    const next = this.#simulator.nextTime;
+    return next === undefined ? undefined : next - this.#standsAt;
+  }
+
+  get nodes(): readonly LabNode[] {
+    return [...this.#nodes].map(([name, id]) => {
+      const { zone, capacity } = this.#simulator.configOf(id);
+      const ailments = this.#ailments.get(id) ?? {};
+      return {
+        id,
+        name,
+        state: this.#stateOf(id),
+        zone,
+        capacity: this.#lights.has(id) ? 0 : capacity,
+        hidden: ailments.hidden ?? false,
+        clockSkewMs: ailments.clockSkewMs ?? 0,
+        isLight: this.#lights.has(id),
+        diskFull: ailments.diskFull ?? false,
+        diskSlowness: ailments.diskSlowness ?? 1,
+        networkSlowness: ailments.networkSlowness ?? 1,
+        grayMs: ailments.grayMs ?? 0,
+      };
+    });
+  }
+
+  get cuts(): readonly { readonly from: NodeId; readonly to: NodeId }[] {
+    return this.#simulator.network.cuts;
+  }
+
+  /** Of a thousand messages so many are lost. */
+  get perMilleLost(): number {
+    return this.#perMilleLost;
+  }
+
+  get flights(): readonly Flight[] {
+    return this.#recorder.flights;
+  }
+
+  get trace(): readonly TraceRecord[] {
+    return this.#recorder.trace;
+  }
+
+  /** How many records there ever were, and a hash over all of them: of equal runs they are equal. */
+  get traceCount(): number {
+    return this.#recorder.count;
+  }
+  get traceHash(): string {
+    return this.#recorder.hash;
+  }
+
+  /** The id behind a short name. */
+  idOf(name: string): NodeId {
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw new LabError("unknown-node", `There is no node ${name}. Nothing was done.`);
+    return node;
+  }
+
+  viewOf(node: NodeId): NodeView | undefined {
+    return this.#simulator.inspect(node);
+  }
+
+  statisticsOf(node: NodeId): StatisticsSnapshot | undefined {
+    return this.#simulator.statisticsOf(node);
+  }
+
+  recordsOf(node: NodeId, key: Key): RecordsOfKey {
+    const disk = this.#simulator.diskOf(node);
+    if (this.#stateOf(node) === "wiped" || this.#gone.has(node))
+      return { record: undefined, damaged: false, hints: [] };
+    const position = positionOf(key);
+    const address = recordAddress(key, position);
+    const lowest = hintAddress(key, position, "" as NodeId);
+    const hints = [...disk.addresses("hints", lowest, `${lowest}g`)].flatMap((at) => {
+      const hint = parseHintAddress(at);
+      const record = hint.key === key ? disk.get("hints", at) : undefined;
+      return record === undefined ? [] : [{ target: hint.target, set: record.set }];
+    });
+    return { record: disk.get("records", address)?.set, damaged: disk.isDamaged("records", address), hints };
+  }
+
+  preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
+    const view = this.#simulator.viewOf(node);
+    if (view === undefined) return undefined;
+    let ring = this.#rings.get(view);
+    if (ring === undefined) this.#rings.set(view, (ring = new Ring(view)));
+    return ring.preferenceList(partitionOf(positionOf(key), view.claims.length));
+  }
+
+  /** A newcomer's tokens in placements 1 and 2 are drawn here; it will draw others. */
+  planAt(node: NodeId, change: PlannedChange): Plan | undefined {
+    const view = this.#simulator.viewOf(node);
+    return view === undefined ? undefined : planOf(view, change, Prng.fromNumber(1));
+  }
+
+  /** Lets everything happen up to and including this moment. */
+  runUntil(at: Millis): void {
+    this.#simulator.runUntil(at + this.#standsAt);
+  }
+
+  /** Lets the next thing happen. False when there is none. */
+  step(): boolean {
+    return this.#simulator.step();
+  }
+
+  act(act: LabAct): void {
+    const fault = actFault(act);
+    if (fault !== undefined) throw new LabError("invalid", `This cannot be done: ${fault}. Nothing was done.`);
+    const perform = this.#prepared(act);
+    if (act.do !== "put" && act.do !== "get" && act.do !== "delete") this.#tellWorld(describeAct(act));
+    this.#acting = true;
+    try {
+      perform();
+    } finally {
+      this.#acting = false;
+    }
+  }
+
+  // Forming
+
+  #form({ nodes, parameters }: LabOptions): void {
+    const ids = nodes.map(({ name }) => nodeIdOf(name));
+    nodes.forEach(({ name, capacity, zone }, i) => {
+      const seeds = ids.slice(0, 3).filter((id) => id !== ids[i]);
+      this.#add(name, { ...this.#config, capacity, zone }, seeds.slice(0, 2), i === 0 ? parameters : undefined, false);
+      if (i === 0 || nodes.length <= JOIN_IN_TURN_MAX) this.#settle();
+    });
+    this.#settle();
+  }
+
+  #settle(): void {
+    const simulator = this.#simulator;
+    const until = simulator.now + FORMING_MS_MAX;
+    let calmSince = simulator.now;
+    let before = "";
+    while (simulator.now < until && simulator.now - calmSince < REST_MS) {
+      simulator.runUntil(simulator.now + FORMING_STEP_MS);
+      const views = simulator.nodes.map((node) => simulator.inspect(node));
+      const digests = new Set(views.map((view) => view?.ringDigest));
+      const isCalm =
+        digests.size === 1 && views.every((view) => view?.phase === "member" && view.owed === 0 && view.unopened === 0);
+      const digest = [...digests].join();
+      if (!isCalm || digest !== before) calmSince = simulator.now;
+      before = digest;
+    }
+  }
+
+  #add(
+    name: string,
+    config: Config,
+    seeds: readonly NodeId[],
+    found: LabOptions["parameters"] | undefined,
+    light: boolean,
+  ): void {
+    // Known before its first step is told of.
+    const id = nodeIdOf(name);
+    this.#nodes.set(name, id);
+    if (light) this.#lights.add(id);
+    this.#recorder.added(id);
+    this.#simulator.add({ name, id, config, found, seeds, light });
+  }
+
+  // Acts
+
+  /** Everything that can speak against an act has spoken; what is left is to do it. */
+  #prepared(act: LabAct): () => void {
+    const simulator = this.#simulator;
+    const { network } = simulator;
+    switch (act.do) {
+      case "put":
+      case "delete": {
+        const node = this.#alive(act.node);
+        const value = act.do === "put" ? act.value : undefined;
+        return () => this.#write(node, act.key as Key, value, act.context, act.w);
+      }
+      case "get": {
+        const node = this.#alive(act.node);
+        return () => this.#read(node, act.key as Key, act.r);
+      }
+      case "bucket": {
+        const node = this.#member(act.node);
+        const { bucket, policy, r, w } = act;
+        const properties = { policy, r, w, pr: undefined, pw: undefined, dw: undefined, buffered: false };
+        return () =>
+          simulator.setBucket(node, bucket, properties, (refusal) => {
+            const fault = refusal?.code === "invalid" ? refusal.fault : refusal?.code;
+            this.#tellWorld(`bucket ${bucket} ${fault === undefined ? "is set" : `is not set: ${fault}`}`);
+          });
+      }
+      case "join": {
+        const via = this.idOf(act.via);
+        this.#demandNew(act.name);
+        const { name, capacity, zone, light } = act;
+        return () => this.#add(name, { ...this.#config, capacity, zone }, [via], undefined, light);
+      }
+      case "leave": {
+        const node = this.#member(act.node);
+        return () =>
+          simulator.changeMembership(node, { kind: "leave", planned: undefined }, (refusal) =>
+            this.#tellWorld(`${act.node} ${refusal === undefined ? "leaves" : `does not leave: ${refusal.code}`}`),
+          );
+      }
+      case "remove": {
+        const node = this.#member(act.node);
+        const change = { kind: "remove", node: this.idOf(act.target), force: act.force, planned: undefined } as const;
+        return () =>
+          simulator.changeMembership(node, change, (refusal) =>
+            this.#tellWorld(
+              `${act.target} ${refusal === undefined ? "is removed" : `is not removed: ${refusal.code}`}`,
+            ),
+          );
+      }
+      case "crash":
+      case "close": {
+        const node = this.#alive(act.node);
+        return () => {
+          if (act.do === "crash") simulator.crash(node);
+          else simulator.close(node);
+          this.#ails(node, { hidden: false });
+        };
+      }
+      case "restart": {
+        const node = this.idOf(act.node);
+        const state = this.#stateOf(node);
+        if (state !== "down" || this.#lights.has(node)) throw notSo(act.node, "is not down, or cannot come back");
+        return () => simulator.restart(node);
+      }
+      case "freeze": {
+        const node = this.#alive(act.node);
+        return () => simulator.freeze(node, act.forMs);
+      }
+      case "thaw": {
+        const node = this.idOf(act.node);
+        if (this.#stateOf(node) !== "frozen") throw notSo(act.node, "is not frozen");
+        return () => simulator.thaw(node);
+      }
+      case "wipe": {
+        const node = this.idOf(act.node);
+        const state = this.#stateOf(node);
+        if (state === "wiped" || state === "gone" || this.#lights.has(node)) throw notSo(act.node, "has no disk");
+        this.#demandNew(act.successor);
+        const id = nodeIdOf(act.successor);
+        return () => {
+          this.#nodes.set(act.successor, id);
+          this.#recorder.added(id);
+          simulator.wipe(node, act.successor, id);
+        };
+      }
+      case "cut": {
+        const [side, other] = [this.#several(act.side), this.#several(act.other)];
+        return () => side.forEach((a) => other.forEach((b) => network.cut(a, b)));
+      }
+      case "cut-one-way": {
+        const [from, to] = [this.#several(act.from), this.#several(act.to)];
+        return () => from.forEach((a) => to.forEach((b) => network.cutOneWay(a, b)));
+      }
+      case "heal":
+        return () => simulator.heal();
+      case "slow": {
+        const node = this.idOf(act.node);
+        return () => {
+          network.slow(node, act.factor);
+          this.#ails(node, { networkSlowness: act.factor });
+        };
+      }
+      case "gray": {
+        const node = this.idOf(act.node);
+        const grayMs = act.byMs ?? Infinity;
+        return () => {
+          network.makeGray(node, grayMs);
+          this.#ails(node, { grayMs });
+        };
+      }
+      case "loss":
+        return () => {
+          this.#perMilleLost = act.perMille;
+          network.profile = { ...this.#network, lossProbability: act.perMille / 1_000 };
+        };
+      case "skew": {
+        const node = this.idOf(act.node);
+        return () => {
+          simulator.jumpWallClock(node, act.byMs - (this.#ailments.get(node)?.clockSkewMs ?? 0));
+          this.#ails(node, { clockSkewMs: act.byMs });
+        };
+      }
+      case "disk-full": {
+        const node = this.idOf(act.node);
+        return () => {
+          simulator.diskOf(node).full = act.full;
+          this.#ails(node, { diskFull: act.full });
+        };
+      }
+      case "flip-bit": {
+        const node = this.idOf(act.node);
+        const address = recordAddress(act.key as Key, positionOf(act.key as Key));
+        if (simulator.diskOf(node).get("records", address) === undefined)
+          throw notSo(act.node, `has no sound record of ${act.key}`);
+        return () => simulator.diskOf(node).damage("records", address);
+      }
+      case "disk-slow": {
+        const node = this.idOf(act.node);
+        return () => {
+          const disk = simulator.diskOf(node);
+          if (act.factor === 1) disk.recover();
+          else disk.slow(act.factor);
+          this.#ails(node, { diskSlowness: act.factor });
+        };
+      }
+      case "hide":
+      case "unhide": {
+        const node = this.#alive(act.node);
+        return () => {
+          simulator.setVisibility(node, act.do === "hide", act.do === "hide" ? act.throttleMs : 1);
+          this.#ails(node, { hidden: act.do === "hide" });
+        };
+      }
+      case "drop": {
+        this.#underWay(act.flight);
+        return () => network.dropFlight(act.flight);
+      }
+      case "delay": {
+        this.#underWay(act.flight, true);
+        return () => network.delayFlight(act.flight, act.byMs);
+      }
+      case "duplicate": {
+        this.#underWay(act.flight, true);
+        return () => network.duplicateFlight(act.flight);
+      }
+      default:
+        return unreachable(act);
+    }
+  }
+
+  #several(names: readonly string[]): NodeId[] {
+    return names.map((name) => this.idOf(name));
+  }
+
+  /** Runs, frozen or not. */
+  #alive(name: string): NodeId {
+    const node = this.idOf(name);
+    const state = this.#stateOf(node);
+    if (state !== "running" && state !== "frozen") throw notSo(name, `is ${state}`);
+    return node;
+  }
+
+  #member(name: string): NodeId {
+    const node = this.#alive(name);
+    if (this.#lights.has(node)) throw notSo(name, "is a light client");
+    return node;
+  }
+
+  #demandNew(name: string): void {
+    if (this.#nodes.has(name)) throw new LabError("invalid", `There is a node ${name} already. Nothing was done.`);
+    if (this.#nodes.size >= NODES_EVER_MAX)
+      throw new LabError(
+        "too-many",
+        `A world has ${NODES_EVER_MAX} nodes at most, over all its time. Nothing was done.`,
+      );
+  }
+
+  /** `moving`: not one that is kept back. */
+  #underWay(flight: number, moving = false): void {
+    const found = this.#recorder.flight(flight);
+    if (found === undefined || found.endedAt !== undefined)
+      throw new LabError("unknown-flight", `Message ${flight} is not on its way, or not any more. Nothing was done.`);
+    const isThere = found.fate === "held" && found.arrivesAt !== undefined;
+    if (isThere || (moving && found.fate === "held"))
+      throw new LabError("not-so", `Message ${flight} is kept back, or waits at its receiver. Nothing was done.`);
+  }
+
+  #ails(node: NodeId, what: Ailments): void {
+    this.#ailments.set(node, { ...this.#ailments.get(node), ...what });
+  }
+
+  #stateOf(node: NodeId): NodeState {
+    return this.#gone.has(node) ? "gone" : this.#simulator.stateOf(node);
+  }
+
+  // Callers
+
+  #read(node: NodeId, key: Key, r: number | undefined): void {
+    let request: RequestId = 0;
+    const ask = (): void => {
+      request = this.#simulator.get(node, key, { r }, (result) => {
+        if (result?.outcome === "got")
+          this.#got.set(`${node} ${key}`, { context: result.set.clock, prefer: result.first });
+        this.#tellAnswer(node, key, request, result);
+      });
+    };
+    this.#ask(node, key, ask, { operation: "get", write: undefined });
+  }
+
+  #write(node: NodeId, key: Key, value: string | undefined, context: PutContext, w: number | undefined): void {
+    const seen = context === "none" ? undefined : (context === "seen" ? this.#got : this.#put).get(`${node} ${key}`);
+    const operation = this.#operations.hex(16) as OperationId;
+    const write = {
+      value: value === undefined ? null : utf8Encode(value),
+      context: seen?.context ?? [],
+      operation,
+      at: this.#simulator.wallAt(node),
+      w,
+    };
+    let request: RequestId = 0;
+    const ask = (): void => {
+      request = this.#simulator.put(node, key, write, { prefer: seen?.prefer }, (result) => {
+        if (result?.outcome === "put") this.#put.set(`${node} ${key}`, { context: result.clock, prefer: undefined });
+        this.#tellAnswer(node, key, request, result);
+      });
+    };
+    this.#ask(node, key, ask, { operation: "put", write: { value, context: write.context, operation } });
+  }
+
+  /** The trace knows the request before the node has it: that answers within the same call, perhaps. */
+  #ask(
+    node: NodeId,
+    key: Key,
+    ask: () => void,
+    asked: Omit<Extract<TraceRecord["event"], { what: "asked" }>, "what">,
+  ): void {
+    const request = this.#simulator.nextRequest;
+    const { operation, write } = asked;
+    this.#threads.began(request, node, operation, key, write?.operation);
+    const value = write === undefined ? "" : ` ${write.value ?? "(delete)"}`;
+    this.#recorder.record(node, {
+      label: `${operation} ${key}${value}`,
+      key,
+      request,
+      event: { what: "asked", operation, write },
+    });
+    ask();
+  }
+
+  // Telling
+
+  #tellWorld(label: string): void {
+    this.#recorder.record(undefined, { label, key: undefined, request: undefined, event: { what: "world" } });
+  }
+
+  #tellAnswer(node: NodeId, key: Key, request: RequestId, result: ClientResult | undefined): void {
+    this.#threads.answered(request);
+    const outcome = result === undefined ? "none" : result.outcome === "failed" ? result.failure.code : "ok";
+    this.#recorder.record(node, {
+      label: `= ${result === undefined ? "no answer: the node has ended" : formatResult(result, this.#names)}`,
+      key,
+      request,
+      event: {
+        what: "answered",
+        outcome,
+        values: result?.outcome === "got" ? valuesOf(result.set) : [],
+        report: result?.report,
+      },
+    });
+  }
+
+  #stepped(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
+    this.#threads.stepped(node, event, effects);
+    if (event.kind === "message-received") {
+      const { message, from } = event;
+      this.#recorder.received(node, (flight) => ({
+        label: `< ${this.#names.node(from)}: ${flight.label}`,
+        key: flight.key,
+        request: flight.request,
+        event: {
+          what: "received",
+          kind: message.kind,
+          peer: from,
+          flight: flight.id,
+          ...factsOf(message),
+          role: flight.role,
+        },
+      }));
+    }
+    for (const effect of effects) {
+      if (effect.kind === "departed") this.#gone.add(node);
+      else if (effect.kind === "note" && this.#recorder.isOn) this.#tellNote(node, event, effect.note);
+    }
+  }
+
+  #tellNote(node: NodeId, event: NodeEvent, note: Note): void {
+    if (note.what === "merged" || note.what === "view") return;
+    this.#recorder.record(node, {
+      label: `* ${formatNote(note, this.#names)}`,
+      key: "key" in note ? note.key : undefined,
+      request: this.#threads.ofNote(node, event, note),
+      event: { what: "note", note: note.what, peer: peerOf(note) },
+    });
+  }
+
+  #tellSent(from: NodeId, to: NodeId, flight: number, message: Message, arrivesAt: Millis): void {
+    const request = this.#threads.ofSent(message);
+    const role = request === undefined ? undefined : this.#roleOf(from, to, message);
+    const { kind } = message;
+    const label = this.#recorder.isOn ? formatMessage(message, this.#names) : "";
+    this.#recorder.sent(flight, from, to, { kind, label, role }, arrivesAt, {
+      label: `> ${this.#names.node(to)}: ${label}`,
+      key: "key" in message ? message.key : undefined,
+      request,
+      event: { what: "sent", kind, peer: to, flight, ...factsOf(message), role },
+    });
+  }
+
+  #roleOf(from: NodeId, to: NodeId, message: Message): Role {
+    switch (message.kind) {
+      case "coordinate-get":
+      case "coordinate-put":
+        return "coordinator";
+      case "replica-get":
+        return message.counts ? "counted" : "fallback";
+      case "replica-put":
+        if (message.purpose !== "write") return "repair";
+        if (message.hintFor !== undefined) return "hint";
+        return this.preferenceListAt(from, message.key)?.joining.includes(to) === true ? "joining" : "counted";
+      default:
+        return "reply";
+    }
+  }
+
+  #applied(
+    node: NodeId,
+    store: RecordStore,
+    address: string,
+    before: StoredRecord | null,
+    after: StoredRecord | null,
+  ): void {
+    if (store === "history" || !this.#recorder.isOn) return;
+    const { key, target } =
+      store === "records" ? { key: keyOfRecord(address), target: undefined } : parseHintAddress(address);
+    const set = after?.set;
+    const what = store === "records" ? "" : ` as a hint for ${this.#names.node(target!)}`;
+    this.#recorder.record(node, {
+      label: `stored ${key}${what} ${set === undefined ? "no more" : formatSet(set, this.#names)}`,
+      key,
+      request: this.#threads.ofStored(before?.set, set),
+      event: { what: "stored", store, target, set },
+    });
+  }
+}
+
+/** The name, in hexadecimal: nodes are in the order of their names, and the ring is the same whatever else is drawn. */
+export function nodeIdOf(name: string): NodeId {
+  return toHex(utf8Encode(name)).padEnd(32, "0") as NodeId;
+}
+
+function notSo(name: string, why: string): LabError {
+  return new LabError("not-so", `${name} ${why}. Nothing was done.`);
+}
+
+/** What siblings say; undefined is a tombstone. */
+function valuesOf(set: DvvSet): (string | undefined)[] {
+  return set.siblings.map(({ value }) => (value === null ? undefined : (utf8Decode(value) ?? `${value.length} bytes`)));
+}
+
+function peerOf(note: Note): NodeId | undefined {
+  if ("to" in note) return note.to;
+  if ("target" in note) return note.target;
+  if ("peer" in note) return note.peer;
+  return undefined;
+}
+
+/** What the trace keeps of a message besides its label. */
+function factsOf(message: Message): {
+  readonly hintFor: NodeId | undefined;
+  readonly exchange: RequestId | undefined;
+  readonly outcome: string | undefined;
+} {
+  return {
+    hintFor: message.kind === "replica-put" ? message.hintFor : undefined,
+    exchange: questionOf(message) ?? answerTo(message),
+    outcome:
+      message.kind === "coordinate-reply"
+        ? message.result.outcome
+        : message.kind === "replica-put-reply" || message.kind === "replica-get-reply"
+          ? message.outcome
+          : undefined,
+  };
+}
