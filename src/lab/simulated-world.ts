@@ -5,8 +5,8 @@
  * States: forming (within the constructor: the nodes join, and nothing is recorded), then standing, from moment 0 on. Time passes only by `runUntil` and
  * `step`. An act happens at once; what a node answers to it comes in virtual time, as a record of the trace.
  *
- * The first of the nodes founds; the others join one after the other, so that who owns what is a matter of names alone, or, where they are many, the rest at
- * once. Each knows two of the first nodes as its seeds. The disk of a node that was lost is not given back: its successor is a new node.
+ * The first of the nodes founds; the others join one after the other, so that who owns what is a matter of names alone. Where they are more than
+ * JOIN_IN_TURN_MAX the cluster stands already when its nodes start (`standing-start.ts`). Each knows two of the first nodes as its seeds. The disk of a node that was lost is not given back: its successor is a new node.
  *
  * Limits: NODES_EVER_MAX; FORMING_MS_MAX of virtual time until the cluster stands.
  */
@@ -36,6 +36,7 @@ import { boundedNames } from "./actor-names.ts";
 import { type LabOptions, optionsFault } from "./options.ts";
 import { RequestThreads, answerTo, questionOf } from "./request-threads.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
+import { standingView } from "./standing-start.ts";
 import {
   type Flight,
   LabError,
@@ -52,8 +53,9 @@ const FORMING_MS_MAX: Millis = 600_000;
 const FORMING_STEP_MS: Millis = 250;
 /** Tokens are dealt some time after a view has changed: so long nothing may have changed. */
 const REST_MS: Millis = 4_000;
-/** More than so many join at once. */
-const JOIN_IN_TURN_MAX = 8;
+/** Where they are dealt already. */
+const REST_AT_START_MS: Millis = 1_000;
+export const JOIN_IN_TURN_MAX = 8;
 const OPERATIONS_SEED = 0x1ab;
 
 const ABILITIES: readonly LabAct["do"][] = [
@@ -292,22 +294,26 @@ export class SimulatedWorld implements LabWorld {
 
   // Forming
 
-  #form({ nodes, parameters }: LabOptions): void {
+  #form({ seed, nodes, parameters }: LabOptions): void {
     const ids = nodes.map(({ name }) => nodeIdOf(name));
+    const isLarge = nodes.length > JOIN_IN_TURN_MAX;
+    const members = nodes.map(({ capacity, zone }, i) => ({ node: ids[i]!, capacity, zone }));
+    const view = isLarge ? standingView(parameters, members, Prng.fromNumber(seed)) : undefined;
     nodes.forEach(({ name, capacity, zone }, i) => {
       const seeds = ids.slice(0, 3).filter((id) => id !== ids[i]);
-      this.#add(name, { ...this.#config, capacity, zone }, seeds.slice(0, 2), i === 0 ? parameters : undefined, false);
-      if (i === 0 || nodes.length <= JOIN_IN_TURN_MAX) this.#settle();
+      const config = { ...this.#config, capacity, zone };
+      this.#add(name, config, seeds.slice(0, 2), false, i === 0 ? parameters : undefined, view);
+      if (!isLarge) this.#settle(REST_MS);
     });
-    this.#settle();
+    if (isLarge) this.#settle(REST_AT_START_MS);
   }
 
-  #settle(): void {
+  #settle(restMs: Millis): void {
     const simulator = this.#simulator;
     const until = simulator.now + FORMING_MS_MAX;
     let calmSince = simulator.now;
     let before = "";
-    while (simulator.now < until && simulator.now - calmSince < REST_MS) {
+    while (simulator.now < until && simulator.now - calmSince < restMs) {
       simulator.runUntil(simulator.now + FORMING_STEP_MS);
       const views = simulator.nodes.map((node) => simulator.inspect(node));
       const digests = new Set(views.map((view) => view?.ringDigest));
@@ -323,15 +329,18 @@ export class SimulatedWorld implements LabWorld {
     name: string,
     config: Config,
     seeds: readonly NodeId[],
-    found: LabOptions["parameters"] | undefined,
     light: boolean,
+    found?: LabOptions["parameters"],
+    view?: View,
   ): void {
     // Known before its first step is told of.
     const id = nodeIdOf(name);
     this.#nodes.set(name, id);
     if (light) this.#lights.add(id);
     this.#recorder.added(id);
-    this.#simulator.add({ name, id, config, found, seeds, light });
+    const shelves = { records: [], hints: [], history: [] };
+    const disk = view && { meta: { incarnation: 1, view, unopened: [] }, shelves, leaves: [] };
+    this.#simulator.add({ name, id, config, found, seeds, light, disk });
   }
 
   // Acts
@@ -365,7 +374,7 @@ export class SimulatedWorld implements LabWorld {
         const via = this.idOf(act.via);
         this.#demandNew(act.name);
         const { name, capacity, zone, light } = act;
-        return () => this.#add(name, { ...this.#config, capacity, zone }, [via], undefined, light);
+        return () => this.#add(name, { ...this.#config, capacity, zone }, [via], light);
       }
       case "leave": {
         const node = this.#member(act.node);

@@ -30,7 +30,7 @@ import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { PROTOCOL_MIN, PROTOCOL_VERSION, type ProtocolRange } from "../core/versions.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type MessageCodec, type NetworkProfile, VirtualNetwork } from "./virtual-network.ts";
-import { type StorageCodec, type StorageProfile, VirtualStorage } from "./virtual-storage.ts";
+import { type DiskPicture, type StorageCodec, type StorageProfile, VirtualStorage } from "./virtual-storage.ts";
 
 export const HOSTS_MAX = 1_024;
 export const STEPS_PER_MOMENT_MAX = 20_000;
@@ -105,6 +105,8 @@ export interface HostOptions {
   /** Founds the cluster at its first start. */
   readonly found?: ClusterParameters | undefined;
   readonly seeds: readonly NodeId[];
+  /** What is on its disk before its first start; nothing when it is undefined. */
+  readonly disk?: DiskPicture | undefined;
   /** Runs a light client, which is none of the `nodes`; see `lights`. */
   readonly light?: boolean;
 }
@@ -313,6 +315,7 @@ export class Simulator {
       steppedAt: -1,
       stepsThen: 0,
     };
+    if (options.disk !== undefined) storage.goBackTo(options.disk);
     this.#hosts.set(id, host);
     this.#start(host);
     return id;
@@ -391,7 +394,7 @@ export class Simulator {
     this.crash(node);
     this.#tell(`wipe ${host.options.name}`);
     host.wiped = true;
-    return this.add({ ...host.options, name: successor, id, found: undefined });
+    return this.add({ ...host.options, name: successor, id, found: undefined, disk: undefined });
   }
 
   /** It has given all that it had to others and belongs to the cluster no more: its tab throws its data away. */
