@@ -123,6 +123,23 @@ export function isNodeName(text: string): boolean {
 
 /** What is wrong with an act wherever it is done, in words; undefined when nothing is. */
 export function actFault(act: LabAct): string | undefined {
+  for (const name of namesIn(act)) if (!isNodeName(name)) return nameFault(name);
+  return fieldsFault(act);
+}
+
+/** The nodes that it names. */
+export function namesIn(act: LabAct): readonly string[] {
+  const names: string[] = [];
+  if ("node" in act) names.push(act.node);
+  if (act.do === "remove") names.push(act.target);
+  if (act.do === "join") names.push(act.name, act.via);
+  if (act.do === "wipe") names.push(act.successor);
+  if (act.do === "cut") names.push(...act.side, ...act.other);
+  if (act.do === "cut-one-way") names.push(...act.from, ...act.to);
+  return names;
+}
+
+function fieldsFault(act: LabAct): string | undefined {
   switch (act.do) {
     case "put":
       return (
@@ -138,17 +155,14 @@ export function actFault(act: LabAct): string | undefined {
       return (
         textFault("the bucket", act.bucket, 1, 64) ??
         textFault("the policy", act.policy, 1, 64) ??
+        (/^(siblings|last-write-wins|merge:.+)$/.test(act.policy) ? undefined : `${act.policy} is no policy`) ??
         numberFault("r", act.r ?? 1, 1, QUORUM_MAX) ??
         numberFault("w", act.w ?? 1, 1, QUORUM_MAX)
       );
     case "join":
       return (
-        nameFault(act.name) ??
-        numberFault("capacity", act.capacity, 0, CAPACITY_MAX) ??
-        textFault("the zone", act.zone, 1, ZONE_LENGTH_MAX)
+        numberFault("capacity", act.capacity, 0, CAPACITY_MAX) ?? textFault("the zone", act.zone, 1, ZONE_LENGTH_MAX)
       );
-    case "wipe":
-      return nameFault(act.successor);
     case "freeze":
       return numberFault("the time", act.forMs, 1, DURATION_MS_MAX);
     case "cut":
@@ -177,6 +191,7 @@ export function actFault(act: LabAct): string | undefined {
       return numberFault("the flight", act.flight, 1, FLIGHT_MAX);
     case "leave":
     case "remove":
+    case "wipe":
     case "crash":
     case "close":
     case "restart":
@@ -196,7 +211,8 @@ function numberFault(what: string, given: number, min: number, max: number): str
     : `${what} is ${given}, but must be a whole number from ${min} to ${max}`;
 }
 
-function textFault(what: string, text: string, min: number, max: number): string | undefined {
+/** `min` and `max` in characters. */
+export function textFault(what: string, text: string, min: number, max: number): string | undefined {
   if (text.length < min || text.length > max)
     return `${what} has ${text.length} characters, but must have ${min} to ${max}`;
   return lengthOf(text) === undefined ? `${what} is not text` : undefined;
@@ -209,10 +225,8 @@ function keyFault(key: string): string | undefined {
     : undefined;
 }
 
-function nameFault(name: string): string | undefined {
-  return isNodeName(name)
-    ? undefined
-    : `${name} is no name for a node: a lower-case letter, then letters and digits, ${NAME_LENGTH_MAX} at most`;
+function nameFault(name: string): string {
+  return `${name} is no name for a node: a lower-case letter, then letters and digits, ${NAME_LENGTH_MAX} at most`;
 }
 
 function sideFault(side: readonly string[]): string | undefined {

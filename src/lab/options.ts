@@ -2,7 +2,7 @@
 
 import { type ClusterParameters, parametersFault } from "../core/config.ts";
 import type { Millis } from "../core/identifiers.ts";
-import { CAPACITY_MAX, ZONE_LENGTH_MAX, isNodeName } from "./acts.ts";
+import { CAPACITY_MAX, ZONE_LENGTH_MAX, isNodeName, textFault } from "./acts.ts";
 
 export interface StartingNode {
   readonly name: string;
@@ -54,8 +54,8 @@ export function optionsFault(options: LabOptions): string | undefined {
     names.add(name);
     if (!isWhole(capacity, CAPACITY_MAX))
       return `the capacity of ${name} is ${capacity}, but must be 0 to ${CAPACITY_MAX}`;
-    if (zone.length < 1 || zone.length > ZONE_LENGTH_MAX)
-      return `the zone of ${name} must have 1 to ${ZONE_LENGTH_MAX} characters`;
+    const zoneFault = textFault(`the zone of ${name}`, zone, 1, ZONE_LENGTH_MAX);
+    if (zoneFault !== undefined) return zoneFault;
   }
   if (nodes.every(({ capacity }) => capacity === 0)) return "no node has capacity";
   const { min, max } = latencyMs;
