@@ -14,6 +14,7 @@ import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
 import type { Message } from "../core/message.ts";
+import { LatestMap } from "./latest-map.ts";
 
 export const THREADS_MAX = 1_000;
 export const EXCHANGES_MAX = 20_000;
@@ -29,41 +30,13 @@ interface Thread {
   answered: boolean;
 }
 
-/** A map that lets go of what it got first. */
-class Latest<Name, Value> {
-  readonly #max: number;
-  readonly #values = new Map<Name, Value>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  get(name: Name): Value | undefined {
-    return this.#values.get(name);
-  }
-
-  set(name: Name, value: Value): void {
-    this.#values.delete(name);
-    this.#values.set(name, value);
-    if (this.#values.size <= this.#max) return;
-    for (const first of this.#values.keys()) {
-      this.#values.delete(first);
-      return;
-    }
-  }
-
-  values(): Iterable<Value> {
-    return this.#values.values();
-  }
-}
-
 export class RequestThreads {
-  readonly #threads = new Latest<RequestId, Thread>(THREADS_MAX);
-  readonly #byOperation = new Latest<OperationId, RequestId>(THREADS_MAX);
+  readonly #threads = new LatestMap<RequestId, Thread>(THREADS_MAX);
+  readonly #byOperation = new LatestMap<OperationId, RequestId>(THREADS_MAX);
   /** By asker and the number that it gave its question. */
-  readonly #exchanges = new Latest<string, RequestId>(EXCHANGES_MAX);
+  readonly #exchanges = new LatestMap<string, RequestId>(EXCHANGES_MAX);
   /** By keeper, key and target. */
-  readonly #hints = new Latest<string, RequestId>(EXCHANGES_MAX);
+  readonly #hints = new LatestMap<string, RequestId>(EXCHANGES_MAX);
   /** A coordinator sends one and the same record to all. */
   readonly #sets = new WeakMap<DvvSet, RequestId>();
   readonly #messages = new WeakMap<Message, RequestId>();
@@ -212,7 +185,8 @@ export class RequestThreads {
     key: Key,
     minted: readonly { readonly key: Key; readonly actor: Dot["actor"]; readonly counter: number }[],
   ): RequestId | undefined {
-    for (const dot of minted) {
+    // Of several in one step each covers those before it.
+    for (const dot of minted.toReversed()) {
       if (dot.key !== key || !covers(set.clock, dot)) continue;
       const sibling = set.siblings.find(({ dots }) =>
         dots.some((own) => own.actor === dot.actor && own.counter === dot.counter),

@@ -33,6 +33,7 @@ import { type NetworkProfile, calmNetwork } from "../sim/virtual-network.ts";
 import { calmStorage } from "../sim/virtual-storage.ts";
 import { type LabAct, type PutContext, actFault, describeAct } from "./acts.ts";
 import { boundedNames } from "./actor-names.ts";
+import { LatestMap } from "./latest-map.ts";
 import { type LabOptions, optionsFault } from "./options.ts";
 import { RequestThreads, answerTo, questionOf } from "./request-threads.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
@@ -56,6 +57,9 @@ const REST_MS: Millis = 4_000;
 /** Where they are dealt already. */
 const REST_AT_START_MS: Millis = 1_000;
 export const JOIN_IN_TURN_MAX = 8;
+/** What callers have read and written, and what they wait for, is remembered so often. */
+const CONTEXTS_MAX = 10_000;
+const REQUESTS_MAX = 10_000;
 const OPERATIONS_SEED = 0x1ab;
 
 const ABILITIES: readonly LabAct["do"][] = [
@@ -119,8 +123,10 @@ export class SimulatedWorld implements LabWorld {
   readonly #gone = new Set<NodeId>();
   readonly #lights = new Set<NodeId>();
   /** By node and key. */
-  readonly #got = new Map<string, Seen>();
-  readonly #put = new Map<string, Seen>();
+  readonly #got = new LatestMap<string, Seen>(CONTEXTS_MAX);
+  readonly #put = new LatestMap<string, Seen>(CONTEXTS_MAX);
+  /** Requests of callers that are under way. */
+  readonly #asked = new LatestMap<RequestId, Key>(REQUESTS_MAX);
   readonly #rings = new WeakMap<View, Ring>();
   #standsAt: Millis = 0;
   #perMilleLost = 0;
@@ -562,15 +568,12 @@ export class SimulatedWorld implements LabWorld {
   // Callers
 
   #read(node: NodeId, key: Key, r: number | undefined): void {
-    let request: RequestId = 0;
-    const ask = (): void => {
-      request = this.#simulator.get(node, key, { r }, (result) => {
-        if (result?.outcome === "got")
-          this.#got.set(`${node} ${key}`, { context: result.set.clock, prefer: result.first });
-        this.#tellAnswer(node, key, request, result);
-      });
-    };
-    this.#ask(node, key, ask, { operation: "get", write: undefined });
+    const request = this.#tellAsked(node, key, { operation: "get", write: undefined });
+    this.#simulator.get(node, key, { r }, (result) => {
+      if (result?.outcome === "got")
+        this.#got.set(`${node} ${key}`, { context: result.set.clock, prefer: result.first });
+      if (result === undefined) this.#tellAnswer(node, request, undefined);
+    });
   }
 
   #write(node: NodeId, key: Key, value: string | undefined, context: PutContext, w: number | undefined): void {
@@ -583,34 +586,12 @@ export class SimulatedWorld implements LabWorld {
       at: this.#simulator.wallAt(node),
       w,
     };
-    let request: RequestId = 0;
-    const ask = (): void => {
-      request = this.#simulator.put(node, key, write, { prefer: seen?.prefer }, (result) => {
-        if (result?.outcome === "put") this.#put.set(`${node} ${key}`, { context: result.clock, prefer: undefined });
-        this.#tellAnswer(node, key, request, result);
-      });
-    };
-    this.#ask(node, key, ask, { operation: "put", write: { value, context: write.context, operation } });
-  }
-
-  /** The trace knows the request before the node has it: that answers within the same call, perhaps. */
-  #ask(
-    node: NodeId,
-    key: Key,
-    ask: () => void,
-    asked: Omit<Extract<TraceRecord["event"], { what: "asked" }>, "what">,
-  ): void {
-    const request = this.#simulator.nextRequest;
-    const { operation, write } = asked;
-    this.#threads.began(request, node, operation, key, write?.operation);
-    const value = write === undefined ? "" : ` ${write.value ?? "(delete)"}`;
-    this.#recorder.record(node, {
-      label: `${operation} ${key}${value}`,
-      key,
-      request,
-      event: { what: "asked", operation, write },
+    const asked = { value, context: write.context, operation };
+    const request = this.#tellAsked(node, key, { operation: "put", write: asked });
+    this.#simulator.put(node, key, write, { prefer: seen?.prefer }, (result) => {
+      if (result?.outcome === "put") this.#put.set(`${node} ${key}`, { context: result.clock, prefer: undefined });
+      if (result === undefined) this.#tellAnswer(node, request, undefined);
     });
-    ask();
   }
 
   // Telling
@@ -619,7 +600,30 @@ export class SimulatedWorld implements LabWorld {
     this.#recorder.record(undefined, { label, key: undefined, request: undefined, event: { what: "world" } });
   }
 
-  #tellAnswer(node: NodeId, key: Key, request: RequestId, result: ClientResult | undefined): void {
+  /** Before the node has the request: that may answer within the same call. */
+  #tellAsked(
+    node: NodeId,
+    key: Key,
+    { operation, write }: Omit<Extract<TraceRecord["event"], { what: "asked" }>, "what">,
+  ): RequestId {
+    const request = this.#simulator.nextRequest;
+    this.#threads.began(request, node, operation, key, write?.operation);
+    this.#asked.set(request, key);
+    const value = write === undefined ? "" : ` ${write.value ?? "(delete)"}`;
+    this.#recorder.record(node, {
+      label: `${operation} ${key}${value}`,
+      key,
+      request,
+      event: { what: "asked", operation, write },
+    });
+    return request;
+  }
+
+  /** `result`: undefined when the node has ended. */
+  #tellAnswer(node: NodeId, request: RequestId, result: ClientResult | undefined): void {
+    const key = this.#asked.get(request);
+    if (key === undefined) return;
+    this.#asked.delete(request);
     this.#threads.answered(request);
     const outcome = result === undefined ? "none" : result.outcome === "failed" ? result.failure.code : "ok";
     this.#recorder.record(node, {
@@ -650,11 +654,13 @@ export class SimulatedWorld implements LabWorld {
           flight: flight.id,
           ...factsOf(message),
           role: flight.role,
+          sentRecord: flight.sentRecord,
         },
       }));
     }
     for (const effect of effects) {
       if (effect.kind === "departed") this.#gone.add(node);
+      else if (effect.kind === "reply") this.#tellAnswer(node, effect.request, effect.result);
       else if (effect.kind === "note" && this.#recorder.isOn) this.#tellNote(node, event, effect.note);
     }
   }
@@ -690,7 +696,7 @@ export class SimulatedWorld implements LabWorld {
       case "replica-get":
         return message.counts ? "counted" : "fallback";
       case "replica-put":
-        if (message.purpose !== "write") return "repair";
+        if (message.purpose !== "write") return message.purpose === "repair" ? "repair" : "handoff";
         if (message.hintFor !== undefined) return "hint";
         return this.preferenceListAt(from, message.key)?.joining.includes(to) === true ? "joining" : "counted";
       default:

@@ -103,8 +103,9 @@ export interface Flight {
   readonly sentRecord: number;
 }
 
-/** Why a node is asked for something in the course of a request. hint: in place of an owner, for whom it keeps the write. reply: it answers. */
-export type Role = "coordinator" | "counted" | "joining" | "fallback" | "hint" | "repair" | "reply";
+/** Why a node is asked for something in the course of a request. hint: in place of an owner, for whom it keeps the write. handoff: such a hint
+ * comes to its owner. reply: an answer. */
+export type Role = "coordinator" | "counted" | "joining" | "fallback" | "hint" | "repair" | "handoff" | "reply";
 
 /** One thing that happened at one node, or, when there is no node, to the world. */
 export interface TraceRecord {
@@ -122,20 +123,26 @@ export interface TraceRecord {
   readonly event: TraceEvent;
 }
 
+interface MessageTold {
+  readonly kind: Message["kind"];
+  readonly peer: NodeId;
+  readonly flight: number;
+  readonly role: Role | undefined;
+  /** Whom the receiver is to keep a hint for. */
+  readonly hintFor: NodeId | undefined;
+  /** Pairs an answer with what it answers, between these two nodes. */
+  readonly exchange: RequestId | undefined;
+  /** Of an answer: "stored", "found", ... */
+  readonly outcome: string | undefined;
+}
+
 export type TraceEvent =
-  | {
-      readonly what: "sent" | "received";
-      readonly kind: Message["kind"];
-      readonly peer: NodeId;
-      readonly flight: number;
-      readonly role: Role | undefined;
-      /** Whom the receiver is to keep a hint for. */
-      readonly hintFor: NodeId | undefined;
-      /** Pairs an answer with what it answers, between these two nodes. */
-      readonly exchange: RequestId | undefined;
-      /** Of an answer: "stored", "found", ... */
-      readonly outcome: string | undefined;
-    }
+  | (MessageTold & { readonly what: "sent" })
+  | (MessageTold & {
+      readonly what: "received";
+      /** The number of the record of its sending; 0 when that was before the trace began. */
+      readonly sentRecord: number;
+    })
   | /** On its way, so that neither end knows: the record is the world's. */ {
       readonly what: "lost";
       readonly kind: Message["kind"];
