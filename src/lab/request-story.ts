@@ -72,9 +72,22 @@ type Draft = { -readonly [Name in keyof RequestLeg]: RequestLeg[Name] };
 
 /** Undefined when the trace does not tell of its beginning (any more). */
 export function storyOf(trace: readonly TraceRecord[], request: RequestId): RequestStory | undefined {
-  const records = trace.filter((record) => record.request === request);
-  const asked = records.find(({ event }) => event.what === "asked");
+  const asked = trace.find((record) => record.request === request && record.event.what === "asked");
   if (asked?.event.what !== "asked" || asked.node === undefined || asked.key === undefined) return undefined;
+  const operation = asked.event.write?.operation;
+  /** One commit may bring several writes to a disk; of each disk the first with this one in it counts. */
+  const isOn = new Set<string>();
+  const stores = ({ event, key, node }: TraceRecord): boolean => {
+    if (event.what !== "stored" || operation === undefined || key !== asked.key) return false;
+    const place = `${node ?? ""} ${event.target ?? ""}`;
+    if (isOn.has(place) || event.set?.siblings.some((sibling) => sibling.operation === operation) !== true)
+      return false;
+    isOn.add(place);
+    return true;
+  };
+  const records = trace.filter((record) =>
+    record.event.what === "stored" ? stores(record) : record.request === request,
+  );
   const legs = new Map<string, Draft>();
   const byFlight = new Map<number, Draft>();
   const replies = new Map<number, Draft>();
@@ -147,13 +160,17 @@ export function storyOf(trace: readonly TraceRecord[], request: RequestId): Requ
         break;
       }
       case "stored": {
-        if (node === undefined || event.set === undefined) break;
+        if (node === undefined) break;
         const leg = [...legs.values()].find(
-          ({ to, role, storedAt, hintFor }) =>
-            to === node && role !== "coordinator" && storedAt === undefined && hintFor === event.target,
+          ({ to, role, hintFor, arrivedAt, storedAt }) =>
+            to === node &&
+            role !== "coordinator" &&
+            hintFor === event.target &&
+            arrivedAt !== undefined &&
+            storedAt === undefined,
         );
-        if (leg !== undefined && leg.arrivedAt !== undefined) leg.storedAt = at;
-        else ownCopies.push({ node, storedAt: at, hintFor: event.target });
+        if (leg !== undefined) leg.storedAt = at;
+        else if (coordinators.includes(node)) ownCopies.push({ node, storedAt: at, hintFor: event.target });
         break;
       }
       case "note": {

@@ -186,7 +186,7 @@ export class RequestThreads {
     minted: readonly { readonly key: Key; readonly actor: Dot["actor"]; readonly counter: number }[],
   ): RequestId | undefined {
     // Of several in one step each covers those before it.
-    for (const dot of minted.toReversed()) {
+    for (const dot of [...minted].reverse()) {
       if (dot.key !== key || !covers(set.clock, dot)) continue;
       const sibling = set.siblings.find(({ dots }) =>
         dots.some((own) => own.actor === dot.actor && own.counter === dot.counter),

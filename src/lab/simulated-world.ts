@@ -114,6 +114,7 @@ export class SimulatedWorld implements LabWorld {
   readonly #simulator: Simulator;
   readonly #recorder: TraceRecorder;
   readonly #threads = new RequestThreads();
+  readonly #nameOf = (node: NodeId): string => this.#simulator.nameOf(node);
   readonly #names: Names;
   readonly #config: Config;
   readonly #network: NetworkProfile;
@@ -145,7 +146,7 @@ export class SimulatedWorld implements LabWorld {
     };
     this.#operations = Prng.fromNumber(options.seed ^ OPERATIONS_SEED);
     this.#recorder = new TraceRecorder(() => this.now);
-    this.#names = boundedNames((node) => this.#simulator.nameOf(node));
+    this.#names = boundedNames(this.#nameOf);
     this.#simulator = new Simulator(options.seed, {
       makeNode: (made, light) => (light ? new LightClient(made) : new DynamoNode(made)),
       network: this.#network,
@@ -153,7 +154,7 @@ export class SimulatedWorld implements LabWorld {
       observer: {
         stepped: (node, event, effects) => this.#stepped(node, event, effects),
         applied: (node, store, address, before, after) => this.#applied(node, store, address, before, after),
-        ended: (node) => this.#recorder.ended(node, this.#names.node),
+        ended: (node) => this.#recorder.ended(node, this.#nameOf),
         told: (what) => {
           if (!this.#acting) this.#tellWorld(what);
         },
@@ -168,7 +169,7 @@ export class SimulatedWorld implements LabWorld {
       waits: (flight) => this.#recorder.waits(flight),
       goesOn: (flight, arrivesAt) => this.#recorder.goesOn(flight, arrivesAt - this.#standsAt),
       arrives: (flight, late) => this.#recorder.arrived(flight, late),
-      lost: (flight, reason) => this.#recorder.lost(flight, reason, this.#names.node),
+      lost: (flight, reason) => this.#recorder.lost(flight, reason, this.#nameOf),
     });
     this.#form(options);
     this.#standsAt = this.#simulator.now;
