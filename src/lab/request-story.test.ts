@@ -181,6 +181,21 @@ describe("the waterfall of a request", () => {
     }
   });
 
+  test("two gets of one key whose owner is silent ask a fallback each", () => {
+    const { of, named, list, askedAs } = cluster();
+    const { counted, fallbacks } = list();
+    const [first, second, third] = counted;
+    of.act({ do: "put", node: first!, key: KEY, value: "milk", context: "none" });
+    of.runUntil(of.now + 1_000);
+    for (const node of [second!, third!]) of.act({ do: "crash", node });
+    for (let i = 0; i < 2; i++) of.act({ do: "get", node: first!, key: KEY });
+    of.runUntil(of.now + 3_000);
+    for (const story of stories(of).slice(1)) {
+      expect([named(story.node), story.outcome]).toEqual([first, "ok"]);
+      expect(askedAs(story, "fallback").sort()).toEqual([...fallbacks].sort());
+    }
+  });
+
   test("whatever happens, a request has its own messages and no others, and one answer at most", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(acts, fc.nat(300)), { maxLength: 20 }), fc.nat(100), (script, seed) => {

@@ -87,6 +87,15 @@ describe("a run as text", () => {
     );
   });
 
+  test("has one last character, though some of its bits belong to no byte", () => {
+    for (const value of ["", "a", "ab", "abc"]) {
+      const acts = [{ at: 0, act: { do: "put", node: "a", key: "k", value, context: "none" } as const }];
+      const text = encodeRun({ run: { options: defaultLabOptions, acts }, position: 0 });
+      for (const last of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+        if (!text.endsWith(last)) expect(refusal(text.slice(0, -1) + last)).toBe("bad-run");
+    }
+  });
+
   test("rubbish, and what is too long, is refused by the same error", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {

@@ -271,6 +271,30 @@ describe("an act", () => {
     );
   });
 
+  test("what a frozen node has not taken when it ends is lost, and its next start takes none of it", () => {
+    const of = world();
+    of.act({ do: "freeze", node: "b", forMs: 60_000 });
+    of.runUntil(of.now + 1_500);
+    const held = new Set(
+      of.flights.filter(({ to, fate }) => to === of.idOf("b") && fate === "held").map(({ id }) => id),
+    );
+    expect(held.size).toBeGreaterThan(3);
+    play(of, { do: "crash", node: "b" }, 1);
+    expect(of.flights.filter(({ id }) => held.has(id)).map(({ lostBy }) => lostBy)).toEqual(
+      [...held].map(() => "ended"),
+    );
+    play(of, { do: "restart", node: "b" }, 3_000);
+    const taken = of.trace.filter(({ node, event }) => node === of.idOf("b") && event.what === "received");
+    expect(taken.length).toBeGreaterThan(3);
+    // Each record is of the message that its flight is.
+    for (const { event } of taken)
+      if (event.what === "received") {
+        expect(held.has(event.flight)).toBe(false);
+        const flight = of.flights.find(({ id }) => id === event.flight);
+        expect(flight === undefined || (flight.kind === event.kind && flight.from === event.peer)).toBe(true);
+      }
+  });
+
   test("leave, remove and join change who belongs; the plan says what moves", () => {
     const of = world();
     const plan = of.planAt(of.idOf("a"), { kind: "leave", node: of.idOf("b") })!;

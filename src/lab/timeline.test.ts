@@ -61,6 +61,19 @@ describe("a replay", () => {
     );
   });
 
+  test("does what one act leaves for its own moment before the next act of that moment", () => {
+    const timeline = begin();
+    // A bucket that no cluster of this size can have is refused at once, but in an event of its own.
+    timeline.act({ do: "bucket", node: "a", bucket: "carts", policy: "siblings", w: 200 });
+    timeline.act({ do: "heal" });
+    timeline.playTo(10);
+    const told = timeline.world.trace.filter(({ event }) => event.what === "world").map(({ label }) => label);
+    expect(told).toEqual(["a bucket carts siblings", expect.stringContaining("is not set"), "heal"]);
+    const again = new Timeline(timeline.run);
+    again.playTo(10);
+    expect(again.hash).toBe(timeline.hash);
+  });
+
   test("another seed, or another act, is another run", () => {
     const hashOf = (seed: number, value: string): string => {
       const timeline = begin(seed);

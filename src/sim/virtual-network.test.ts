@@ -215,12 +215,17 @@ describe("who watches", () => {
     run();
     network.profile = { ...network.profile, lossProbability: 1 };
     network.send(A, B, 1, "foreground", message(5));
+    network.profile = { ...network.profile, lossProbability: 0, stallProbability: 0 };
+    network.cut(A, B);
+    network.send(A, B, 1, "foreground", message(6));
+    run();
     expect(lines()).toEqual([
       "a>b 1, arrives",
       "a>c 2, dead-link",
       "a>b 3, waits, goes on, arrives",
       "b>a 4, arrives",
       "a>b 5, loss",
+      "a>b 6, cut",
     ]);
   });
 

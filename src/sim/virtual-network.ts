@@ -296,11 +296,6 @@ export class VirtualNetwork {
   /** It never arrives. False when it is not under way. */
   dropFlight(flight: FlightId): boolean {
     if (this.#watched?.underWay.has(flight) !== true) return false;
-    this.#stalled = this.#stalled.filter((parcel) => parcel.flight !== flight);
-    for (const held of this.#held.values()) {
-      const at = held.parcels.findIndex((parcel) => parcel.flight === flight);
-      if (at >= 0) held.parcels.splice(at, 1);
-    }
     this.#landed(flight, "dropped");
     return true;
   }
@@ -489,7 +484,7 @@ export class VirtualNetwork {
 
   #arrive(parcel: Parcel): void {
     const { from, to, flight } = parcel;
-    // Dropped meanwhile, or put off: then another parcel has its number.
+    // Dropped meanwhile, perhaps where it was kept back, or put off: then another parcel has its number.
     if (flight > 0 && this.#watched?.underWay.get(flight)?.parcel !== parcel) return;
     const held = this.#held.get(`${from} ${to}`);
     if (held !== undefined && (held.kinds === undefined || held.kinds.has(parcel.kind))) {
