@@ -94,6 +94,15 @@ describe("a world", () => {
     expect(lastAnswer(of).values).toEqual([undefined]);
   });
 
+  test("tells of each disk what a put brought to it, as part of that request", () => {
+    const of = world();
+    play(of, put("a", "milk"));
+    const stored = of.trace.filter(({ event }) => event.what === "stored");
+    expect(stored.map(({ node }) => node).sort()).toEqual([...of.preferenceListAt(of.idOf("a"), KEY)!.counted].sort());
+    const asked = of.trace.find(({ event }) => event.what === "asked")!;
+    expect(stored.map(({ key, request }) => [key, request])).toEqual(stored.map(() => [KEY, asked.request]));
+  });
+
   test("refuses options that are none", () => {
     expect(codeOf(() => world({ nodes: [] }))).toBe("invalid");
     expect(codeOf(() => world({ parameters: { ...defaultLabOptions.parameters, partitions: 3 } }))).toBe("invalid");
@@ -255,6 +264,17 @@ describe("an act", () => {
     expect([stateOf(of, "a"), stateOf(of, "b")]).toEqual(["running", "running"]);
     play(of, { do: "freeze", node: "a", forMs: 200 });
     expect(stateOf(of, "a")).toBe("running");
+    // Each is told once, and so is what comes of it by itself.
+    expect(of.trace.filter(({ event }) => event.what === "world").map(({ label }) => label)).toEqual([
+      "freeze a for 5000 ms",
+      "crash b",
+      "close c",
+      "d is lost with its disk; f takes its place",
+      "thaw a",
+      "restart b",
+      "freeze a for 200 ms",
+      "thaw a",
+    ]);
   });
 
   test("a frozen node gets its messages when it thaws; they are held until then", () => {

@@ -120,11 +120,10 @@ export class Timeline {
   /** Goes to this moment, forth or back. */
   seek(at: Millis): void {
     if (at < this.now) {
-      const endsAt = this.endsAt;
+      this.#endsAt = this.endsAt;
       this.#world = new SimulatedWorld(this.#options);
       this.#done = 0;
       this.#doDue();
-      this.#endsAt = endsAt;
     }
     this.playTo(at);
   }
