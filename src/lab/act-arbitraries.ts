@@ -41,8 +41,15 @@ export const acts: fc.Arbitrary<LabAct> = fc.oneof(
     via: node,
     light: fc.boolean(),
   }),
-  fc.record({ do: fc.constantFrom("leave" as const, "crash" as const, "close" as const), node }),
-  fc.record({ do: fc.constantFrom("restart" as const, "restart" as const, "thaw" as const, "unhide" as const), node }),
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("crash" as const, "close" as const), node }) },
+  fc.record({ do: fc.constant("leave" as const), node, planned: fc.constantFrom(undefined, undefined, 4_000_000_000) }),
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom("restart" as const, "restart" as const, "thaw" as const, "unhide" as const),
+      node,
+    }),
+  },
   fc.record({ do: fc.constant("remove" as const), node, target: node, force: fc.boolean() }),
   fc.record({ do: fc.constant("freeze" as const), node, forMs: timeMs }),
   fc.record({ do: fc.constant("wipe" as const), node, successor: fc.constantFrom("h", "i") }),

@@ -6,7 +6,7 @@
  */
 
 import type { BucketPolicy } from "../core/buckets.ts";
-import { KEY_BYTES_MAX, type Millis } from "../core/identifiers.ts";
+import { KEY_BYTES_MAX, type Millis, type RingDigest } from "../core/identifiers.ts";
 import { LoneSurrogateError, utf8Length } from "../base/bytes.ts";
 import { unreachable } from "../base/assert.ts";
 
@@ -43,12 +43,17 @@ export type LabAct =
       readonly via: string;
       readonly light: boolean;
     }
-  | { readonly do: "leave"; readonly node: string }
+  | /** `planned`: of the plan that was shown; refused when the ring is another by then. */ {
+      readonly do: "leave";
+      readonly node: string;
+      readonly planned?: RingDigest | undefined;
+    }
   | /** An operator at `node`. `force`: though copies go that nobody else has. */ {
       readonly do: "remove";
       readonly node: string;
       readonly target: string;
       readonly force: boolean;
+      readonly planned?: RingDigest | undefined;
     }
   | /** Without a word. */ { readonly do: "crash"; readonly node: string }
   | /** With a goodbye. */ { readonly do: "close"; readonly node: string }
@@ -115,6 +120,7 @@ export const CAPACITY_MAX = 100;
 const SIDE_MAX = 256;
 const QUORUM_MAX = 255;
 const FLIGHT_MAX = 2 ** 50;
+const DIGEST_MAX = 2 ** 32 - 1;
 
 /** The short name of a node: a lower-case letter, then letters and digits. */
 export function isNodeName(text: string): boolean {
@@ -191,6 +197,7 @@ function fieldsFault(act: LabAct): string | undefined {
       return numberFault("the flight", act.flight, 1, FLIGHT_MAX);
     case "leave":
     case "remove":
+      return numberFault("the plan", act.planned ?? 0, 0, DIGEST_MAX);
     case "wipe":
     case "crash":
     case "close":

@@ -386,13 +386,13 @@ export class SimulatedWorld implements LabWorld {
       case "leave": {
         const node = this.#member(act.node);
         return () =>
-          simulator.changeMembership(node, { kind: "leave", planned: undefined }, (refusal) =>
+          simulator.changeMembership(node, { kind: "leave", planned: act.planned }, (refusal) =>
             this.#tellWorld(`${act.node} ${refusal === undefined ? "leaves" : `does not leave: ${refusal.code}`}`),
           );
       }
       case "remove": {
         const node = this.#member(act.node);
-        const change = { kind: "remove", node: this.idOf(act.target), force: act.force, planned: undefined } as const;
+        const change = { kind: "remove", node: this.idOf(act.target), force: act.force, planned: act.planned } as const;
         return () =>
           simulator.changeMembership(node, change, (refusal) =>
             this.#tellWorld(
