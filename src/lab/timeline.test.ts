@@ -32,7 +32,7 @@ describe("a replay", () => {
         (script, seed) => {
           const first = begin(seed);
           for (const [act, how, much] of script) {
-            if (how === "wait") first.playTo(first.now + much);
+            if (how === "wait") first.playTo(first.now + much / 0.7);
             else if (how === "step") for (let i = 0; i < much % 20; i++) first.step();
             else if (how === "record") first.stepRecord();
             attempt(first, aimed(act, first.world));
