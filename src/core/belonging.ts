@@ -97,7 +97,7 @@ export class Belonging {
   #hidden = false;
   #changed = false;
   /** The first write of this start, until it is durable. */
-  #startStore: Ticket | undefined;
+  #startStore: { readonly ticket: Ticket; readonly view: View | undefined } | undefined;
   /** What is to be done when the next meta write is durable, and what waits for those under way. */
   readonly #onceDurable: Announcement[] = [];
   readonly #stores = new Map<Ticket, Writing>();
@@ -230,8 +230,8 @@ export class Belonging {
   start(): void {
     if (this.#mayHaveLost) this.#in.note({ what: "buffer-lost", key: undefined });
     this.#mayHaveLost = false;
-    this.#startStore = this.#in.nextTicket();
-    this.#in.store(this.#startStore, [{ store: "meta", meta: this.#meta() }], "strict");
+    this.#startStore = { ticket: this.#in.nextTicket(), view: this.#ring?.view };
+    this.#in.store(this.#startStore.ticket, [{ store: "meta", meta: this.#meta() }], "strict");
   }
 
   found(parameters: ClusterParameters): void {
@@ -350,12 +350,14 @@ export class Belonging {
     this.#dealOrphans();
   }
 
-  /** All that was here is with others: this node is a member no more. */
-  left(): void {
+  /** All that was here is with others: this node is a member no more. `at`: by the wall clock. */
+  left(at: Millis): void {
     const own = this.self;
     const { ring } = this;
     if (ring === undefined || own?.departure === undefined) return;
-    this.#setView(mergeView(ring.view, [goneEntry(own, "left", this.#in.self, own.departure.at)], undefined));
+    this.#setView(
+      mergeView(ring.view, [goneEntry(own, "left", this.#in.self, Math.max(at, own.departure.at))], undefined),
+    );
   }
 
   /** This node's tab is in the background. */
@@ -424,7 +426,10 @@ export class Belonging {
   }
 
   onStored(ticket: Ticket): void {
-    if (ticket === this.#startStore) this.#startStore = undefined;
+    if (ticket === this.#startStore?.ticket) {
+      this.#durableView = this.#startStore.view;
+      this.#startStore = undefined;
+    }
     const writing = this.#stores.get(ticket);
     if (writing === undefined) return;
     this.#stores.delete(ticket);
@@ -434,7 +439,7 @@ export class Belonging {
 
   /** True when the write was one of this mechanism's. */
   onFailed(ticket: Ticket): boolean {
-    if (ticket === this.#startStore) {
+    if (ticket === this.#startStore?.ticket) {
       this.#in.timers.set("start", this.#in.now + WRITE_AGAIN_MS);
       return true;
     }

@@ -5,7 +5,8 @@
  *   leaving       its entry says that it leaves, its tokens are others'. It goes on counting for what it holds
  *   handing over  partition by partition the owners get what they lack, and this node lets go (`hand-over.ts`)
  *   passing on    hints go to those to whom they are owed, or, when these do not answer, to others who have no copy yet (`hinted-handoff.ts`)
- *   left          nothing is here any more: its entry says that it has left. Not for a removed node, of whom others have said it
+ *   left          nothing is here any more: its entry says that it has left, and when: whoever looks back at an earlier moment misses the past that it
+ *                 took with it. Not for a removed node, of whom others have said it
  *   telling       some other member knows that, durably, or nobody would ever believe it
  *   departed      the host is told: it may throw away what is on the disk. Told once in each start
  *

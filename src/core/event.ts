@@ -11,7 +11,7 @@ import type { ClientWrite, Message } from "./message.ts";
 import type { ProtocolRange } from "./versions.ts";
 
 export type NodeEvent = { readonly at: Millis } & (
-  | /** The first event. The node looks through its hints before it answers anybody. `wall`: the wall clock now; only history needs it. */ {
+  | /** The first event. The node looks through its hints before it answers anybody. `wall`: the wall clock now; only history and departures need it. */ {
       readonly kind: "started";
       readonly wall?: Millis;
     } /** The one explicit act that makes a cluster: this node alone, holding everything. Ignored by a node that has a view. */

@@ -272,7 +272,7 @@ export class Side {
         return this.recent.onReply(from, message);
       case "replica-put": {
         const { request, key, set, purpose, ring } = message;
-        const origin: Origin = { kind: "peer", from, epoch: 1, request, until: Infinity, ring, hinted: false };
+        const origin: Origin = { kind: "peer", from, epoch: 1, request, until: Infinity, ring, hints: undefined };
         return this.replica.merge(key, set, purpose, origin);
       }
       case "replica-put-reply":

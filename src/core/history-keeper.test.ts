@@ -29,6 +29,7 @@ class Fixture {
   readonly keeper: HistoryKeeper;
   readonly disk = new Map<string, ReadRecord>();
   scans = 0;
+  stores = 0;
   fails = false;
 
   constructor(historyBytesMax = 64 * 1_048_576) {
@@ -54,6 +55,10 @@ class Fixture {
     for (let end = this.surroundings.now + spanMs; this.surroundings.now < end;) {
       const step = Math.min(50, end - this.surroundings.now);
       for (const name of this.surroundings.pass(step)) if (name === "history") this.keeper.onTimer();
+      this.keeper.persist();
+      this.serve();
+      // The node persists at the end of each step, and the answer of the disk is one.
+      this.keeper.persist();
       this.serve();
     }
   }
@@ -79,6 +84,7 @@ class Fixture {
           this.#scan(effect.ticket, effect.after, effect.countMax);
           break;
         case "store":
+          this.stores++;
           if (this.fails) this.keeper.onFailed(effect.ticket);
           else {
             for (const write of effect.writes)
@@ -155,4 +161,17 @@ test("a removal that failed is met again", () => {
   fixture.fails = false;
   fixture.pass(15_000);
   expect(fixture.disk.has(address)).toBe(false);
+});
+
+test("a disk that refuses the row that says from when on nothing is missing is asked again in the next turn, and has it when it takes it", () => {
+  const fixture = new Fixture();
+  fixture.stores = 0;
+  fixture.fails = true;
+  fixture.ledger.missing(WALL);
+  fixture.pass(60_000);
+  expect(fixture.stores).toBeGreaterThanOrEqual(5);
+  expect(fixture.stores).toBeLessThanOrEqual(7);
+  fixture.fails = false;
+  fixture.pass(11_000);
+  expect(fixture.ledger.rowIfDue()).toEqual([]);
 });

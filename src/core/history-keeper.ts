@@ -37,6 +37,8 @@ export class HistoryKeeper {
   #scan: Ticket | undefined;
   /** Stores that may fail: of rows and removals. */
   readonly #stores = new Set<Ticket>();
+  /** A disk that refused the row is not asked for it again before. */
+  #restsUntil: Millis = -Infinity;
   #after = COVERED_ADDRESS;
   /** Of this round: bytes by the moment until which a record stood. */
   #ages = new Map<number, number>();
@@ -65,6 +67,7 @@ export class HistoryKeeper {
       load: this.#load,
       scan: this.#scan,
       stores: this.#stores,
+      restsUntil: this.#restsUntil,
       after: this.#after,
       ages: this.#ages,
       total: this.#total,
@@ -99,7 +102,7 @@ export class HistoryKeeper {
 
   /** Writes down from when on nothing is missing, if that has changed. To be called at the end of each step. */
   persist(): void {
-    if (this.#started) this.#store(this.#ledger.rowIfDue());
+    if (this.#started && this.#in.now >= this.#restsUntil) this.#store(this.#ledger.rowIfDue());
   }
 
   onTimer(): void {
@@ -164,7 +167,8 @@ export class HistoryKeeper {
     if (this.#stores.delete(ticket)) {
       this.#ledger.rowFailed();
       // A disk that refuses is not hurried.
-      this.#in.timers.set("history", this.#in.now + this.#in.config.historyWalkMs);
+      this.#restsUntil = this.#in.now + this.#in.config.historyWalkMs;
+      this.#in.timers.set("history", this.#restsUntil);
       return true;
     }
     if (ticket !== this.#scan) return false;

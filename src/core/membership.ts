@@ -21,7 +21,10 @@ export interface Departure {
   readonly standing: "leaving" | "left" | "removed";
   /** Who decided it: the node itself, or the one at which an operator removed it. */
   readonly by: NodeId;
-  /** Milliseconds since 1970 by the decider's wall clock: for people alone. */
+  /**
+   * Milliseconds since 1970 by the decider's wall clock: when it was decided or, of one that has left, when it was done. What it kept of the past was
+   * there until then.
+   */
   readonly at: Millis;
 }
 

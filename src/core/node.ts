@@ -192,6 +192,8 @@ export class DynamoNode {
   readonly #greetedAt = new Map<NodeId, Millis>();
 
   #now: Millis = 0;
+  /** The wall clock when this node's own was at zero. */
+  #wallAtZero: Millis = 0;
   #phase: NodePhase = "starting";
   #effects: Effect[] = [];
   #completions: Completion[] = [];
@@ -351,7 +353,7 @@ export class DynamoNode {
     this.#departure = new Departure(surroundings, {
       remaining: () => ({ partitions: this.#handOver.remaining, hints: this.#hints.size }),
       isDurable: () => this.#belonging.durable,
-      left: () => this.#belonging.left(),
+      left: () => this.#belonging.left(Math.max(1, Math.round(this.#wallAtZero + this.#now))),
       departed: (standing, by) => this.#effects.push({ kind: "departed", standing, by }),
     });
     this.#grace = new Grace(surroundings, {
@@ -517,6 +519,7 @@ export class DynamoNode {
   get memory(): unknown {
     return {
       now: this.#now,
+      wallAtZero: this.#wallAtZero,
       phase: this.#phase,
       requests: this.#requests,
       protocol: this.#protocol,
@@ -623,6 +626,7 @@ export class DynamoNode {
   #onEvent(event: NodeEvent): void {
     switch (event.kind) {
       case "started":
+        this.#wallAtZero = (event.wall ?? event.at) - event.at;
         this.#bookkeeping.start();
         this.#grace.start(event.wall ?? event.at);
         this.#historyKeeper.start(event.wall ?? event.at, this.#belonging.incarnation, this.#newborn);

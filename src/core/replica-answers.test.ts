@@ -57,7 +57,7 @@ describe("a put", () => {
     answers.onCompletion(origin, done);
     told.unopened = true;
     answers.onCompletion(origin, done);
-    answers.onCompletion({ ...origin, hinted: true }, done);
+    answers.onCompletion({ ...origin, hints: { left: 1 } }, done);
     expect(told.replies).toMatchObject([
       { kind: "replica-put-reply", request: 5, outcome: "stored", owner: true, durability: "strict", counted: [] },
       { outcome: "early" },
@@ -87,9 +87,24 @@ describe("a put", () => {
     around.mayStoreAnything = false;
     answers.onPut(fourth, put(around));
     expect(told.hints.map(({ target }) => target)).toEqual([self, second, third]);
-    expect(told.hints.map(({ origin }) => origin.kind)).toEqual(["peer", "nobody", "nobody"]);
     answers.onPut(fourth, put(around, { purpose: "transfer" }));
     expect(told.replies).toMatchObject([{ outcome: "refused" }]);
+  });
+
+  test("that belongs elsewhere is acknowledged once, when the hints for all are durable, and refused once when one is: each alone ends where another copy is", () => {
+    for (const refused of [[], [0], [1], [2], [0, 2]]) {
+      const { around, answers, told } = setUp();
+      around.mayStoreAnything = false;
+      answers.onPut(fourth, put(around));
+      told.hints.forEach(({ origin }, i) => {
+        if (refused.length === 0) expect(told.replies).toEqual([]);
+        const completion = refused.includes(i)
+          ? ({ kind: "refused", origin, key, refusal: "hints-full", siblings: 0 } as const)
+          : ({ kind: "stored", origin, key, durability: "strict" } as const);
+        answers.onCompletion(origin as Origin & { kind: "peer" }, completion);
+      });
+      expect(told.replies).toMatchObject([{ outcome: refused.length === 0 ? "hinted" : "refused" }]);
+    }
   });
 
   test("by one who sees another ring is passed on to those who are joining, and answered with all who count", () => {

@@ -3,8 +3,8 @@
  * replica (which answers when it is durable or read), answered; after its time to live nobody waits for it any more.
  *
  * Who asks goes by the ring that it sees. Where that is another one, the answer names who counts by this node's own, so that every coordinator hears of
- * all; a write that does not belong here is kept as a hint for those whose it is; and a write by somebody who does not know of those who are joining is
- * passed on to them.
+ * all; a write that does not belong here is kept as hints for all those whose it is, and acknowledged when all of them are durable; and a write by somebody
+ * who does not know of those who are joining is passed on to them.
  *
  * **Where tombstones are reaped** (`reaping.ts`), records go only to members that this node will not have forgotten after a crash, and come from nobody who
  * is gone: whoever is not asked for the proof must have nothing that it could bring back.
@@ -67,10 +67,11 @@ export class ReplicaAnswers {
       // Sent by somebody who sees another ring. Whoever wants to let go of its copy must give it to an owner, or two nodes that take each other
       // for one would both let go; a client's write is kept for those whose it is now.
       if (purpose !== "write") this.#replyPut(origin, "refused", "relaxed", key);
-      else
-        list.owners.forEach((owner, i) =>
-          this.#do.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }, durability),
-        );
+      else {
+        // All of them, or it is no copy: a single one would end when its target has the write, which may have acknowledged it, too.
+        const hints = { left: list.owners.length };
+        for (const owner of list.owners) this.#do.keepHint(key, owner, set, { ...origin, hints }, durability);
+      }
       return;
     }
     this.#do.merge(key, set, purpose, origin, durability);
@@ -100,10 +101,15 @@ export class ReplicaAnswers {
     if (this.#in.now > origin.until) return;
     const { key } = completion;
     if (completion.kind === "stored") {
-      const outcome = origin.hinted ? "hinted" : this.#isEarly(key) ? "early" : "stored";
+      if (origin.hints !== undefined && --origin.hints.left !== 0) return;
+      const outcome = origin.hints !== undefined ? "hinted" : this.#isEarly(key) ? "early" : "stored";
       this.#replyPut(origin, outcome, completion.durability, key);
-    } else if (completion.kind === "refused") this.#replyPut(origin, "refused", "relaxed", key);
-    else if (completion.kind === "read") this.#replyGet(origin, completion.outcome, completion.set, key);
+    } else if (completion.kind === "refused") {
+      // Once is enough: the others are kept all the same, and nobody counts them.
+      if (origin.hints !== undefined && origin.hints.left < 0) return;
+      if (origin.hints !== undefined) origin.hints.left = -1;
+      this.#replyPut(origin, "refused", "relaxed", key);
+    } else if (completion.kind === "read") this.#replyGet(origin, completion.outcome, completion.set, key);
   }
 
   /**
@@ -123,7 +129,7 @@ export class ReplicaAnswers {
 
   #originOf(from: NodeId, { request, ring, ttlMs }: ReplicaPut | ReplicaGet): PeerOrigin {
     const epoch = this.#in.epochOf(from);
-    return { kind: "peer", from, epoch, request, until: this.#in.now + ttlMs, ring, hinted: false };
+    return { kind: "peer", from, epoch, request, until: this.#in.now + ttlMs, ring, hints: undefined };
   }
 
   #moved(key: Key, origin: Origin): void {

@@ -24,8 +24,8 @@ export type Origin =
       readonly until: Millis;
       /** By which ring it asked. */
       readonly ring: RingDigest;
-      /** What it sent as a copy is kept as a hint for others. */
-      readonly hinted: boolean;
+      /** What it sent as a copy is kept as hints for others: how many of them are not durable yet. */
+      readonly hints: { left: number } | undefined;
     }
   | { readonly kind: "handoff"; readonly target: NodeId; readonly key: Key }
   | { readonly kind: "transfer"; readonly request: RequestId }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { crc32 } from "../base/crc32.ts";
 import { utf8Encode } from "../base/bytes.ts";
-import { recordAddress, positionOf } from "../core/address.ts";
+import { hintAddress, recordAddress, positionOf } from "../core/address.ts";
 import type { DvvSet, Sibling } from "../core/dvvset.ts";
 import type { Actor, Key, NodeId, OperationId } from "../core/identifiers.ts";
 import type { Effect } from "../core/effect.ts";
@@ -147,4 +147,48 @@ test("what a reader has seen goes on through what it answers with", () => {
   expect([0, 1, 2].map((index) => seen.has(index))).toEqual([true, false, true]);
   expect(own.shows(after, own.operations[0]!)).toBe(true);
   expect(own.shows(after, own.operations[1]!)).toBe(false);
+});
+
+test("a record that a disk refused after it was acknowledged from memory was an owner's, though a hint has the put still", () => {
+  const { history, one } = story();
+  const operation = history.of(key).operations[0]!;
+  const owner = "b".repeat(32) as NodeId;
+  const absent = "c".repeat(32) as NodeId;
+  const stored = { set: one, minted: undefined };
+  const record = recordAddress(key, positionOf(key));
+  const hint = hintAddress(key, positionOf(key), absent);
+  const disks = new Map<NodeId, Map<string, typeof stored>>([
+    [node, new Map([[record, stored]])],
+    [owner, new Map([[hint, stored]])],
+  ]);
+  let buffered: readonly (readonly [Key, DvvSet])[] = [[key, one]];
+  const checkers = new Checkers(history);
+  checkers.watch({
+    nodes: [node, owner],
+    nameOf: (name: NodeId) => name,
+    stateOf: () => "running",
+    buffered: (of: NodeId) => (of === owner ? buffered : []),
+    diskOf: (of: NodeId) => {
+      const rows = [...disks.get(of)!.keys()];
+      return {
+        get: (_: unknown, address: string) => disks.get(of)!.get(address),
+        count: (store: string) => (store === "hints" ? rows.filter((row) => row === hint).length : 0),
+        addresses: () => rows.filter((row) => row === hint),
+      };
+    },
+  } as unknown as Watched);
+  checkers.onStep(owner, { kind: "wake", at: 0 }, []);
+  expect(() => checkers.onAcknowledged(operation, 2, 2)).not.toThrow();
+  buffered = [];
+  expect(() => checkers.onAcknowledged(operation, 2, 2)).toThrow(/durable-before-ack/);
+  checkers.onBufferLost(owner, key);
+  expect(operation).toMatchObject({ copiesLost: 0, recordsLost: 1, forgiven: false });
+  expect(() => checkers.onAcknowledged(operation, 2, 2)).not.toThrow();
+  // Of what it never had in its memory nothing was lost.
+  expect(
+    history
+      .of(key)
+      .operations.slice(1)
+      .map(({ copiesLost, recordsLost }) => copiesLost + recordsLost),
+  ).toEqual([0, 0]);
 });

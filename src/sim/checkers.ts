@@ -26,6 +26,7 @@
  *   quiet               a cluster with nothing to do uses no disk and says little (quietness.ts)                                     (7)
  *   admission           background work gives way to callers, and is not starved (restraint.ts)
  *   accusation          nobody is blamed before others were asked (restraint.ts)
+ *   insistence          a disk that refuses is not asked again at its own speed (restraint.ts)
  *   late-frame          what is addressed to an epoch that is over is dropped, and a start of a node gets answers only to what it asked  (1)
  *   archive             an export made at any time has all that was acknowledged before, and nothing else (archivist.ts)                   (1, 2)
  *   look-back           what a moment of the past had is found, where it is covered (archivist.ts)                                        (1, 2)
@@ -107,6 +108,7 @@ export type Invariant =
   | "quiet"
   | "admission"
   | "accusation"
+  | "insistence"
   | "catch-up"
   | "late-frame"
   | "statistics"
@@ -457,15 +459,8 @@ export class Checkers {
 
   /** A node has ended, and its memory with what was in it alone. Such copies were promised no better; but nobody may keep quiet about them. */
   onEnded(node: NodeId, buffered: readonly (readonly [Key, DvvSet])[]): void {
-    for (const [key, set] of buffered) {
-      const history = this.#history.keys.get(key);
-      if (history === undefined || history.lastWriteWins) continue;
-      for (const operation of history.operations) {
-        if (!history.shows(set, operation) || this.#shows(history, node, operation)) continue;
-        this.#lostCopy(operation, `${this.#name(node)} had it in its memory alone and ended`);
-        this.#mustReport.add(node);
-      }
-    }
+    const how = `${this.#name(node)} had it in its memory alone and ended`;
+    for (const [key, set] of buffered) if (this.#lostFromMemory(node, key, set, how)) this.#mustReport.add(node);
   }
 
   /** Its disk is an earlier one: it may not know that it acknowledged anything from memory since. */
@@ -473,13 +468,26 @@ export class Checkers {
     this.#mustReport.delete(node);
   }
 
-  /** The disk of a node has refused what it had acknowledged from memory. */
+  /** The disk of a node has refused what it had acknowledged from memory. To be called before the step in which it says so. */
   onBufferLost(node: NodeId, key: Key): void {
+    const how = `${this.#name(node)} had it in its memory alone, and its disk refused it`;
+    for (const [held, set] of this.#inMemory.get(node) ?? [])
+      if (held === key) this.#lostFromMemory(node, key, set, how);
+  }
+
+  /** What was in this record, and in no other at the node, is lost there. True when anything was. */
+  #lostFromMemory(node: NodeId, key: Key, set: DvvSet, how: string): boolean {
     const history = this.#history.keys.get(key);
-    if (history === undefined || history.lastWriteWins) return;
-    for (const operation of history.operations)
-      if (!this.#shows(history, node, operation))
-        this.#lostCopy(operation, `${this.#name(node)} had it in its memory alone, and its disk refused it`);
+    if (history === undefined || history.lastWriteWins) return false;
+    let lost = false;
+    for (const operation of history.operations) {
+      if (!history.shows(set, operation) || this.#records(operation, [node]) > 0) continue;
+      lost = true;
+      // A hint for another may have it still: a copy, but not one of an owner.
+      if (this.hasCopy(node, operation)) operation.recordsLost++;
+      else this.#lostCopy(operation, how);
+    }
+    return lost;
   }
 
   /** The power has failed: of these there is a copy less now. Returns how many acknowledged puts that forgives. */
@@ -525,7 +533,7 @@ export class Checkers {
         `${named(operation)} was acknowledged with ${needed} promised copies, but is on ${copies} disks`,
       );
     const records = owners === 0 ? 0 : this.#records(operation);
-    if (records + operation.copiesLost < owners)
+    if (records + operation.copiesLost + operation.recordsLost < owners)
       throw new InvariantViolation(
         "durable-before-ack",
         `${named(operation)} was acknowledged by ${owners} owners, but is in ${records} records, hints left out`,
@@ -562,11 +570,11 @@ export class Checkers {
   }
 
   /** The same of records alone, without hints. */
-  #records(operation: Operation): number {
+  #records(operation: Operation, nodes = this.#watched().nodes): number {
     const simulator = this.#watched();
     const history = this.#history.of(operation.key);
     const address = recordAddress(operation.key, positionFor(operation.key));
-    return simulator.nodes.filter((node) => {
+    return nodes.filter((node) => {
       if (simulator.stateOf(node) === "wiped") return false;
       const record = this.#disk(node).get("records", address);
       return (record !== undefined && history.shows(record.set, operation)) || this.#buffers(history, node, operation);

@@ -76,6 +76,8 @@ export interface Operation {
   forgiven: boolean;
   /** Copies that went with lost disks. */
   copiesLost: number;
+  /** Records of owners that were lost, where a hint has it still. */
+  recordsLost: number;
   /** A delete that was reaped, or what it had replaced: it is nowhere any more, and must never be seen again. */
   reaped: boolean;
 }
@@ -170,6 +172,7 @@ export class History {
       acknowledged: undefined,
       forgiven: false,
       copiesLost: 0,
+      recordsLost: 0,
       reaped: false,
     };
     history.operations.push(operation);

@@ -479,13 +479,23 @@ export const mutants: readonly Mutant[] = [
     replace: "return list.owners.length > 0;",
   },
   {
+    name: "one-hint-for-all",
+    trap: "T15, D 3",
+    bug: "a write that reaches a node which owns the key no more is acknowledged when a hint for one of its owners is durable: that one may have acknowledged it, too, and the two copies become one",
+    caughtBy: ["copies-kept"],
+    file: "core/replica-answers.ts",
+    find: "        for (const owner of list.owners) this.#do.keepHint(key, owner, set, { ...origin, hints }, durability);\n",
+    replace:
+      '        for (const owner of list.owners)\n          this.#do.keepHint(key, owner, set, hints.left-- === list.owners.length ? { ...origin, hints: { left: 1 } } : { kind: "nobody" }, durability);\n',
+  },
+  {
     name: "former-owner-only-nods",
     trap: "T21, D 3",
     bug: "a write that reaches a node which owns the key no more is acknowledged and thrown away",
     caughtBy: ["durable-before-ack", "copies-kept"],
     file: "core/replica-answers.ts",
-    find: '        list.owners.forEach((owner, i) =>\n          this.#do.keepHint(key, owner, set, i === 0 ? { ...origin, hinted: true } : { kind: "nobody" }, durability),\n        );\n',
-    replace: '        this.#replyPut(origin, "hinted", "strict", key);\n',
+    find: "        for (const owner of list.owners) this.#do.keepHint(key, owner, set, { ...origin, hints }, durability);\n",
+    replace: '        if (hints.left >= 0) this.#replyPut(origin, "hinted", "strict", key);\n',
   },
 
   // ---------------------------------------------------------------------------------------------- links: core/failure-detector.ts
@@ -770,6 +780,26 @@ export const mutants: readonly Mutant[] = [
     file: "core/opening.ts",
     find: "others.filter((node) => this.#peers.get(node)?.unopened.has(partition) !== true);",
     replace: "others;",
+  },
+  {
+    name: "start-is-never-durable",
+    trap: "D 6",
+    bug: "what a start writes down is not known to be on the disk: a node that has given everything away, and starts once more, waits for ever to have left",
+    caughtBy: ["convergence"],
+    theme: "leaves",
+    file: "core/belonging.ts",
+    find: "      this.#durableView = this.#startStore.view;\n",
+    replace: "",
+  },
+  {
+    name: "left-when-it-was-decided",
+    trap: "D 10",
+    bug: "one that has left says when it decided to, not until when it was there: a look back takes the past that went with it for none",
+    caughtBy: ["look-back"],
+    theme: "leaves",
+    file: "core/belonging.ts",
+    find: "Math.max(at, own.departure.at)",
+    replace: "Math.min(at, own.departure.at)",
   },
   {
     name: "change-told-before-it-is-durable",
@@ -1255,6 +1285,15 @@ export const mutants: readonly Mutant[] = [
     file: "core/history-ledger.ts",
     find: "this.wall(now) + CLOCKS_APART_MS : madeAt(after);",
     replace: "this.wall(now) + CLOCKS_APART_MS : madeAt(before);",
+  },
+  {
+    name: "refused-row-at-once",
+    trap: "T13",
+    bug: "a disk that refuses the row of a node's history is asked for it again at once, and for ever: it takes all of the node's time",
+    caughtBy: ["insistence"],
+    file: "core/history-keeper.ts",
+    find: "if (this.#started && this.#in.now >= this.#restsUntil) ",
+    replace: "if (this.#started) ",
   },
   {
     name: "past-let-go-early",

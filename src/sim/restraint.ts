@@ -1,17 +1,20 @@
 /**
- * A judge of manners: how nodes hold back for callers (core/admission.ts), and whom they blame for what (core/failure-detector.ts).
+ * A judge of manners: how nodes hold back for callers (core/admission.ts), whom they blame for what (core/failure-detector.ts), and how they bear it when
+ * a disk refuses.
  *
  *   admission    no piece of background work is begun without a slice; no more slices are granted than the share allows, while there are callers;
  *                and what waits for a slice gets one in time: work that never ends is as bad as work that is in the way
  *   accusation   nobody is suspected before somebody else was asked, unless nobody else was there; and a node that hears nothing at all has become
  *                more patient when it suspects somebody
+ *   insistence   what a node writes for itself alone, and the disk has refused, is written again a little later, not at once: else a full disk takes all
+ *                of the time that the node has
  *
  * Counts what leaves the nodes, and compares it with what they say of themselves, once in a while. Limits: one account for each running node.
  */
 
 import type { Effect } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Millis, NodeId } from "../core/identifiers.ts";
+import type { Millis, NodeId, Ticket } from "../core/identifiers.ts";
 import type { Message } from "../core/message.ts";
 import { InvariantViolation } from "./checkers.ts";
 import type { Simulator } from "./simulator.ts";
@@ -29,6 +32,8 @@ const KEPT_MS: Millis = 50;
 const KEPT = 3;
 /** Clocks run up to a tenth faster. */
 const CLOCK_RATE_MAX = 1.1;
+/** How often in a second a disk may refuse what a node writes for itself alone. */
+const REFUSALS_PER_SECOND = 20;
 
 interface Account {
   /** Slices that what left the node must have cost. */
@@ -43,6 +48,10 @@ interface Account {
   /** When it last asked others about a peer. */
   readonly probed: Map<NodeId, Millis>;
   heardAt: Millis;
+  /** Commits under way of what nobody has asked for. */
+  readonly ownStores: Set<Ticket>;
+  /** When those of the last second were refused. */
+  refusals: Millis[];
 }
 
 export class Restraint {
@@ -63,8 +72,14 @@ export class Restraint {
     // What comes in the step in which its time bound has passed is heard before anybody is judged.
     // A link that comes about is a sign that this node is not the deaf one.
     if (event.kind === "message-received" || event.kind === "peer-connected") account.heardAt = now;
+    if (event.kind === "stored") account.ownStores.delete(event.ticket);
+    else if (event.kind === "storage-failed" && account.ownStores.delete(event.ticket))
+      this.#judgeInsistence(node, account);
     for (const effect of effects) {
-      if (effect.kind === "send") {
+      if (effect.kind === "store") {
+        if (effect.writes.every(({ store }) => store === "meta" || store === "history"))
+          account.ownStores.add(effect.ticket);
+      } else if (effect.kind === "send") {
         if (effect.message.kind === "probe") account.probed.set(effect.message.target, now);
         else if (effect.lane === "background") account.spent += slicesOf(effect.message);
       } else if (effect.kind === "note") {
@@ -119,6 +134,16 @@ export class Restraint {
     account.at = now;
   }
 
+  #judgeInsistence(node: NodeId, account: Account): void {
+    const { now } = this.#simulator;
+    account.refusals = [...account.refusals.filter((at) => now - at < 1_000), now];
+    if (account.refusals.length > REFUSALS_PER_SECOND)
+      throw new InvariantViolation(
+        "insistence",
+        `the disk of ${this.#simulator.nameOf(node)} has refused ${account.refusals.length} times in a second what it writes for itself`,
+      );
+  }
+
   #judgeSuspicion(node: NodeId, account: Account, peer: NodeId): void {
     const { now } = this.#simulator;
     const name = this.#simulator.nameOf(node);
@@ -148,6 +173,8 @@ function newAccount(now: Millis): Account {
     up: new Set(),
     probed: new Map(),
     heardAt: now,
+    ownStores: new Set(),
+    refusals: [],
   };
 }
 

@@ -177,7 +177,7 @@ class SeedRun {
     const { without = [], dropActions = [] } = options;
     const faults = drawFaultPlan(prng.fork(), workloadFrom, faultsUntil, without, focus);
     this.#ambush = without.includes("ambush") ? undefined : focus?.ambush;
-    this.#founderAway = focus?.founderAway;
+    this.#founderAway = without.includes("ambush") ? undefined : focus?.founderAway;
     this.#ambushes = Prng.fromNumber(seed ^ AMBUSHES);
     const removeAfterMs = drawGrace(seed, plan, without, focus);
     const reapAfterMs = removeAfterMs < Infinity ? Infinity : drawReaping(seed, faults, without, focus);

@@ -129,6 +129,24 @@ describe("messages", () => {
     expect(got).not.toEqual([...got].sort((a, b) => Number(a.split(" ")[4]) - Number(b.split(" ")[4])));
   });
 
+  test("to and from a node that is far away take so much longer, however their way is drawn, until it is not", () => {
+    for (const profile of [{}, { drawMs: () => 20 }]) {
+      const { network, run, linked } = world(profile);
+      linked();
+      const usualMs = profile.drawMs === undefined ? 5 : 20;
+      const takes = (from: NodeId, to: NodeId): number => {
+        network.send(from, to, 1, "foreground", message(1));
+        let ms = 0;
+        while (run(1).length === 0) ms++;
+        return ms + 1;
+      };
+      network.moveAway(A, 400);
+      expect([takes(A, B), takes(B, A)]).toEqual([usualMs + 400, usualMs + 400]);
+      network.moveAway(A, 0);
+      expect([takes(A, B), takes(B, A)]).toEqual([usualMs, usualMs]);
+    }
+  });
+
   test("are lost and doubled in the drawn share", () => {
     const { network, run, linked } = world({ lossProbability: 0.5 });
     linked();

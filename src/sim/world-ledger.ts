@@ -261,7 +261,7 @@ function nameOfHistory(history: History): string {
         reapedClock,
         operations: [...operations]
           .sort((a, b) => (a.operation < b.operation ? -1 : 1))
-          .map(({ operation, context, past, acknowledged, forgiven, copiesLost, reaped }) => ({
+          .map(({ operation, context, past, acknowledged, forgiven, copiesLost, recordsLost, reaped }) => ({
             operation,
             context,
             past: operations
@@ -271,6 +271,7 @@ function nameOfHistory(history: History): string {
             acknowledged,
             forgiven,
             copiesLost,
+            recordsLost,
             reaped,
           })),
         dots: [...dots]
