@@ -11,6 +11,8 @@ import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
 import type { ClientWrite } from "./message.ts";
 import { Replica } from "./replica.ts";
 import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import { Ring } from "./ring.ts";
+import { viewOf } from "./stub-surroundings.ts";
 import { TimerTable } from "./timers.ts";
 import { PROTOCOL_VERSION } from "./versions.ts";
 
@@ -45,6 +47,7 @@ class Fixture {
   readonly pending: Effect[] = [];
   readonly disk = new Map<string, StoredRecord>();
   replica: Replica;
+  ring: Ring | undefined;
   #tickets = 0;
   readonly #seed: number;
   readonly #config: Partial<Config>;
@@ -56,13 +59,16 @@ class Fixture {
   }
 
   #make(): Replica {
+    const ring = (): Ring | undefined => this.ring;
     const surroundings: Surroundings = {
       self: self as NodeId,
       config: { ...defaultConfig, ...this.#config },
       random: Prng.fromNumber(this.#seed + this.#tickets),
       timers: new TimerTable(),
       now: 0,
-      ring: undefined,
+      get ring() {
+        return ring();
+      },
       reachable: () => true,
       slow: () => false,
       reads: () => true,
@@ -314,6 +320,36 @@ describe("client writes", () => {
 });
 
 describe("hints", () => {
+  test("a hint is not kept by one who has left: nobody would look for it there", () => {
+    const view = viewOf({ nodes: 3, n: 3, r: 2, w: 2 });
+    const departed = (standing: "leaving" | "left" | "removed") =>
+      new Ring({
+        ...view,
+        members: view.members.map((member) =>
+          member.node === self ? { ...member, departure: { standing, by: other, at: 1 } } : member,
+        ),
+      });
+    for (const standing of ["leaving", "left", "removed"] as const) {
+      const f = new Fixture();
+      f.replica.keepHint(key, other, foreign(1), origin(1));
+      f.settle();
+      expect(f.take()).toEqual(["stored"]);
+      f.ring = departed(standing);
+      const isKept = standing === "leaving";
+      f.replica.keepHint(key, third, foreign(2), origin(2));
+      f.replica.keepHint(key, other, foreign(2), origin(3));
+      f.replica.mint(key, write(4), 0, third, origin(4));
+      f.settle();
+      expect(f.take().filter((kind) => kind !== "minted")).toEqual(Array(3).fill(isKept ? "stored" : "refused:moved"));
+      // It goes between the question and the answer of the disk.
+      const fresh = new Fixture();
+      fresh.replica.keepHint(key, other, foreign(1), origin(1));
+      fresh.ring = departed(standing);
+      fresh.settle();
+      expect(fresh.take()).toEqual([isKept ? "stored" : "refused:moved"]);
+    }
+  });
+
   test("a key is its record joined with its hints, over a restart too", () => {
     const f = new Fixture();
     f.replica.keepHint(key, other, foreign(1), origin(1));

@@ -17,7 +17,7 @@
  * store fails is merged once more; when that fails too it is lost here, and said to be ("buffer-lost").
  *
  * Records change only while the node owns the key or counts for it, asked when the work is done and not when it came: once it is about to let go, what it
- * has stays as it was when the owners were given all of it.
+ * has stays as it was when the owners were given all of it. Hints change until it has left.
  *
  * What a node knows of a key is its record joined with its hints for it. A read that failed is never "missing". A damaged record is no record any
  * more: reads of it fail until another replica's is merged in, and it never keeps an actor. A damaged hint is let go.
@@ -65,6 +65,7 @@ import {
   SIBLINGS_WARN,
   type Ticket,
 } from "./identifiers.ts";
+import { isGone, memberOf } from "./membership.ts";
 import type { ClientWrite, PutPurpose } from "./message.ts";
 import type { Origin, Refusal, Surroundings } from "./surroundings.ts";
 import { BUFFER_MS, WriteBuffer } from "./write-buffer.ts";
@@ -531,7 +532,7 @@ export class Replica {
 
   #merge(state: KeyState, work: Work & { kind: "merge" }): void {
     const { place, set, origin, purpose, durability } = work;
-    if (place === "record" && !this.#in.mayStore(state.key)) {
+    if (!this.#mayKeep(state.key, place)) {
       this.#refuse(state.key, origin, "moved");
       return;
     }
@@ -549,7 +550,7 @@ export class Replica {
 
   #mint(state: KeyState, work: Work & { kind: "mint" }): void {
     const { place, write, checksum, origin, durability } = work;
-    if (place === "record" && !this.#in.mayStore(state.key)) {
+    if (!this.#mayKeep(state.key, place)) {
       this.#refuse(state.key, origin, "moved");
       return;
     }
@@ -589,6 +590,13 @@ export class Replica {
         return { actor: minted.actor, fresh: false };
     }
     return { actor: (this.#in.self + this.#in.random.hex(8)) as Actor, fresh: true };
+  }
+
+  /** Who has left, or was removed, keeps nothing more for anybody: nobody looks for it there, and tombstones are reaped without asking it. */
+  #mayKeep(key: Key, place: Place): boolean {
+    if (place === "record") return this.#in.mayStore(key);
+    const own = this.#in.ring === undefined ? undefined : memberOf(this.#in.ring.view, this.#in.self);
+    return own === undefined || !isGone(own);
   }
 
   #roomFor(key: Key, place: Place, origin: Origin): boolean {

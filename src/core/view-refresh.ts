@@ -13,8 +13,10 @@
  * own, each at a random member. What is asked between the turns is drawn from a token bucket; whatever causes came while one question was under way
  * or waits for a token are one question. A view that was found to hold nothing new is not asked for again: who answers by it is the stale one.
  *
- * What is learned is merged, never taken over: a member that is behind cannot take anything away. Nothing is written down, and nothing is said to
- * anybody: what others are told of the members comes from members alone.
+ * What is learned is merged: a member that is behind cannot take anything away. Nothing is written down, and nothing is said to anybody: what others are
+ * told of the members comes from members alone. So a light client may know what no member knows any more, when all who did ended before it was on a
+ * disk. When all members that it reaches, or LOST_MEMBERS of them, and no fewer than LOST_ANSWERS times in a row, answer by one and the same view that is
+ * older than its own, it takes that one over.
  *
  * Limits: one question; CONTAINED_MAX digests.
  */
@@ -39,6 +41,9 @@ const JITTER = 0.25;
 export const EXTRA_PER_SECOND = 1;
 export const EXTRA_BURST = 4;
 const CONTAINED_MAX = 64;
+/** So many answers by one older view, of so many members, say that what it lacks is lost. */
+const LOST_ANSWERS = 3;
+const LOST_MEMBERS = 8;
 
 export interface ViewRefreshActions {
   /** Members that can be reached now, or, before there is a view, whoever is linked. */
@@ -52,6 +57,8 @@ export interface ViewRefreshActions {
 interface Asking {
   readonly request: RequestId;
   readonly peer: NodeId;
+  /** The whole view is wanted, to be taken over if it is the older one that was seen so often. */
+  readonly whole: boolean;
 }
 
 export class ViewRefresh {
@@ -68,6 +75,8 @@ export class ViewRefresh {
   #confirmedAt: Millis | undefined;
   /** Digests of views in which nothing is new, oldest first. A view only grows, so they stay so. */
   readonly #contained = new Set<RingDigest>();
+  /** The older view by which the last answers came, one after the other: how many, and whose they were. */
+  #older: { readonly digest: RingDigest; readonly answers: number; readonly by: ReadonlySet<NodeId> } | undefined;
   #refreshes = 0;
   #changes = 0;
   #toldStale = 0;
@@ -106,6 +115,7 @@ export class ViewRefresh {
       failures: this.#failures,
       confirmedAt: this.#confirmedAt,
       contained: [...this.#contained],
+      older: this.#older,
       figures: this.figures,
     };
   }
@@ -153,6 +163,7 @@ export class ViewRefresh {
     if (this.#asking?.request !== request || this.#asking.peer !== from) return;
     switch (outcome) {
       case "same":
+        this.#older = undefined;
         this.#settle(from, false);
         return;
       case "differs":
@@ -184,24 +195,29 @@ export class ViewRefresh {
 
   #ask(preferred: NodeId | undefined): void {
     const candidates = this.#do.candidates();
+    // Who has not said yet that it sees the older one, first; but not again and again one that does not answer.
+    const others = this.#failures > 0 ? [] : candidates.filter((node) => this.#older?.by.has(node) !== true);
     const peer =
-      preferred !== undefined && candidates.includes(preferred) ? preferred : this.#in.random.pick(candidates);
+      preferred !== undefined && candidates.includes(preferred)
+        ? preferred
+        : this.#in.random.pick(others.length > 0 ? others : candidates);
     // Nobody is there: who comes up is asked.
     if (peer === undefined) return;
     this.#in.timers.clear("view-again");
     this.#send(peer, this.#behind || this.#ring === undefined);
   }
 
-  #send(peer: NodeId, withVersions: boolean): void {
+  /** `whole`: as if nothing were here. */
+  #send(peer: NodeId, withVersions: boolean, whole = false): void {
     const { timers, now } = this.#in;
-    const view = this.#ring?.view;
+    const view = whole ? undefined : this.#ring?.view;
     const request = this.#in.nextRequest();
     const known = {
       members: (view?.members ?? []).map(({ node, incarnation, version }) => ({ node, incarnation, version })),
       claims: view === undefined ? undefined : claimsDigest(view.claims),
       buckets: view === undefined ? undefined : bucketsDigest(view.buckets),
     };
-    this.#asking = { request, peer };
+    this.#asking = { request, peer, whole };
     timers.set("view-overdue", now + ANSWER_MS);
     const digest = this.#ring?.digest;
     const message = { kind: "view-request", request, digest, known: withVersions ? known : undefined } as const;
@@ -219,18 +235,33 @@ export class ViewRefresh {
       this.#onFailure();
       return;
     }
+    const takesOver = this.#asking?.whole === true && whole && digest === this.#older?.digest;
     const view =
-      before === undefined
+      before === undefined || takesOver
         ? { parameters, members: newest(members), claims: claims ?? [], buckets: mergeBuckets([], buckets) }
         : mergeView(before.view, members, claims, buckets);
     const isNew = view !== before?.view;
     if (isNew) {
-      this.#ring = new Ring(view, before);
+      this.#ring = new Ring(view, takesOver ? undefined : before);
+      this.#older = undefined;
+      if (takesOver) this.#contained.clear();
       this.#changes++;
       this.#do.changed();
     }
     if (digest !== this.#ring?.digest) this.#noteContained(digest);
-    this.#settle(from, isNew);
+    if (!isNew && this.#isLost(from, digest)) this.#send(from, true, true);
+    else this.#settle(from, isNew);
+  }
+
+  /** What is here and not in the view with this digest is nobody's any more, by this answer and those before it. */
+  #isLost(from: NodeId, digest: RingDigest): boolean {
+    const isOlder = digest !== this.#ring?.digest && this.#asking?.whole !== true;
+    const before = this.#older?.digest === digest ? this.#older : undefined;
+    const by = new Set([...(before?.by ?? []), from].slice(-LOST_MEMBERS));
+    const answers = Math.min(LOST_ANSWERS, (before?.answers ?? 0) + 1);
+    this.#older = isOlder ? { digest, answers, by } : undefined;
+    if (!isOlder || answers < LOST_ANSWERS) return false;
+    return by.size >= LOST_MEMBERS || this.#do.candidates().every((node) => by.has(node));
   }
 
   #settle(peer: NodeId, news: boolean): void {

@@ -5,8 +5,9 @@
  *     (paper, section 5)
  *   - whoever is asked by a peer for a key that is not its own hands the request on, as long as it knows somebody who counts and the request has not
  *     been handed on HOPS_MAX times; each hop is counted
- *   - a light client uses no disk, says only what a client says, and never goes back behind what it knew of the members; when it is answered by
- *     another view it takes notice, and it asks how the membership stands no more often than it may
+ *   - a light client uses no disk, says only what a client says, and never goes back behind what it knew of the members, unless it was answered by one
+ *     and the same older view again and again; when it is answered by another view it takes notice, and it asks how the membership stands no more
+ *     often than it may
  *   - no member takes a light client for a member: none is in a view, none is sent records, and none is gossiped with once it has said what it is
  */
 
@@ -28,6 +29,8 @@ import type { Simulator } from "./simulator.ts";
 /** Turns of a light client come at least this share of their interval apart, and a question may take two messages. */
 const TURN_SHARE = 0.75;
 const MESSAGES_PER_QUESTION = 2;
+/** Answers in a row by one view that a light client may take over, though it knew more. */
+const LOST_ANSWERS = 3;
 
 const LIGHT_SAYS: ReadonlySet<Message["kind"]> = new Set([
   "ping",
@@ -63,6 +66,8 @@ const DISK: ReadonlySet<Effect["kind"]> = new Set(["load", "store", "scan", "loa
 interface LightBook {
   /** Digests that members told it of when it asked. */
   readonly digests: Set<RingDigest>;
+  /** Views by which its last questions were answered, when there was news or seemed to be. */
+  answers: RingDigest[];
   view: View | undefined;
   questions: number;
   at: Millis;
@@ -87,20 +92,12 @@ export class Routing {
 
   /** Looked at once a second. */
   check(): void {
-    const { running, lights } = this.#simulator;
+    const { running } = this.#simulator;
     if (this.#simulator.lightsEver > 0)
       for (const node of running)
         for (const member of this.#simulator.viewOf(node)?.members ?? [])
           if (this.#simulator.isLight(member.node))
             this.#complain(node, `takes ${this.#name(member.node)}, a light client, for a member`);
-    for (const light of lights) {
-      const book = this.#books.get(light);
-      const view = this.#simulator.viewOf(light);
-      if (book === undefined || view === undefined) continue;
-      if (book.view !== undefined && mergeView(view, book.view.members, book.view.claims, book.view.buckets) !== view)
-        this.#complain(light, "has forgotten what it knew of the members");
-      book.view = view;
-    }
   }
 
   /** To be called at rest: each light client has asked within its turn. */
@@ -116,7 +113,7 @@ export class Routing {
 
   #onLight(light: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
     if (event.kind === "started")
-      this.#books.set(light, { digests: new Set(), view: undefined, questions: 0, at: event.at });
+      this.#books.set(light, { digests: new Set(), answers: [], view: undefined, questions: 0, at: event.at });
     const book = this.#books.get(light)!;
     for (const effect of effects) {
       if (effect.kind === "send") {
@@ -129,12 +126,29 @@ export class Routing {
     }
     if (event.kind !== "message-received") return;
     const { message } = event;
-    if (message.kind === "view-reply") book.digests.add(message.digest);
+    if (message.kind === "view-reply") {
+      book.digests.add(message.digest);
+      if (message.outcome === "news") book.answers = [...book.answers, message.digest].slice(-LOST_ANSWERS);
+      else if (message.outcome === "same") book.answers = [];
+    }
+    this.#checkMemory(light, book);
     if (message.kind !== "coordinate-reply" || noted(effects, "late-dropped")) return;
     const view = this.#simulator.viewOf(light);
     if (view === undefined || digestOf(view) === message.ring || book.digests.has(message.ring)) return;
     if (!noted(effects, "view-stale"))
       this.#complain(light, `took no notice that ${this.#name(event.from)} answered by another view`);
+  }
+
+  /** What it knew it knows, unless nobody else did, by all the answers that it got. */
+  #checkMemory(light: NodeId, book: LightBook): void {
+    const view = this.#simulator.viewOf(light);
+    const { view: before, answers } = book;
+    book.view = view;
+    if (view === undefined || before === undefined || view === before) return;
+    if (mergeView(view, before.members, before.claims, before.buckets) === view) return;
+    const digest = digestOf(view);
+    if (answers.length < LOST_ANSWERS || answers.some((answer) => answer !== digest))
+      this.#complain(light, "has forgotten what it knew of the members");
   }
 
   /** A bucket that holds what it may ask at once, and is refilled as it may ask; the same rate whatever has happened. */
