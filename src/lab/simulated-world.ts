@@ -220,6 +220,10 @@ export class SimulatedWorld implements LabWorld {
     return this.#recorder.flights;
   }
 
+  get flightsUnderWay(): readonly Flight[] {
+    return this.#recorder.flightsUnderWay;
+  }
+
   get trace(): readonly TraceRecord[] {
     return this.#recorder.trace;
   }
@@ -263,11 +267,21 @@ export class SimulatedWorld implements LabWorld {
   }
 
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
+    const ring = this.#ringAt(node);
+    return ring?.preferenceList(partitionOf(positionOf(key), ring.view.claims.length));
+  }
+
+  listsAt(node: NodeId): readonly PreferenceList[] {
+    const ring = this.#ringAt(node);
+    return ring === undefined ? [] : ring.view.claims.map((_, partition) => ring.preferenceList(partition));
+  }
+
+  #ringAt(node: NodeId): Ring | undefined {
     const view = this.#simulator.viewOf(node);
     if (view === undefined) return undefined;
     let ring = this.#rings.get(view);
     if (ring === undefined) this.#rings.set(view, (ring = new Ring(view)));
-    return ring.preferenceList(partitionOf(positionOf(key), view.claims.length));
+    return ring;
   }
 
   /** A newcomer's tokens in placements 1 and 2 are drawn here; it will draw others. */

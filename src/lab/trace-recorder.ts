@@ -89,7 +89,11 @@ export class TraceRecorder {
   }
 
   get flights(): readonly Flight[] {
-    return [...this.#ended.values(), ...this.#underWay.values()].map(({ clock: _, late: __, ...flight }) => flight);
+    return [...this.#ended.values(), ...this.#underWay.values()].map(plain);
+  }
+
+  get flightsUnderWay(): readonly Flight[] {
+    return [...this.#underWay.values()].map(plain);
   }
 
   flight(id: number): Flight | undefined {
@@ -237,4 +241,8 @@ export class TraceRecorder {
 
 function shortened(label: string): string {
   return label.length > LABEL_LENGTH_MAX ? `${label.slice(0, LABEL_LENGTH_MAX - 1)}…` : label;
+}
+
+function plain({ clock: _, late: __, ...flight }: KeptFlight): Flight {
+  return flight;
 }

@@ -32,6 +32,8 @@ export interface LabWorld {
   readonly cuts: readonly { readonly from: NodeId; readonly to: NodeId }[];
   /** Those that ended lately, in the order in which they did, then those under way. */
   readonly flights: readonly Flight[];
+  /** Those that have not ended: what is drawn at each frame. */
+  readonly flightsUnderWay: readonly Flight[];
   /** The latest, by number; the first is not number 1 when earlier ones were let go. */
   readonly trace: readonly TraceRecord[];
   /** What a running node believes, owes and is busy with; undefined when it does not run. */
@@ -42,6 +44,8 @@ export interface LabWorld {
   recordsOf(node: NodeId, key: Key): RecordsOfKey;
   /** As this node sees the ring; undefined when it does not run, or has met nobody. */
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined;
+  /** The same for each partition, in their order; empty when it sees no ring. */
+  listsAt(node: NodeId): readonly PreferenceList[];
   /** What a membership change would move, as this node sees the ring; undefined when it sees none. */
   planAt(node: NodeId, change: PlannedChange): Plan | undefined;
   /** Does it now; what comes of it is in the trace. Throws `LabError`, and then nothing was done. */
