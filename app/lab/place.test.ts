@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { type LabPlace, fragmentOfPlace, labPlaceIn } from "./place.ts";
+
+test("each place has an address that leads back to it", () => {
+  const places: LabPlace[] = [
+    { page: "free", run: undefined },
+    { page: "free", run: "1.abc-_" },
+    { page: "lessons" },
+    { page: "lesson", id: "vector-clocks" },
+  ];
+  for (const place of places) expect(labPlaceIn(fragmentOfPlace(place))).toEqual(place);
+});
+
+test("other addresses are no places of the lab", () => {
+  for (const fragment of [
+    "",
+    "#/",
+    "#/shop?cluster=a",
+    "#/laboratory",
+    "#/lab/lesson/",
+    "#/lab/lesson/A b",
+    "#/lab/other",
+  ])
+    expect(labPlaceIn(fragment)).toBeUndefined();
+});

@@ -1,0 +1,23 @@
+/** Places in the lab, and their addresses: the free lab (perhaps with a run), the list of lessons, a lesson. */
+
+export type LabPlace =
+  | { readonly page: "free"; readonly run: string | undefined }
+  | { readonly page: "lessons" }
+  | { readonly page: "lesson"; readonly id: string };
+
+/** `fragment` with its #. Undefined when it is no place of the lab. */
+export function labPlaceIn(fragment: string): LabPlace | undefined {
+  const [, path, query] = /^#\/lab(\/[^?]*)?(?:\?(.*))?$/.exec(fragment) ?? [];
+  if (path === undefined && !/^#\/lab(\?|$)/.test(fragment)) return undefined;
+  if (path === undefined || path === "/")
+    return { page: "free", run: new URLSearchParams(query ?? "").get("run") ?? undefined };
+  if (path === "/lessons") return { page: "lessons" };
+  const [, id] = /^\/lesson\/([a-z-]+)$/.exec(path) ?? [];
+  return id === undefined ? undefined : { page: "lesson", id };
+}
+
+export function fragmentOfPlace(place: LabPlace): string {
+  if (place.page === "lessons") return "#/lab/lessons";
+  if (place.page === "lesson") return `#/lab/lesson/${place.id}`;
+  return place.run === undefined ? "#/lab" : `#/lab?run=${place.run}`;
+}
