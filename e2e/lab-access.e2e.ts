@@ -1,0 +1,102 @@
+/** The lab for everybody: in both themes, on a phone and on a desk, by keyboard alone, without moving pictures. */
+
+import AxeBuilder from "@axe-core/playwright";
+import { type Browser, chromium, expect, test } from "@playwright/test";
+import { chromiumLaunch } from "./browser.ts";
+import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
+
+let files: StaticFiles;
+let browser: Browser;
+test.beforeAll(async () => {
+  files = await serveStaticFiles();
+  browser = await chromium.launch(chromiumLaunch());
+});
+test.afterAll(async () => {
+  await browser.close();
+  await files.close();
+});
+
+const PANELS = ["Key", "Request", "Versions", "Node", "Messages", "Hints", "Gossip", "Plan", "Trace", "World"];
+
+for (const colorScheme of ["light", "dark"] as const)
+  for (const width of [360, 1280])
+    test(`axe finds nothing, and nothing sticks out: ${colorScheme}, ${width} px`, async () => {
+      const context = await browser.newContext({
+        colorScheme,
+        viewport: { width, height: 900 },
+        reducedMotion: "reduce",
+      });
+      const page = await context.newPage();
+      const check = async (what: string) => {
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth), what).toBeLessThanOrEqual(width);
+      };
+      await page.goto(files.address);
+      await expect(page.getByTestId("to-lab")).toBeVisible();
+      await check("start");
+      await page.goto(`${files.address}#/lab/lessons`);
+      await expect(page.getByTestId("lessons")).toBeVisible();
+      await check("lessons");
+      await page.goto(`${files.address}#/lab`);
+      await page.getByTestId("lab-put").click();
+      await page.getByTestId("lab-step").click();
+      for (const panel of PANELS) {
+        await page.getByRole("tab", { name: panel, exact: true }).click();
+        await check(panel);
+      }
+      await page.getByTestId("lab-as-list").click();
+      await check("list");
+      await page.goto(`${files.address}#/lab/lesson/cart`);
+      await page.locator("[data-choice=both]").check();
+      await page.getByTestId("lesson-do").click();
+      // Who wants no motion is shown the end at once.
+      await expect(page.getByTestId("lesson-outcome")).toBeVisible();
+      await check("lesson");
+      await context.close();
+    });
+
+test("a whole lesson by keyboard alone", async () => {
+  const context = await browser.newContext({ reducedMotion: "reduce" });
+  const page = await context.newPage();
+  await page.goto(`${files.address}#/lab/lesson/hinted-handoff`);
+  await expect(page.getByTestId("lesson")).toBeVisible();
+  /** Tab, until this is focused. */
+  const reach = async (selector: string) => {
+    const target = page.locator(selector);
+    for (let i = 0; i < 60; i++) {
+      if (await target.evaluate((element) => element === document.activeElement)) return;
+      await page.keyboard.press("Tab");
+    }
+    throw new Error(`${selector} cannot be reached by Tab`);
+  };
+  for (let round = 0; round < 2; round++) {
+    await reach("[data-testid=lesson] input[type=radio]:first-of-type >> nth=0");
+    await page.keyboard.press("Space");
+    await reach("[data-testid=lesson-do]");
+    await page.keyboard.press("Enter");
+    await expect(page.getByTestId("lesson-outcome")).toBeVisible();
+    await reach("[data-testid=lesson-go-on]");
+    await page.keyboard.press("Enter");
+  }
+  await expect(page.getByTestId("lesson")).toHaveAttribute("data-step", "over");
+  // The focus is where the text goes on, not lost.
+  await expect(page.locator("#lesson-title")).toBeFocused();
+
+  // The keys of the bench: step, a second, panels, the list of keys; and from node to node by arrows.
+  const clock = () => page.getByTestId("lab-clock").innerText();
+  const before = await clock();
+  await page.keyboard.press("f");
+  expect(await clock()).not.toBe(before);
+  await page.keyboard.press("7");
+  await expect(page.getByTestId("lab-beliefs")).toBeVisible();
+  await page.keyboard.press("ArrowRight");
+  await expect(page.getByTestId("lab-preview")).toBeVisible();
+  await page.keyboard.press("?");
+  await expect(page.getByTestId("lab-keys")).toBeVisible();
+  await page.locator("#ring-node-a").focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(page.locator("#ring-node-b")).toBeFocused();
+  await expect(page.locator("#ring-node-b")).toHaveAttribute("aria-pressed", "true");
+  await context.close();
+});
