@@ -824,11 +824,21 @@ export const mutants: readonly Mutant[] = [
     name: "gone-before-anybody-knows",
     trap: "D 6",
     bug: "a node is gone when it has said so, whether or not anybody has heard it",
-    caughtBy: ["convergence", "archive"],
-    theme: "leaves",
+    caughtBy: ["scenario"],
+    scenario: "leaves-unheard",
     file: "core/departure.ts",
     find: 'if (own.departure.standing === "removed") {',
     replace: 'if (own.departure.standing !== "leaving") {',
+  },
+  {
+    name: "left-and-keeps-hints",
+    trap: "D 6, T15",
+    bug: "a node that has left keeps what it is sent for others: nobody looks for it there, tombstones are reaped without asking it, and it never gets to go",
+    caughtBy: ["scenario"],
+    scenario: "leaves-unheard",
+    file: "core/replica.ts",
+    find: "return own === undefined || !isGone(own);",
+    replace: "return own === undefined || own.incarnation > 0;",
   },
 
   {

@@ -39,6 +39,7 @@
  *   crash c d                       without a word; what was not durable is gone.  restart c d
  *   power-cut a b c                 they crash at once, and what their disks have not flushed is gone, too
  *   wipe c d                        c and its disk are gone for good; d is the new node on that computer
+ *   leave c d                       each gives all that it has to others, and goes for good
  *   freeze c 10s                    a background tab that gets no time
  *   disk c 1000x                    reads and writes at c take so much longer; 1x ends it
  *   gray c 600ms, gray c never      c answers pings, but what it replies to requests of its replica comes so much later, or never; 0ms ends it
@@ -270,6 +271,8 @@ class Scenario {
         return this.#several(rest).forEach((node) => this.#world.restart(node));
       case "wipe":
         return this.#wipe(rest);
+      case "leave":
+        return this.#several(rest).forEach((node) => this.#leave(node));
       case "freeze":
         return this.#world.freeze(this.#node(rest[0]), duration(rest[1]));
       case "gray":
@@ -384,6 +387,12 @@ class Scenario {
     const forgiven = this.#checkers.onWipe(node);
     if (forgiven > 0) this.#lines.push(`  ${forgiven} acknowledged with one copy, and that copy is gone`);
     this.#nodes.set(successor, this.#world.wipe(node, successor, idOf(successor)));
+  }
+
+  #leave(node: NodeId): void {
+    this.#world.changeMembership(node, { kind: "leave", planned: undefined }, (refusal) => {
+      if (refusal !== undefined) this.#line(node, `= does not leave: ${refusal.code}`, true);
+    });
   }
 
   #settle(): void {
