@@ -11,8 +11,8 @@
  *                                   the zone east, else each node is a zone of its own. Also partitions=16, seed=1; hints=2 (kept for others at
  *                                   most), cache=1 (records in memory at most), log=16 (recent writes
  *                                   kept at most), placement=1 tokens=4 (random tokens of a node), reap=2 (tombstones are reaped
- *                                   after so many seconds), grace=10000 (silent for so many ms, removed); `a/1` has an older build, which reads up
- *                                   to version 1 of the protocol
+ *                                   after so many seconds), grace=10000 (silent for so many ms, removed), history=60 (carts keep what was
+ *                                   replaced for so many seconds); `a/1` has an older build, which reads up to version 1 of the protocol
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
  *
  *   Callers
@@ -71,6 +71,8 @@
  *   check a protocol = 2                     the newest version that all read, as a sees it
  *   check a share = 50                       how much of its speed a leaves to background work, in percent
  *   check a slow c = yes                     whether a takes c for slow;  check a hidden c = yes  whether it knows that c's tab is hidden
+ *   check a past carts/ada 3s = complete     whether a finds all that was there then of the key's partition: else `2 of w`: puts that two or more have
+ *                                            acknowledged
  *   check copies carts/ada milk >= 2         disks with this value, as a record or as a hint
  *   check owners carts/ada = b c a           likewise counted, joining, fallbacks: the preference list, as the first node sees it
  *   check lost nothing                       every acknowledged put is at every owner, or was replaced by one that had seen it
@@ -333,6 +335,7 @@ class Scenario {
       reapAfterMs: (numbers.get("reap") ?? Infinity) * 1_000,
       recentWritesMax: numbers.get("log") ?? defaultConfig.recentWritesMax,
       cachedRecordsMax: numbers.get("cache") ?? defaultConfig.cachedRecordsMax,
+      history: numbers.has("history") ? { carts: { keepMs: numbers.get("history")! * 1_000 } } : {},
     };
     this.#simulator = new Simulator(numbers.get("seed") ?? 1, {
       makeNode: (options) => new DynamoNode(options),
@@ -667,6 +670,8 @@ class Scenario {
       }
       case "hints":
         return word === undefined ? this.#world.diskOf(node).count("hints") : this.#hintsOf(node, key).length;
+      case "past":
+        return this.#past(node, key, duration(more[0]));
       case "tokens":
         return view === undefined ? 0 : (tokenCounts(view).get(node) ?? 0);
       case "members":
@@ -686,6 +691,27 @@ class Scenario {
       default:
         throw new ScenarioError(`check what of ${subject}?`);
     }
+  }
+
+  /** What a look back covers, by its own word. */
+  #past(node: NodeId, key: Key, at: Millis): string {
+    const world = this.#world;
+    const { w, partitions } = world.viewOf(node)!.parameters;
+    const moment = world.wallAt(node) - Math.floor(world.now - this.#standsAt - at);
+    const wanted = { stores: ["hints", "records", "history"], prefix: "carts/", w: undefined } as const;
+    let told: string | undefined;
+    const request = world.gather(
+      node,
+      { ...wanted, partition: partitionOf(positionOf(key), partitions), moment, timeoutMs: WAIT_MS_MAX },
+      (what) => {
+        if (what?.outcome === "page") world.after(0, () => world.gatherMore(node, request));
+        else if (what?.outcome !== "done") told = "nothing";
+        else told = what.part.coversW <= w ? "complete" : `${what.part.coversW} of ${w}`;
+      },
+    );
+    const until = world.now + 2 * WAIT_MS_MAX;
+    while (told === undefined && world.now < until && world.step());
+    return told ?? "nothing";
   }
 
   #copies(key: Key, value: string): number {
