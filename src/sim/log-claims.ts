@@ -46,7 +46,7 @@ export class LogClaims {
 
   onStep(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
     const watching = this.#of(node);
-    if (event.kind === "started") watching.stores.clear();
+    if (event.kind === "started") this.#onStarted(node, watching);
     else if (event.kind === "stored") this.#onStored(node, watching, event.ticket);
     else if (event.kind === "storage-failed") this.#onFailed(node, watching, event.ticket);
     for (const effect of effects)
@@ -79,6 +79,18 @@ export class LogClaims {
       this.#nodes.set(node, watching);
     }
     return watching;
+  }
+
+  /** What the disk has lost meanwhile, to a power failure or with an earlier picture of it, is not what the node has now, even if it gets it again. */
+  #onStarted(node: NodeId, { stores, told }: Watching): void {
+    stores.clear();
+    const disk = this.#world.diskOf(node);
+    for (const [address, versions] of told) {
+      const present = disk.get("records", address)?.set;
+      const left = versions.filter(({ set }) => present !== undefined && has(present, set));
+      if (left.length > 0) told.set(address, left);
+      else told.delete(address);
+    }
   }
 
   #onStored(node: NodeId, watching: Watching, ticket: Ticket): void {
