@@ -4,6 +4,7 @@ import type { Millis } from "../../../src/core/identifiers.ts";
 import type { SimulatedWorld } from "../../../src/lab/simulated-world.ts";
 import {
   type Lesson,
+  type Observation,
   answers,
   hintsKept,
   holdersOf,
@@ -68,7 +69,7 @@ const quorums: Lesson = {
         const found = lastFound(world, KEY);
         return {
           answer: found.length > 1 ? "both" : found[0] === "new" ? "after" : "before",
-          seen: `The read found ${found.join(" and ")}.`,
+          seen: `The read found ${found.join(" and ") || "nothing"}.`,
         };
       },
       why: "“Failed” means: not enough have confirmed it. a has it on its disk, and passes it on. A caller who hears that a put failed knows nothing, and should read, or write again.",
@@ -300,6 +301,15 @@ const amnesia: Lesson = {
   file: "src/browser/identity.ts",
 };
 
+/** Whether callers noticed the slow disk. */
+function lastTwentyPuts(world: SimulatedWorld): Observation<"little" | "much"> {
+  const { median, worst } = percentiles(waited(world, "put").slice(-20));
+  return {
+    answer: median < 200 ? "little" : "much",
+    seen: `Half of the callers waited less than ${Math.round(median)} ms, the last ${Math.round(worst)} ms.`,
+  };
+}
+
 const durability: Lesson = {
   id: "durability",
   title: "The slowest of three",
@@ -318,13 +328,7 @@ const durability: Lesson = {
         { do: "put", node: "a", key: KEY, value: `${i}`, context: "own", w: 2 } as const,
         wait(400),
       ]).flat(),
-      observe: (world) => {
-        const { median, worst } = percentiles(waited(world, "put").slice(-20));
-        return {
-          answer: median < 200 ? "little" : "much",
-          seen: `Half of the callers waited less than ${Math.round(median)} ms, the last ${Math.round(worst)} ms.`,
-        };
-      },
+      observe: lastTwentyPuts,
       why: "Two of three are enough, and the two quick ones come first.",
     }),
     round({
@@ -335,13 +339,7 @@ const durability: Lesson = {
         { do: "put", node: "a", key: KEY, value: `more ${i}`, context: "own", w: 3 } as const,
         wait(1_500),
       ]).flat(),
-      observe: (world) => {
-        const { median, worst } = percentiles(waited(world, "put").slice(-20));
-        return {
-          answer: median < 200 ? "little" : "much",
-          seen: `Half of the callers waited less than ${Math.round(median)} ms, the last ${Math.round(worst)} ms.`,
-        };
-      },
+      observe: lastTwentyPuts,
       why: "All three must have it on disk, so each put is as slow as the slowest of them. With more nodes a stand-in would take the place of c after a moment. Amazon measures the 99.9th percentile for that reason.",
     }),
   ],

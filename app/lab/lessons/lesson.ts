@@ -77,10 +77,15 @@ export function answers(world: SimulatedWorld, key?: string): readonly Answered[
   );
 }
 
-/** What the last get of this key found; "a delete" for a tombstone. Empty when it found nothing, or failed. */
+/** What the last get of this key that anybody asked for found, "a delete" for a tombstone; empty when it found nothing, failed, or is under way. */
 export function lastFound(world: SimulatedWorld, key: string): readonly string[] {
-  const last = answers(world, key).findLast(({ event }) => event.report !== undefined && event.values.length > 0);
-  return (last?.event.values ?? []).map((value) => value ?? "a delete").sort();
+  const asked = world.trace.findLast((record) => record.key === key && isGet(record));
+  const answer = answers(world, key).find(({ request }) => request === asked?.request);
+  return (answer?.event.values ?? []).map((value) => value ?? "a delete").sort();
+}
+
+function isGet({ event }: TraceRecord): boolean {
+  return event.what === "asked" && event.operation === "get";
 }
 
 export function node(world: SimulatedWorld, name: string): LabNode {
@@ -97,7 +102,7 @@ export function hintsKept(world: SimulatedWorld): number {
   return world.nodes.reduce((sum, { id }) => sum + (world.viewOf(id)?.hintsOwed ?? 0), 0);
 }
 
-/** The latest millisecond, of those that were answered, that callers waited; by operation. */
+/** Of so many spans: the middle one and the longest. */
 export function percentiles(spans: readonly Millis[]): { readonly median: Millis; readonly worst: Millis } {
   const sorted = [...spans].sort((a, b) => a - b);
   return { median: sorted[Math.floor(sorted.length / 2)] ?? 0, worst: sorted.at(-1) ?? 0 };

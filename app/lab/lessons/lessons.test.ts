@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Timeline } from "../../../src/lab/timeline.ts";
 import { lessonNamed, lessons } from "./index.ts";
-import type { Lesson, Move } from "./lesson.ts";
+import { type Lesson, type Move, lastFound } from "./lesson.ts";
 
 /** What each round turns out to be, as the sources have it: a lesson that teaches something else is wrong, or the node is. */
 const RIGHT: Readonly<Record<string, readonly string[]>> = {
@@ -60,4 +60,23 @@ describe.each(lessons)("$id", (lesson) => {
     for (const { choices } of lesson.rounds) expect(Object.keys(choices).length).toBeGreaterThanOrEqual(2);
     expect(existsSync(new URL(`../../../${lesson.file}`, import.meta.url)), lesson.file).toBe(true);
   });
+});
+
+test("a read that failed has found nothing, whatever one before it found", () => {
+  const timeline = new Timeline({ options: lessons[0]!.options, acts: [] });
+  const key = "carts/ada";
+  play(timeline, [
+    { do: "put", node: "a", key, value: "milk", context: "none" },
+    { do: "wait", forMs: 1_000 },
+    { do: "get", node: "a", key },
+    { do: "wait", forMs: 1_000 },
+  ]);
+  expect(lastFound(timeline.world, key)).toEqual(["milk"]);
+  play(timeline, [
+    { do: "cut", side: ["a"], other: ["b", "c", "d", "e"] },
+    { do: "get", node: "a", key, r: 3 },
+  ]);
+  expect(lastFound(timeline.world, key)).toEqual([]);
+  timeline.playTo(timeline.now + 20_000);
+  expect(lastFound(timeline.world, key)).toEqual([]);
 });

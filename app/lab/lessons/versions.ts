@@ -40,7 +40,7 @@ const clocks: Lesson = {
         const found = lastFound(world, KEY);
         return {
           answer: found.length > 1 ? "both" : found[0] === "D2" ? "d2" : "last",
-          seen: `The read found ${found.join(" and ")}.`,
+          seen: `The read found ${found.join(" and ") || "nothing"}.`,
         };
       },
       why: "Neither writer had seen the other's version, so neither replaces the other. The store keeps both and shows both: only the shop knows what to make of them.",
@@ -59,7 +59,7 @@ const clocks: Lesson = {
         const found = lastFound(world, KEY);
         return {
           answer: (["one", "two", "three"] as const)[found.length - 1] ?? "one",
-          seen: `The read found ${found.join(" and ")}.`,
+          seen: `The read found ${found.join(" and ") || "nothing"}.`,
         };
       },
       why: "Its context covers both. A write replaces exactly what its writer had seen.",
@@ -94,7 +94,10 @@ const dots: Lesson = {
       ],
       observe: (world) => {
         const found = lastFound(world, KEY);
-        return { answer: found.length === 2 ? "both" : "second", seen: `The read found ${found.join(" and ")}.` };
+        return {
+          answer: found.length === 2 ? "both" : "second",
+          seen: `The read found ${found.join(" and ") || "nothing"}.`,
+        };
       },
       why: "By the clocks of the paper, [c:2] would cover [c:1], and a write that was acknowledged would be lost, though nobody had seen it. A dot says which write a version is; the clock says what it had seen. Ben's had seen nothing.",
     }),
@@ -195,7 +198,7 @@ const lastWrite: Lesson = {
         const found = lastFound(world, "sessions/ada");
         return {
           answer: found.length > 1 ? "both" : found[0] === "new" ? "fresh" : "stale",
-          seen: `The read found ${found.join(" and ")}.`,
+          seen: `The read found ${found.join(" and ") || "nothing"}.`,
         };
       },
       why: "Both writes were acknowledged. One is gone without a word, for an hour it will win against everybody, and no log shows it. That is why it is off by default here.",
