@@ -29,6 +29,10 @@ export class LatestMap<Name, Value> {
     return this.#values.size;
   }
 
+  entries(): Iterable<[Name, Value]> {
+    return this.#values.entries();
+  }
+
   values(): Iterable<Value> {
     return this.#values.values();
   }

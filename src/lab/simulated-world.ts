@@ -12,42 +12,27 @@
  */
 
 import { unreachable } from "../base/assert.ts";
-import { toHex, utf8Decode, utf8Encode } from "../base/bytes.ts";
+import { toHex, utf8Encode } from "../base/bytes.ts";
 import { Prng } from "../base/prng.ts";
-import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import { positionOf, recordAddress } from "../core/address.ts";
 import { type Config, defaultConfig } from "../core/config.ts";
-import type { Clock, DvvSet } from "../core/dvvset.ts";
-import type { Effect, Note, RecordStore, StoredRecord } from "../core/effect.ts";
-import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
+import type { Clock } from "../core/dvvset.ts";
+import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import { LightClient } from "../core/light-client.ts";
-import { type Plan, type PlannedChange, planOf } from "../core/membership-plan.ts";
+import type { Plan, PlannedChange } from "../core/membership-plan.ts";
 import type { View } from "../core/membership.ts";
-import type { ClientResult, Message } from "../core/message.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
-import { type PreferenceList, Ring } from "../core/ring.ts";
+import type { PreferenceList } from "../core/ring.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { Simulator } from "../sim/simulator.ts";
-import { type Names, formatMessage, formatNote, formatResult, formatSet } from "../sim/transcript.ts";
 import { type NetworkProfile, calmNetwork } from "../sim/virtual-network.ts";
 import { calmStorage } from "../sim/virtual-storage.ts";
 import { type LabAct, type PutContext, actFault, describeAct } from "./acts.ts";
-import { boundedNames } from "./actor-names.ts";
 import { LatestMap } from "./latest-map.ts";
 import { type LabOptions, optionsFault } from "./options.ts";
-import { RequestThreads, answerTo, questionOf } from "./request-threads.ts";
-import { TraceRecorder } from "./trace-recorder.ts";
+import { SimulationWatch } from "./simulation-watch.ts";
 import { standingView } from "./standing-start.ts";
-import {
-  type Flight,
-  LabError,
-  type LabNode,
-  type LabWorld,
-  type NodeState,
-  type RecordsOfKey,
-  type Role,
-  type TraceRecord,
-} from "./world.ts";
+import { type Flight, LabError, type LabNode, type LabWorld, type RecordsOfKey, type TraceRecord } from "./world.ts";
 
 export const NODES_EVER_MAX = 512;
 const FORMING_MS_MAX: Millis = 600_000;
@@ -57,9 +42,8 @@ const REST_MS: Millis = 4_000;
 /** Where they are dealt already. */
 const REST_AT_START_MS: Millis = 1_000;
 export const JOIN_IN_TURN_MAX = 8;
-/** What callers have read and written, and what they wait for, is remembered so often. */
+/** What callers have read and written is remembered so often. */
 const CONTEXTS_MAX = 10_000;
-const REQUESTS_MAX = 10_000;
 const OPERATIONS_SEED = 0x1ab;
 
 const ABILITIES: readonly LabAct["do"][] = [
@@ -111,25 +95,17 @@ interface Seen {
 export class SimulatedWorld implements LabWorld {
   readonly kind = "simulated";
   readonly abilities: ReadonlySet<LabAct["do"]> = new Set(ABILITIES);
+  readonly #watch = new SimulationWatch(false);
   readonly #simulator: Simulator;
-  readonly #recorder: TraceRecorder;
-  readonly #threads = new RequestThreads();
-  readonly #nameOf = (node: NodeId): string => this.#simulator.nameOf(node);
-  readonly #names: Names;
   readonly #config: Config;
   readonly #network: NetworkProfile;
   readonly #operations: Prng;
   readonly #nodes = new Map<string, NodeId>();
   readonly #ailments = new Map<NodeId, Ailments>();
-  readonly #gone = new Set<NodeId>();
   readonly #lights = new Set<NodeId>();
   /** By node and key. */
   readonly #got = new LatestMap<string, Seen>(CONTEXTS_MAX);
   readonly #put = new LatestMap<string, Seen>(CONTEXTS_MAX);
-  /** Requests of callers that are under way. */
-  readonly #asked = new LatestMap<RequestId, Key>(REQUESTS_MAX);
-  readonly #rings = new WeakMap<View, Ring>();
-  #standsAt: Millis = 0;
   #perMilleLost = 0;
   #acting = false;
 
@@ -145,45 +121,30 @@ export class SimulatedWorld implements LabWorld {
       reapAfterMs: options.reapAfterMs ?? Infinity,
     };
     this.#operations = Prng.fromNumber(options.seed ^ OPERATIONS_SEED);
-    this.#recorder = new TraceRecorder(() => this.now);
-    this.#names = boundedNames(this.#nameOf);
+    const { observer } = this.#watch;
     this.#simulator = new Simulator(options.seed, {
       makeNode: (made, light) => (light ? new LightClient(made) : new DynamoNode(made)),
       network: this.#network,
       storage: calmStorage,
       observer: {
-        stepped: (node, event, effects) => this.#stepped(node, event, effects),
-        applied: (node, store, address, before, after) => this.#applied(node, store, address, before, after),
-        ended: (node) => this.#recorder.ended(node, this.#nameOf),
+        ...observer,
         told: (what) => {
-          if (!this.#acting) this.#tellWorld(what);
+          if (!this.#acting) observer.told?.(what);
         },
       },
     });
-    this.#simulator.network.watch({
-      sent: (flight, from, to, message, arrivesAt, copyOf) => {
-        const at = arrivesAt - this.#standsAt;
-        if (copyOf === undefined) this.#tellSent(from, to, flight, message, at);
-        else this.#recorder.doubled(flight, copyOf, at);
-      },
-      waits: (flight) => this.#recorder.waits(flight),
-      goesOn: (flight, arrivesAt) => this.#recorder.goesOn(flight, arrivesAt - this.#standsAt),
-      arrives: (flight, late) => this.#recorder.arrived(flight, late),
-      lost: (flight, reason) => this.#recorder.lost(flight, reason, this.#nameOf),
-    });
+    this.#watch.attach(this.#simulator);
     this.#form(options);
-    this.#standsAt = this.#simulator.now;
-    this.#recorder.begin();
+    this.#watch.begin(this.#simulator.now);
   }
 
   get now(): Millis {
-    return this.#simulator.now - this.#standsAt;
+    return this.#watch.now;
   }
 
   /** When the next thing happens; undefined when nothing does. */
   get nextAt(): Millis | undefined {
-    const next = this.#simulator.nextTime;
-    return next === undefined ? undefined : next - this.#standsAt;
+    return this.#watch.nextAt;
   }
 
   get nodes(): readonly LabNode[] {
@@ -193,7 +154,7 @@ export class SimulatedWorld implements LabWorld {
       return {
         id,
         name,
-        state: this.#stateOf(id),
+        state: this.#watch.stateOf(id),
         zone,
         capacity: this.#lights.has(id) ? 0 : capacity,
         hidden: ailments.hidden ?? false,
@@ -217,23 +178,23 @@ export class SimulatedWorld implements LabWorld {
   }
 
   get flights(): readonly Flight[] {
-    return this.#recorder.flights;
+    return this.#watch.recorder.flights;
   }
 
   get flightsUnderWay(): readonly Flight[] {
-    return this.#recorder.flightsUnderWay;
+    return this.#watch.recorder.flightsUnderWay;
   }
 
   get trace(): readonly TraceRecord[] {
-    return this.#recorder.trace;
+    return this.#watch.recorder.trace;
   }
 
   /** How many records there ever were, and a hash over all of them: of equal runs they are equal. */
   get traceCount(): number {
-    return this.#recorder.count;
+    return this.#watch.recorder.count;
   }
   get traceHash(): string {
-    return this.#recorder.hash;
+    return this.#watch.recorder.hash;
   }
 
   /** The id behind a short name. */
@@ -244,55 +205,32 @@ export class SimulatedWorld implements LabWorld {
   }
 
   viewOf(node: NodeId): NodeView | undefined {
-    return this.#simulator.inspect(node);
+    return this.#watch.viewOf(node);
   }
 
   statisticsOf(node: NodeId): StatisticsSnapshot | undefined {
-    return this.#simulator.statisticsOf(node);
+    return this.#watch.statisticsOf(node);
   }
 
   recordsOf(node: NodeId, key: Key): RecordsOfKey {
-    const disk = this.#simulator.diskOf(node);
-    if (this.#stateOf(node) === "wiped" || this.#gone.has(node))
-      return { record: undefined, damaged: false, hints: [] };
-    const position = positionOf(key);
-    const address = recordAddress(key, position);
-    const lowest = hintAddress(key, position, "" as NodeId);
-    const hints = [...disk.addresses("hints", lowest, `${lowest}g`)].flatMap((at) => {
-      const hint = parseHintAddress(at);
-      const record = hint.key === key ? disk.get("hints", at) : undefined;
-      return record === undefined ? [] : [{ target: hint.target, set: record.set }];
-    });
-    return { record: disk.get("records", address)?.set, damaged: disk.isDamaged("records", address), hints };
+    return this.#watch.recordsOf(node, key);
   }
 
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
-    const ring = this.#ringAt(node);
-    return ring?.preferenceList(partitionOf(positionOf(key), ring.view.claims.length));
+    return this.#watch.preferenceListAt(node, key);
   }
 
   listsAt(node: NodeId): readonly PreferenceList[] {
-    const ring = this.#ringAt(node);
-    return ring === undefined ? [] : ring.view.claims.map((_, partition) => ring.preferenceList(partition));
+    return this.#watch.listsAt(node);
   }
 
-  #ringAt(node: NodeId): Ring | undefined {
-    const view = this.#simulator.viewOf(node);
-    if (view === undefined) return undefined;
-    let ring = this.#rings.get(view);
-    if (ring === undefined) this.#rings.set(view, (ring = new Ring(view)));
-    return ring;
-  }
-
-  /** A newcomer's tokens in placements 1 and 2 are drawn here; it will draw others. */
   planAt(node: NodeId, change: PlannedChange): Plan | undefined {
-    const view = this.#simulator.viewOf(node);
-    return view === undefined ? undefined : planOf(view, change, Prng.fromNumber(1));
+    return this.#watch.planAt(node, change);
   }
 
   /** Lets everything happen up to and including this moment. */
   runUntil(at: Millis): void {
-    this.#simulator.runUntil(at + this.#standsAt);
+    this.#simulator.runUntil(at + this.#watch.beganAt);
   }
 
   /** Lets the next thing happen. False when there is none. */
@@ -304,7 +242,7 @@ export class SimulatedWorld implements LabWorld {
     const fault = actFault(act);
     if (fault !== undefined) throw new LabError("invalid", `This cannot be done: ${fault}. Nothing was done.`);
     const perform = this.#prepared(act);
-    if (act.do !== "put" && act.do !== "get" && act.do !== "delete") this.#tellWorld(describeAct(act));
+    if (act.do !== "put" && act.do !== "get" && act.do !== "delete") this.#watch.tellWorld(describeAct(act));
     this.#acting = true;
     try {
       perform();
@@ -358,7 +296,7 @@ export class SimulatedWorld implements LabWorld {
     const id = nodeIdOf(name);
     this.#nodes.set(name, id);
     if (light) this.#lights.add(id);
-    this.#recorder.added(id);
+    this.#watch.recorder.added(id);
     const shelves = { records: [], hints: [], history: [] };
     const disk = view && { meta: { incarnation: 1, view, unopened: [] }, shelves, leaves: [] };
     this.#simulator.add({ name, id, config, found, seeds, light, disk });
@@ -388,7 +326,7 @@ export class SimulatedWorld implements LabWorld {
         return () =>
           simulator.setBucket(node, bucket, properties, (refusal) => {
             const fault = refusal?.code === "invalid" ? refusal.fault : refusal?.code;
-            this.#tellWorld(`bucket ${bucket} ${fault === undefined ? "is set" : `is not set: ${fault}`}`);
+            this.#watch.tellWorld(`bucket ${bucket} ${fault === undefined ? "is set" : `is not set: ${fault}`}`);
           });
       }
       case "join": {
@@ -401,7 +339,9 @@ export class SimulatedWorld implements LabWorld {
         const node = this.#member(act.node);
         return () =>
           simulator.changeMembership(node, { kind: "leave", planned: act.planned }, (refusal) =>
-            this.#tellWorld(`${act.node} ${refusal === undefined ? "leaves" : `does not leave: ${refusal.code}`}`),
+            this.#watch.tellWorld(
+              `${act.node} ${refusal === undefined ? "leaves" : `does not leave: ${refusal.code}`}`,
+            ),
           );
       }
       case "remove": {
@@ -409,7 +349,7 @@ export class SimulatedWorld implements LabWorld {
         const change = { kind: "remove", node: this.idOf(act.target), force: act.force, planned: act.planned } as const;
         return () =>
           simulator.changeMembership(node, change, (refusal) =>
-            this.#tellWorld(
+            this.#watch.tellWorld(
               `${act.target} ${refusal === undefined ? "is removed" : `is not removed: ${refusal.code}`}`,
             ),
           );
@@ -425,7 +365,7 @@ export class SimulatedWorld implements LabWorld {
       }
       case "restart": {
         const node = this.idOf(act.node);
-        const state = this.#stateOf(node);
+        const state = this.#watch.stateOf(node);
         if (state !== "down" || this.#lights.has(node)) throw notSo(act.node, "is not down, or cannot come back");
         return () => simulator.restart(node);
       }
@@ -435,18 +375,18 @@ export class SimulatedWorld implements LabWorld {
       }
       case "thaw": {
         const node = this.idOf(act.node);
-        if (this.#stateOf(node) !== "frozen") throw notSo(act.node, "is not frozen");
+        if (this.#watch.stateOf(node) !== "frozen") throw notSo(act.node, "is not frozen");
         return () => simulator.thaw(node);
       }
       case "wipe": {
         const node = this.idOf(act.node);
-        const state = this.#stateOf(node);
+        const state = this.#watch.stateOf(node);
         if (state === "wiped" || state === "gone" || this.#lights.has(node)) throw notSo(act.node, "has no disk");
         this.#demandNew(act.successor);
         const id = nodeIdOf(act.successor);
         return () => {
           this.#nodes.set(act.successor, id);
-          this.#recorder.added(id);
+          this.#watch.recorder.added(id);
           simulator.wipe(node, act.successor, id);
         };
       }
@@ -542,7 +482,7 @@ export class SimulatedWorld implements LabWorld {
   /** Runs, frozen or not. */
   #alive(name: string): NodeId {
     const node = this.idOf(name);
-    const state = this.#stateOf(node);
+    const state = this.#watch.stateOf(node);
     if (state !== "running" && state !== "frozen") throw notSo(name, `is ${state}`);
     return node;
   }
@@ -564,7 +504,7 @@ export class SimulatedWorld implements LabWorld {
 
   /** `moving`: not one that is kept back. */
   #underWay(flight: number, moving = false): void {
-    const found = this.#recorder.flight(flight);
+    const found = this.#watch.recorder.flight(flight);
     if (found === undefined || found.endedAt !== undefined)
       throw new LabError("unknown-flight", `Message ${flight} is not on its way, or not any more. Nothing was done.`);
     const isThere = found.fate === "held" && found.arrivesAt !== undefined;
@@ -576,18 +516,14 @@ export class SimulatedWorld implements LabWorld {
     this.#ailments.set(node, { ...this.#ailments.get(node), ...what });
   }
 
-  #stateOf(node: NodeId): NodeState {
-    return this.#gone.has(node) ? "gone" : this.#simulator.stateOf(node);
-  }
-
   // Callers
 
   #read(node: NodeId, key: Key, r: number | undefined): void {
-    const request = this.#tellAsked(node, key, { operation: "get", write: undefined });
+    // Before the node has it: that may answer within the same call.
+    this.#watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "get", write: undefined });
     this.#simulator.get(node, key, { r }, (result) => {
       if (result?.outcome === "got")
         this.#got.set(`${node} ${key}`, { context: result.set.clock, prefer: result.first });
-      if (result === undefined) this.#tellAnswer(node, request, undefined);
     });
   }
 
@@ -602,140 +538,9 @@ export class SimulatedWorld implements LabWorld {
       w,
     };
     const asked = { value, context: write.context, operation };
-    const request = this.#tellAsked(node, key, { operation: "put", write: asked });
+    this.#watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "put", write: asked });
     this.#simulator.put(node, key, write, { prefer: seen?.prefer }, (result) => {
       if (result?.outcome === "put") this.#put.set(`${node} ${key}`, { context: result.clock, prefer: undefined });
-      if (result === undefined) this.#tellAnswer(node, request, undefined);
-    });
-  }
-
-  // Telling
-
-  #tellWorld(label: string): void {
-    this.#recorder.record(undefined, { label, key: undefined, request: undefined, event: { what: "world" } });
-  }
-
-  /** Before the node has the request: that may answer within the same call. */
-  #tellAsked(
-    node: NodeId,
-    key: Key,
-    { operation, write }: Omit<Extract<TraceRecord["event"], { what: "asked" }>, "what">,
-  ): RequestId {
-    const request = this.#simulator.nextRequest;
-    this.#threads.began(request, node, operation, key, write?.operation);
-    this.#asked.set(request, key);
-    const value = write === undefined ? "" : ` ${write.value ?? "(delete)"}`;
-    this.#recorder.record(node, {
-      label: `${operation} ${key}${value}`,
-      key,
-      request,
-      event: { what: "asked", operation, write },
-    });
-    return request;
-  }
-
-  /** `result`: undefined when the node has ended. */
-  #tellAnswer(node: NodeId, request: RequestId, result: ClientResult | undefined): void {
-    const key = this.#asked.get(request);
-    if (key === undefined) return;
-    this.#asked.delete(request);
-    this.#threads.answered(request);
-    const outcome = result === undefined ? "none" : result.outcome === "failed" ? result.failure.code : "ok";
-    this.#recorder.record(node, {
-      label: `= ${result === undefined ? "no answer: the node has ended" : formatResult(result, this.#names)}`,
-      key,
-      request,
-      event: {
-        what: "answered",
-        outcome,
-        values: result?.outcome === "got" ? valuesOf(result.set) : [],
-        report: result?.report,
-      },
-    });
-  }
-
-  #stepped(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
-    this.#threads.stepped(node, event, effects);
-    if (event.kind === "message-received") {
-      const { message, from } = event;
-      this.#recorder.received(node, (flight) => ({
-        label: `< ${this.#names.node(from)}: ${flight.label}`,
-        key: flight.key,
-        request: flight.request,
-        event: {
-          what: "received",
-          kind: message.kind,
-          peer: from,
-          flight: flight.id,
-          ...factsOf(message),
-          role: flight.role,
-          sentRecord: flight.sentRecord,
-        },
-      }));
-    }
-    for (const effect of effects) {
-      if (effect.kind === "departed") this.#gone.add(node);
-      else if (effect.kind === "reply") this.#tellAnswer(node, effect.request, effect.result);
-      else if (effect.kind === "note" && this.#recorder.isOn) this.#tellNote(node, event, effect.note);
-    }
-  }
-
-  #tellNote(node: NodeId, event: NodeEvent, note: Note): void {
-    if (note.what === "merged" || note.what === "view") return;
-    this.#recorder.record(node, {
-      label: `* ${formatNote(note, this.#names)}`,
-      key: "key" in note ? note.key : undefined,
-      request: this.#threads.ofNote(node, event, note),
-      event: { what: "note", note: note.what, peer: peerOf(note) },
-    });
-  }
-
-  #tellSent(from: NodeId, to: NodeId, flight: number, message: Message, arrivesAt: Millis): void {
-    const request = this.#threads.ofSent(message);
-    const role = request === undefined ? undefined : this.#roleOf(from, to, message);
-    const { kind } = message;
-    const label = this.#recorder.isOn ? formatMessage(message, this.#names) : "";
-    this.#recorder.sent(flight, from, to, { kind, label, role }, arrivesAt, {
-      label: `> ${this.#names.node(to)}: ${label}`,
-      key: "key" in message ? message.key : undefined,
-      request,
-      event: { what: "sent", kind, peer: to, flight, ...factsOf(message), role },
-    });
-  }
-
-  #roleOf(from: NodeId, to: NodeId, message: Message): Role {
-    switch (message.kind) {
-      case "coordinate-get":
-      case "coordinate-put":
-        return "coordinator";
-      case "replica-get":
-        return message.counts ? "counted" : "fallback";
-      case "replica-put":
-        if (message.purpose !== "write") return message.purpose === "repair" ? "repair" : "handoff";
-        if (message.hintFor !== undefined) return "hint";
-        return this.preferenceListAt(from, message.key)?.joining.includes(to) === true ? "joining" : "counted";
-      default:
-        return "reply";
-    }
-  }
-
-  #applied(
-    node: NodeId,
-    store: RecordStore,
-    address: string,
-    before: StoredRecord | null,
-    after: StoredRecord | null,
-  ): void {
-    if (store === "history" || !this.#recorder.isOn) return;
-    const { key, target } =
-      store === "records" ? { key: keyOfRecord(address), target: undefined } : parseHintAddress(address);
-    const set = after?.set;
-    const what = store === "records" ? "" : ` as a hint for ${this.#names.node(target!)}`;
-    this.#recorder.record(node, {
-      label: `stored ${key}${what} ${set === undefined ? "no more" : formatSet(set, this.#names)}`,
-      key,
-      request: this.#threads.ofStored(before?.set, set),
-      event: { what: "stored", store, target, set },
     });
   }
 }
@@ -747,34 +552,4 @@ export function nodeIdOf(name: string): NodeId {
 
 function notSo(name: string, why: string): LabError {
   return new LabError("not-so", `${name} ${why}. Nothing was done.`);
-}
-
-/** What siblings say; undefined is a tombstone. */
-function valuesOf(set: DvvSet): (string | undefined)[] {
-  return set.siblings.map(({ value }) => (value === null ? undefined : (utf8Decode(value) ?? `${value.length} bytes`)));
-}
-
-function peerOf(note: Note): NodeId | undefined {
-  if ("to" in note) return note.to;
-  if ("target" in note) return note.target;
-  if ("peer" in note) return note.peer;
-  return undefined;
-}
-
-/** What the trace keeps of a message besides its label. */
-function factsOf(message: Message): {
-  readonly hintFor: NodeId | undefined;
-  readonly exchange: RequestId | undefined;
-  readonly outcome: string | undefined;
-} {
-  return {
-    hintFor: message.kind === "replica-put" ? message.hintFor : undefined,
-    exchange: questionOf(message) ?? answerTo(message),
-    outcome:
-      message.kind === "coordinate-reply"
-        ? message.result.outcome
-        : message.kind === "replica-put-reply" || message.kind === "replica-get-reply"
-          ? message.outcome
-          : undefined,
-  };
 }

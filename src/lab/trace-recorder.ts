@@ -29,6 +29,7 @@ import {
 const CHUNK = 5_000;
 
 interface KeptFlight extends Flight {
+  sentAt: Millis;
   arrivesAt: Millis | undefined;
   fate: Fate;
   endedAt: Millis | undefined;
@@ -65,9 +66,13 @@ export class TraceRecorder {
     this.#now = now;
   }
 
-  /** Nothing is recorded before; flights are followed all the same. */
-  begin(): void {
+  /** Nothing is recorded before; flights are followed all the same. What was the moment `at` until now is 0 from now on. */
+  begin(at: Millis): void {
     this.#on = true;
+    for (const kept of this.#underWay.values()) {
+      kept.sentAt -= at;
+      if (kept.arrivesAt !== undefined) kept.arrivesAt -= at;
+    }
   }
 
   get isOn(): boolean {

@@ -46,22 +46,22 @@ export class HealthyCore {
     this.#in = world;
   }
 
-  /** False when the phase was left out. */
-  run(): boolean {
+  /** Yields moments up to which time is to pass. False when the phase was left out. */
+  *run(): Generator<Millis, boolean> {
     const { simulator, callers } = this.#in;
     const candidates = this.#candidates();
     if (candidates.length < this.#in.plan.parameters.n) return false;
     this.#isolate(candidates);
-    this.#wait(WAKE_MS);
+    yield* this.#wait(WAKE_MS);
     const core = candidates.filter((node) => this.#isWhole(node) && !this.#isGoneFor(candidates, node));
     if (core.length < this.#in.plan.parameters.n) return false;
     callers.reach(core);
-    this.#wait(GRACE_MS);
+    yield* this.#wait(GRACE_MS);
     callers.mustSucceed((kind, key) => this.#owes(core, kind, key));
-    this.#wait(SERVING_MS);
+    yield* this.#wait(SERVING_MS);
     callers.mustSucceed(undefined);
     callers.stop();
-    this.#agree(core);
+    yield* this.#agree(core);
     callers.reach(simulator.nodes);
     return true;
   }
@@ -115,16 +115,16 @@ export class HealthyCore {
     });
   }
 
-  #wait(ms: Millis): void {
+  *#wait(ms: Millis): Generator<Millis, void> {
     const { simulator } = this.#in;
     const until = simulator.now + ms;
     while (simulator.now < until) {
-      simulator.runUntil(Math.min(until, simulator.now + 1_000));
+      yield Math.min(until, simulator.now + 1_000);
       this.#in.checkPlacement();
     }
   }
 
-  #agree(core: readonly NodeId[]): void {
+  *#agree(core: readonly NodeId[]): Generator<Millis, void> {
     const { simulator } = this.#in;
     const until = simulator.now + AGREE_MS_MAX;
     for (;;) {
@@ -132,7 +132,7 @@ export class HealthyCore {
       if (missing === undefined) return;
       if (simulator.now >= until)
         throw new InvariantViolation("convergence", `a healthy core has not converged without the others: ${missing}`);
-      this.#wait(1_000);
+      yield* this.#wait(1_000);
     }
   }
 

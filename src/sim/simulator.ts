@@ -205,6 +205,11 @@ export class Simulator {
     return [...this.#hosts.values()].flatMap((host) => (host.options.light === true ? [] : [host.id]));
   }
 
+  /** All hosts ever added, in that order, light clients among them. */
+  get hosts(): readonly NodeId[] {
+    return [...this.#hosts.keys()];
+  }
+
   /** Nodes that run, frozen or not, in the order of their hosts. */
   get running(): readonly NodeId[] {
     return this.nodes.filter((node) => this.#host(node).node !== undefined);
@@ -252,6 +257,11 @@ export class Simulator {
 
   diskOf(node: NodeId): VirtualStorage {
     return this.#host(node).storage;
+  }
+
+  /** By how much its wall clock is wrong. */
+  wallSkewOf(node: NodeId): Millis {
+    return this.#host(node).wallSkewMs;
   }
 
   /** Wall-clock time at this node, skewed. */

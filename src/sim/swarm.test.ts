@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runSeed } from "./swarm.ts";
+import { SeedRun, runSeed } from "./swarm.ts";
 
 test("seeds hold every invariant", () => {
   for (let seed = 1; seed <= 12; seed++) expect([seed, runSeed(seed).failure]).toEqual([seed, undefined]);
@@ -23,4 +23,16 @@ test("what is left out of a fault plan does not happen", () => {
   expect(without.actions.some((action) => action.includes(" crash "))).toBe(false);
   expect(without.actions.length).toBeGreaterThan(0);
   expect(runSeed(2, { dropActions: [0, 1] }).actions).toEqual(whole.actions.slice(2));
+}, 60_000);
+
+test("a seed that is stopped now and then, or goes on event by event, is the same seed", () => {
+  const whole = runSeed(5, { trace: true });
+  const run = new SeedRun(5, { trace: true });
+  for (let at = 0; at < 20_000; at += 333) run.runUntil(at);
+  expect(run.simulator.now).toBeLessThanOrEqual(20_000);
+  for (let i = 0; i < 1_000; i++) expect(run.step()).toBe(true);
+  expect(run.isOver).toBe(false);
+  expect(run.run()).toEqual(whole);
+  expect(run.isOver).toBe(true);
+  expect(run.step()).toBe(false);
 }, 60_000);

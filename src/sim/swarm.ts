@@ -16,7 +16,7 @@
 import { Prng } from "../base/prng.ts";
 import { equal } from "../core/dvvset.ts";
 import { partitionOf, positionOf, recordAddress } from "../core/address.ts";
-import { defaultConfig } from "../core/config.ts";
+import { type ClusterParameters, defaultConfig } from "../core/config.ts";
 import type { Key, Millis, NodeId } from "../core/identifiers.ts";
 import type { ClientResult } from "../core/message.ts";
 import { stays } from "../core/membership.ts";
@@ -48,7 +48,7 @@ import { Quietness } from "./quietness.ts";
 import { Restraint } from "./restraint.ts";
 import { Routing } from "./routing.ts";
 import { Saboteur } from "./saboteur.ts";
-import { SimulationError, Simulator } from "./simulator.ts";
+import { type Observer, SimulationError, Simulator } from "./simulator.ts";
 import { Sometimes } from "./sometimes.ts";
 import { Transcript, formatEffect, formatEvent, formatTime, isTelling, namesOf } from "./transcript.ts";
 import type { StorageCodec } from "./virtual-storage.ts";
@@ -92,6 +92,8 @@ export interface SeedOptions {
   /** Writes a line for every event and effect; slow. */
   readonly trace?: boolean;
   readonly onLine?: (line: string) => void;
+  /** Looks on. It is told after the judges, and must not change anything. */
+  readonly observer?: Observer;
 }
 
 export interface SeedOutcome {
@@ -125,7 +127,11 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedOutcome {
   return new SeedRun(seed, options).run();
 }
 
-class SeedRun {
+/** Yields moments up to which time is to pass before it goes on. */
+type Phase<Result = void> = Generator<Millis, Result>;
+
+/** A seed under way: it can be stopped at any moment, looked at, and let go on; what becomes of it is the same. */
+export class SeedRun {
   readonly #seed: number;
   readonly #options: SeedOptions;
   readonly #prng: Prng;
@@ -163,9 +169,13 @@ class SeedRun {
   readonly #ambush: Ambush | undefined;
   readonly #founderAway: Distance | undefined;
   readonly #ambushes: Prng;
+  readonly #phases: Phase = this.#live();
+  /** The moment at which the phase wants to look again; before all others at first, Infinity when all is over. */
+  #stop: Millis = -1;
+  #failure: SeedOutcome["failure"];
   #settledMs: Millis | undefined;
 
-  constructor(seed: number, options: SeedOptions) {
+  constructor(seed: number, options: SeedOptions = {}) {
     this.#seed = seed;
     this.#options = options;
     const prng = Prng.fromNumber(seed).fork();
@@ -272,6 +282,7 @@ class SeedRun {
 
   #makeSimulator(seed: number): Simulator {
     const { usesCodec } = this.#plan;
+    const { observer: onlooker } = this.#options;
     const { network, storage, timerLatenessMs, skewedClocks, driftingClocks } = this.#faults;
     const names = namesOf((node) => this.#simulator.nameOf(node));
     return new Simulator(seed, {
@@ -330,18 +341,24 @@ class SeedRun {
                 this.#sometimes.reached("light client answered");
           this.#archivist.onStep(node, effects);
           this.#versions.onStep(node, effects);
+          onlooker?.stepped?.(node, event, effects);
         },
         unread: (node, from, kind) => this.#versions.onUnread(from, node, kind),
         applied: (node, store, address, before, after) => {
           this.#checkers.onApplied(node, store, address, before, after);
           this.#logClaims.onApplied(node, store, address, after);
           if (before !== null && after === null) this.#custody.onRemoved(node, store, address, before);
+          onlooker?.applied?.(node, store, address, before, after);
         },
         ended: (node, buffered) => {
           if (buffered.length > 0) this.#sometimes.reached("buffer lost in a crash");
           this.#checkers.onEnded(node, buffered);
+          onlooker?.ended?.(node, buffered);
         },
-        told: (what) => this.#tell(what),
+        told: (what) => {
+          this.#tell(what);
+          onlooker?.told?.(what);
+        },
       },
     });
   }
@@ -367,21 +384,79 @@ class SeedRun {
     return new Callers(this.#simulator, this.#history, this.#checkers, prng, workload, options);
   }
 
+  get simulator(): Simulator {
+    return this.#simulator;
+  }
+
+  get seed(): number {
+    return this.#seed;
+  }
+
+  get parameters(): ClusterParameters {
+    return this.#plan.parameters;
+  }
+
+  /** What broke; undefined so far, or for good when it is over. */
+  get failure(): SeedOutcome["failure"] {
+    return this.#failure;
+  }
+
+  /** The verdict is there, and time stands still. */
+  get isOver(): boolean {
+    return this.#stop === Infinity;
+  }
+
+  /** Goes to the verdict. */
   run(): SeedOutcome {
-    let failure: SeedOutcome["failure"];
+    this.runUntil(Infinity);
+    return this.#outcome();
+  }
+
+  /** Lets everything happen up to and including this moment, if it lasts so long. */
+  runUntil(at: Millis): void {
+    while (!this.isOver && this.#stop <= at) this.#guard(() => this.#goOn());
+    if (!this.isOver && this.#simulator.now < at) this.#guard(() => this.#simulator.runUntil(at));
+  }
+
+  /** Lets the next thing happen. False when it is over. */
+  step(): boolean {
+    while (!this.isOver && (this.#simulator.nextTime ?? Infinity) > this.#stop) this.#guard(() => this.#goOn());
+    if (this.isOver) return false;
+    this.#guard(() => this.#simulator.step());
+    return true;
+  }
+
+  /** Time passes up to where the phase wants to look again, and it looks. */
+  #goOn(): void {
+    this.#simulator.runUntil(this.#stop);
+    const { done, value } = this.#phases.next();
+    this.#stop = done === true ? Infinity : value;
+  }
+
+  /** A judge ends the run, whoever let time pass. */
+  #guard(pass: () => void): void {
     try {
-      this.#live();
-      if (!(this.#options.without ?? []).includes("core") && this.#core.run())
-        this.#sometimes.reached("core served alone");
-      this.#heal();
-      this.#settle();
-      this.#judge();
+      pass();
     } catch (error) {
-      if (error instanceof InvariantViolation) failure = { invariant: error.invariant, message: error.message };
-      else if (error instanceof SimulationError) failure = { invariant: "step", message: error.message };
+      if (error instanceof InvariantViolation) this.#failure = { invariant: error.invariant, message: error.message };
+      else if (error instanceof SimulationError) this.#failure = { invariant: "step", message: error.message };
       else throw error;
-      if (this.#options.trace === true) this.#line(`${formatTime(this.#simulator.now)} !! ${failure.message}`);
+      this.#stop = Infinity;
+      if (this.#options.trace === true) this.#line(`${formatTime(this.#simulator.now)} !! ${error.message}`);
     }
+  }
+
+  *#live(): Phase {
+    yield* this.#endure();
+    if (!(this.#options.without ?? []).includes("core") && (yield* this.#core.run()))
+      this.#sometimes.reached("core served alone");
+    this.#heal();
+    yield* this.#settle();
+    yield* this.#judge();
+  }
+
+  #outcome(): SeedOutcome {
+    const failure = this.#failure;
     const { counts } = this.#callers;
     for (const [name, count] of Object.entries(counts)) this.#sometimes.count(`calls ${name}`, count);
     if (this.#restraint.waits > 0) this.#sometimes.reached("background work waited");
@@ -409,7 +484,7 @@ class SeedRun {
     };
   }
 
-  #live(): void {
+  *#endure(): Phase {
     const simulator = this.#simulator;
     const { workloadFrom, joins, config } = this.#plan;
     joins.forEach(({ at, capacity, zone }, i) => {
@@ -428,13 +503,13 @@ class SeedRun {
     this.#versions.schedule();
     if (!(this.#options.without ?? []).includes("exports")) this.#archivist.schedule(workloadFrom, this.#faults.endsAt);
     for (let at = 1_000; at < this.#faults.endsAt; at += 1_000) {
-      simulator.runUntil(at);
+      yield at;
       this.#restraint.check();
       if (at % BOUNDS_MS === 0) this.#checkers.checkBounds();
       this.#placement.check();
       this.#routing.check();
     }
-    simulator.runUntil(this.#faults.endsAt);
+    yield this.#faults.endsAt;
     this.#saboteur.end();
     this.#crowd.end();
     this.#versions.end();
@@ -451,7 +526,7 @@ class SeedRun {
     this.#versions.upgradeAll();
   }
 
-  #settle(): void {
+  *#settle(): Phase {
     const simulator = this.#simulator;
     const { network } = this.#faults;
     const isLimited = this.#plan.config.peerBackgroundPerSecond < defaultConfig.peerBackgroundPerSecond;
@@ -460,7 +535,7 @@ class SeedRun {
     let waitsFor: string | undefined;
     for (;;) {
       if (this.#saboteur.removeLost()) this.#placement.forgetPeace();
-      simulator.runUntil(simulator.now + 1_000);
+      yield simulator.now + 1_000;
       this.#restraint.check();
       this.#checkers.checkBounds();
       this.#placement.check();
@@ -483,13 +558,13 @@ class SeedRun {
     }
   }
 
-  #judge(): void {
+  *#judge(): Phase {
     const simulator = this.#simulator;
     this.#checkers.checkNothingLost();
     this.#routing.checkFreshness();
-    this.#endArchives();
+    yield* this.#endArchives();
     this.#quietness.start(simulator.now);
-    simulator.runUntil(simulator.now + QUIET_MS);
+    yield simulator.now + QUIET_MS;
     this.#quietness.judge(simulator.now, simulator.running.length + simulator.lights.length, this.#plan.config.scrubMs);
 
     const stayed = this.#saboteur.stayed();
@@ -519,19 +594,19 @@ class SeedRun {
     const until = simulator.now + 60_000;
     let missing: string | undefined;
     do {
-      simulator.runUntil(simulator.now + 5_000);
+      yield simulator.now + 5_000;
       missing = this.#callers.underWay > 0 ? "requests are under way" : this.#checkers.unsettled();
     } while (missing !== undefined && simulator.now < until);
     if (missing !== undefined) throw new InvariantViolation("convergence", `settled, but then ${missing}`);
-    if (!(this.#options.without ?? []).includes("exports")) this.#exportAtRest();
-    this.#judgeBuckets();
+    if (!(this.#options.without ?? []).includes("exports")) yield* this.#exportAtRest();
+    yield* this.#judgeBuckets();
     this.#audit.check();
     this.#audit.checkSurvey(this.#prng.pick(simulator.running)!);
-    this.#checkReadRepair(ring);
+    yield* this.#checkReadRepair(ring);
   }
 
   /** The disk of an owner has lost a record, and nothing but a read tells: its sums still count it. */
-  #checkReadRepair(ring: Ring): void {
+  *#checkReadRepair(ring: Ring): Phase {
     const simulator = this.#simulator;
     const key = this.#prng.pick([...this.#history.keys.keys()]);
     if (key === undefined) return;
@@ -545,13 +620,13 @@ class SeedRun {
     simulator.crash(victim);
     simulator.diskOf(victim).lose("records", address);
     simulator.restart(victim);
-    if (!this.#isBack(victim))
+    if (!(yield* this.#isBack(victim)))
       throw new InvariantViolation("convergence", `${simulator.nameOf(victim)} did not come back`);
     let result: ClientResult | undefined;
     this.#callers.get(other, key, (answer) => (result = answer));
     const until = simulator.now + RETURN_MS;
-    while (result === undefined && simulator.now < until) simulator.runUntil(simulator.now + 100);
-    simulator.runUntil(simulator.now + MEND_MS + this.#faults.timerLatenessMs);
+    while (result === undefined && simulator.now < until) yield simulator.now + 100;
+    yield simulator.now + MEND_MS + this.#faults.timerLatenessMs;
     const mended = simulator.diskOf(victim).get("records", address);
     if (result?.outcome === "got" && mended !== undefined && equal(mended.set, kept.set))
       this.#sometimes.reached("read mended");
@@ -562,14 +637,14 @@ class SeedRun {
       );
   }
 
-  #isBack(node: NodeId): boolean {
+  *#isBack(node: NodeId): Phase<boolean> {
     const simulator = this.#simulator;
     const until = simulator.now + RETURN_MS;
     const sees = (one: NodeId, other: NodeId): boolean =>
       simulator.inspect(one)?.peers.some((peer) => peer.node === other && peer.reachability === "up") === true;
     const isUp = (other: NodeId): boolean => sees(other, node) && sees(node, other);
     while (simulator.now < until) {
-      simulator.runUntil(simulator.now + 250);
+      yield simulator.now + 250;
       const others = simulator.running.filter((other) => other !== node);
       if (simulator.inspect(node)?.phase === "member" && others.every(isUp)) return true;
     }
@@ -577,25 +652,25 @@ class SeedRun {
   }
 
   /** Whoever runs can export what all hold. */
-  #exportAtRest(): void {
+  *#exportAtRest(): Phase {
     const simulator = this.#simulator;
     this.#archivist.exportAtRest(this.#prng.pick(simulator.running)!);
-    this.#endArchives();
+    yield* this.#endArchives();
     for (let i = 0; i < LOOKS_BACK; i++) {
       this.#archivist.lookBackAtRest(this.#prng.pick(simulator.running)!);
-      this.#endArchives();
+      yield* this.#endArchives();
     }
   }
 
-  #endArchives(): void {
+  *#endArchives(): Phase {
     const simulator = this.#simulator;
     const until = simulator.now + ARCHIVE_MS_MAX;
-    while (this.#archivist.underWay > 0 && simulator.now < until) simulator.runUntil(simulator.now + 1_000);
+    while (this.#archivist.underWay > 0 && simulator.now < until) yield simulator.now + 1_000;
     if (this.#archivist.underWay > 0) throw new InvariantViolation("archive", "at rest an export does not end");
   }
 
   /** All have heard of the buckets, and each goes by them. */
-  #judgeBuckets(): void {
+  *#judgeBuckets(): Phase {
     const simulator = this.#simulator;
     if (this.#buckets === undefined || simulator.nodes.some((node) => simulator.stateOf(node) === "wiped")) return;
     this.#buckets.judge();
@@ -607,7 +682,7 @@ class SeedRun {
       tried.add(name);
       this.#callers.putByBucket(this.#prng.pick(simulator.running)!, key, entry);
     }
-    simulator.runUntil(simulator.now + 15_000);
+    yield simulator.now + 15_000;
   }
 
   /** With R + W > N and all owners up, whoever reads after an acknowledgement reads the put. */

@@ -389,6 +389,10 @@ export class VirtualNetwork {
     else this.#slowness.set(node, factor);
   }
 
+  slownessOf(node: NodeId): number {
+    return this.#slowness.get(node) ?? 1;
+  }
+
   /** What goes to or from this node takes so much longer than it would. 0 ends it. */
   moveAway(node: NodeId, delayMs: Millis): void {
     if (delayMs === 0) this.#distance.delete(node);
@@ -399,6 +403,10 @@ export class VirtualNetwork {
   makeGray(node: NodeId, delayMs: Millis): void {
     if (delayMs === 0) this.#grayness.delete(node);
     else this.#grayness.set(node, delayMs);
+  }
+
+  grayMsOf(node: NodeId): Millis {
+    return this.#grayness.get(node) ?? 0;
   }
 
   /** Nothing passes between these two any more; cuts that were there stay. */

@@ -246,6 +246,10 @@ export class VirtualStorage {
     this.#slowness = factor;
   }
 
+  get slowness(): number {
+    return this.#slowness;
+  }
+
   /** At its usual speed again, what waits included: one commit of a slow disk may take minutes, and all others come behind it. */
   recover(): void {
     const { now } = this.#host;
