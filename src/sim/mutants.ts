@@ -617,7 +617,8 @@ export const mutants: readonly Mutant[] = [
     name: "holder-told-before-durable",
     trap: "T9, D 3",
     bug: "others hear that a partition is held before that is written down",
-    caughtBy: ["no-lost-write", "strict-quorum", "placement"],
+    caughtBy: ["scenario"],
+    scenario: "holder-told-too-early",
     file: "core/belonging.ts",
     find: "    for (const partition of partitions) {\n      this.#holding.add(partition);\n",
     replace:
