@@ -14,15 +14,24 @@
 import { unreachable } from "../base/assert.ts";
 import { toHex, utf8Decode, utf8Encode } from "../base/bytes.ts";
 import { Prng } from "../base/prng.ts";
-import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import {
+  hintAddress,
+  keyOfRecord,
+  parseHintAddress,
+  partitionOf,
+  partitionRange,
+  positionOf,
+  recordAddress,
+} from "../core/address.ts";
 import { type Config, defaultConfig } from "../core/config.ts";
 import type { Clock, DvvSet } from "../core/dvvset.ts";
 import type { Effect, Note, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
+import type { Key, Millis, NodeId, OperationId, Partition, RequestId } from "../core/identifiers.ts";
 import { LightClient } from "../core/light-client.ts";
 import { type Plan, type PlannedChange, planOf } from "../core/membership-plan.ts";
 import type { View } from "../core/membership.ts";
+import { LEAVES_PER_PARTITION } from "../core/merkle-forest.ts";
 import type { ClientResult, Message } from "../core/message.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
 import { type PreferenceList, Ring } from "../core/ring.ts";
@@ -43,7 +52,9 @@ import {
   LabError,
   type LabNode,
   type LabWorld,
+  type Letter,
   type NodeState,
+  type PartitionTree,
   type RecordsOfKey,
   type Role,
   type TraceRecord,
@@ -119,6 +130,7 @@ export class SimulatedWorld implements LabWorld {
   readonly #config: Config;
   readonly #network: NetworkProfile;
   readonly #operations: Prng;
+  readonly #partitions: number;
   readonly #nodes = new Map<string, NodeId>();
   readonly #ailments = new Map<NodeId, Ailments>();
   readonly #gone = new Set<NodeId>();
@@ -144,6 +156,7 @@ export class SimulatedWorld implements LabWorld {
       removeAfterMs: options.removeAfterMs ?? Infinity,
       reapAfterMs: options.reapAfterMs ?? Infinity,
     };
+    this.#partitions = options.parameters.partitions;
     this.#operations = Prng.fromNumber(options.seed ^ OPERATIONS_SEED);
     this.#recorder = new TraceRecorder(() => this.now);
     this.#names = boundedNames(this.#nameOf);
@@ -161,9 +174,9 @@ export class SimulatedWorld implements LabWorld {
       },
     });
     this.#simulator.network.watch({
-      sent: (flight, from, to, message, arrivesAt, copyOf) => {
+      sent: (flight, from, to, message, arrivesAt, copyOf, epoch, protocol) => {
         const at = arrivesAt - this.#standsAt;
-        if (copyOf === undefined) this.#tellSent(from, to, flight, message, at);
+        if (copyOf === undefined) this.#tellSent(from, to, flight, { message, epoch, protocol }, at);
         else this.#recorder.doubled(flight, copyOf, at);
       },
       waits: (flight) => this.#recorder.waits(flight),
@@ -263,7 +276,29 @@ export class SimulatedWorld implements LabWorld {
       const record = hint.key === key ? disk.get("hints", at) : undefined;
       return record === undefined ? [] : [{ target: hint.target, set: record.set }];
     });
-    return { record: disk.get("records", address)?.set, damaged: disk.isDamaged("records", address), hints };
+    const stored = disk.get("records", address);
+    const damaged = disk.isDamaged("records", address);
+    return { record: stored?.set, damaged, hints, minted: stored?.minted };
+  }
+
+  treeOf(node: NodeId, partition: Partition): PartitionTree | undefined {
+    const partitions = this.#partitions;
+    if (this.#stateOf(node) === "wiped" || this.#gone.has(node) || partition >= partitions) return undefined;
+    const disk = this.#simulator.diskOf(node);
+    const leaves = Array.from({ length: LEAVES_PER_PARTITION }, (_, i) => {
+      const leaf = partition * LEAVES_PER_PARTITION + i;
+      return { leaf, digest: disk.leaf(leaf) };
+    }).filter(({ digest }) => digest !== 0);
+    const { after, before } = partitionRange(partition, partitions);
+    const records = [...disk.addresses("records", after, before)].map((address) => ({
+      key: keyOfRecord(address),
+      set: disk.get("records", address)?.set,
+    }));
+    return { partition, partitions, leaves, records };
+  }
+
+  letterOf(flight: number): Letter | undefined {
+    return this.#recorder.letter(flight);
   }
 
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
@@ -690,12 +725,13 @@ export class SimulatedWorld implements LabWorld {
     });
   }
 
-  #tellSent(from: NodeId, to: NodeId, flight: number, message: Message, arrivesAt: Millis): void {
+  #tellSent(from: NodeId, to: NodeId, flight: number, letter: Letter, arrivesAt: Millis): void {
+    const { message } = letter;
     const request = this.#threads.ofSent(message);
     const role = request === undefined ? undefined : this.#roleOf(from, to, message);
     const { kind } = message;
     const label = this.#recorder.isOn ? formatMessage(message, this.#names) : "";
-    this.#recorder.sent(flight, from, to, { kind, label, role }, arrivesAt, {
+    this.#recorder.sent(flight, from, to, { letter, label, role }, arrivesAt, {
       label: `> ${this.#names.node(to)}: ${label}`,
       key: "key" in message ? message.key : undefined,
       request,
