@@ -136,7 +136,7 @@ function byLeaf({ records, partitions }: PartitionTree): ReadonlyMap<Leaf, LeafR
   for (const { key, set } of records) {
     const leaf = leafOf(positionOf(key), partitions);
     let found = leaves.get(leaf);
-    if (found === undefined) leaves.set(leaf, (found = new Map()));
+    if (found === undefined) leaves.set(leaf, (found = new Map<Key, DvvSet | undefined>()));
     found.set(key, set);
   }
   return leaves;
