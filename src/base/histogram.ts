@@ -33,12 +33,16 @@ function bucketOf(value: number): number {
   return STEPS * shift + (value >>> shift);
 }
 
-/** The middle of a bucket's numbers. */
-function middleOf(bucket: number): number {
+/** The least number of a bucket. */
+export function leastOf(bucket: number): number {
   if (bucket < 2 * STEPS) return bucket;
   const shift = (bucket >>> STEP_BITS) - 1;
-  const width = 2 ** shift;
-  return (bucket - STEPS * shift) * width + (width - 1) / 2;
+  return (bucket - STEPS * shift) * 2 ** shift;
+}
+
+/** The middle of a bucket's numbers. */
+function middleOf(bucket: number): number {
+  return (leastOf(bucket) + leastOf(bucket + 1) - 1) / 2;
 }
 
 export class Histogram {

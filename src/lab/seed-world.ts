@@ -9,7 +9,7 @@
  */
 
 import type { ClusterParameters } from "../core/config.ts";
-import type { Key, Millis, NodeId } from "../core/identifiers.ts";
+import type { Key, Millis, NodeId, Partition } from "../core/identifiers.ts";
 import type { Plan, PlannedChange } from "../core/membership-plan.ts";
 import type { NodeView } from "../core/node.ts";
 import type { PreferenceList } from "../core/ring.ts";
@@ -17,7 +17,16 @@ import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { SeedRun } from "../sim/swarm.ts";
 import type { LabAct } from "./acts.ts";
 import { SimulationWatch } from "./simulation-watch.ts";
-import { type Flight, LabError, type LabNode, type LabWorld, type RecordsOfKey, type TraceRecord } from "./world.ts";
+import {
+  type Flight,
+  LabError,
+  type LabNode,
+  type LabWorld,
+  type Letter,
+  type PartitionTree,
+  type RecordsOfKey,
+  type TraceRecord,
+} from "./world.ts";
 
 export const SWARM_SEED_MAX = Number.MAX_SAFE_INTEGER;
 
@@ -126,6 +135,14 @@ export class SeedWorld implements LabWorld {
 
   recordsOf(node: NodeId, key: Key): RecordsOfKey {
     return this.#watch.recordsOf(node, key);
+  }
+
+  treeOf(node: NodeId, partition: Partition): PartitionTree | undefined {
+    return this.#watch.treeOf(node, partition, this.parameters.partitions);
+  }
+
+  letterOf(flight: number): Letter | undefined {
+    return this.#watch.recorder.letter(flight);
   }
 
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {

@@ -17,7 +17,7 @@ import { Prng } from "../base/prng.ts";
 import { positionOf, recordAddress } from "../core/address.ts";
 import { type Config, defaultConfig } from "../core/config.ts";
 import type { Clock } from "../core/dvvset.ts";
-import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
+import type { Key, Millis, NodeId, OperationId, Partition } from "../core/identifiers.ts";
 import { LightClient } from "../core/light-client.ts";
 import type { Plan, PlannedChange } from "../core/membership-plan.ts";
 import type { View } from "../core/membership.ts";
@@ -32,7 +32,16 @@ import { LatestMap } from "./latest-map.ts";
 import { type LabOptions, optionsFault } from "./options.ts";
 import { SimulationWatch } from "./simulation-watch.ts";
 import { standingView } from "./standing-start.ts";
-import { type Flight, LabError, type LabNode, type LabWorld, type RecordsOfKey, type TraceRecord } from "./world.ts";
+import {
+  type Flight,
+  LabError,
+  type LabNode,
+  type LabWorld,
+  type Letter,
+  type PartitionTree,
+  type RecordsOfKey,
+  type TraceRecord,
+} from "./world.ts";
 
 export const NODES_EVER_MAX = 512;
 const FORMING_MS_MAX: Millis = 600_000;
@@ -100,6 +109,7 @@ export class SimulatedWorld implements LabWorld {
   readonly #config: Config;
   readonly #network: NetworkProfile;
   readonly #operations: Prng;
+  readonly #partitions: number;
   readonly #nodes = new Map<string, NodeId>();
   readonly #ailments = new Map<NodeId, Ailments>();
   readonly #lights = new Set<NodeId>();
@@ -120,6 +130,7 @@ export class SimulatedWorld implements LabWorld {
       removeAfterMs: options.removeAfterMs ?? Infinity,
       reapAfterMs: options.reapAfterMs ?? Infinity,
     };
+    this.#partitions = options.parameters.partitions;
     this.#operations = Prng.fromNumber(options.seed ^ OPERATIONS_SEED);
     const { observer } = this.#watch;
     this.#simulator = new Simulator(options.seed, {
@@ -214,6 +225,14 @@ export class SimulatedWorld implements LabWorld {
 
   recordsOf(node: NodeId, key: Key): RecordsOfKey {
     return this.#watch.recordsOf(node, key);
+  }
+
+  treeOf(node: NodeId, partition: Partition): PartitionTree | undefined {
+    return this.#watch.treeOf(node, partition, this.#partitions);
+  }
+
+  letterOf(flight: number): Letter | undefined {
+    return this.#watch.recorder.letter(flight);
   }
 
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {

@@ -8,13 +8,22 @@
 import { assert } from "../base/assert.ts";
 import { utf8Decode } from "../base/bytes.ts";
 import { Prng } from "../base/prng.ts";
-import { hintAddress, keyOfRecord, parseHintAddress, partitionOf, positionOf, recordAddress } from "../core/address.ts";
+import {
+  hintAddress,
+  keyOfRecord,
+  parseHintAddress,
+  partitionOf,
+  partitionRange,
+  positionOf,
+  recordAddress,
+} from "../core/address.ts";
 import type { DvvSet } from "../core/dvvset.ts";
 import type { Effect, Note, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
+import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
 import { type Plan, type PlannedChange, planOf } from "../core/membership-plan.ts";
 import type { View } from "../core/membership.ts";
+import { LEAVES_PER_PARTITION } from "../core/merkle-forest.ts";
 import type { ClientResult, Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import { type PreferenceList, Ring } from "../core/ring.ts";
@@ -25,7 +34,7 @@ import { boundedNames } from "./actor-names.ts";
 import { LatestMap } from "./latest-map.ts";
 import { RequestThreads, answerTo, questionOf } from "./request-threads.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
-import type { NodeState, RecordsOfKey, Role, TraceRecord } from "./world.ts";
+import type { Letter, NodeState, PartitionTree, RecordsOfKey, Role, TraceRecord } from "./world.ts";
 
 /** Requests that callers wait for are remembered so often. */
 const REQUESTS_MAX = 10_000;
@@ -62,9 +71,9 @@ export class SimulationWatch {
   attach(simulator: Simulator): void {
     this.#simulator = simulator;
     simulator.network.watch({
-      sent: (flight, from, to, message, arrivesAt, copyOf) => {
+      sent: (flight, from, to, message, arrivesAt, copyOf, epoch, protocol) => {
         const at = arrivesAt - this.#beganAt;
-        if (copyOf === undefined) this.#tellSent(from, to, flight, message, at);
+        if (copyOf === undefined) this.#tellSent(from, to, flight, { message, epoch, protocol }, at);
         else this.recorder.doubled(flight, copyOf, at);
       },
       waits: (flight) => this.recorder.waits(flight),
@@ -122,7 +131,25 @@ export class SimulationWatch {
       const record = hint.key === key ? disk.get("hints", at) : undefined;
       return record === undefined ? [] : [{ target: hint.target, set: record.set }];
     });
-    return { record: disk.get("records", address)?.set, damaged: disk.isDamaged("records", address), hints };
+    const stored = disk.get("records", address);
+    const damaged = disk.isDamaged("records", address);
+    return { record: stored?.set, damaged, hints, minted: stored?.minted };
+  }
+
+  /** `partitions`: of the whole ring. */
+  treeOf(node: NodeId, partition: Partition, partitions: number): PartitionTree | undefined {
+    if (this.stateOf(node) === "wiped" || this.#gone.has(node) || partition >= partitions) return undefined;
+    const disk = this.simulator.diskOf(node);
+    const leaves = Array.from({ length: LEAVES_PER_PARTITION }, (_, i) => {
+      const leaf = partition * LEAVES_PER_PARTITION + i;
+      return { leaf, digest: disk.leaf(leaf) };
+    }).filter(({ digest }) => digest !== 0);
+    const { after, before } = partitionRange(partition, partitions);
+    const records = [...disk.addresses("records", after, before)].map((address) => ({
+      key: keyOfRecord(address),
+      set: disk.get("records", address)?.set,
+    }));
+    return { partition, partitions, leaves, records };
   }
 
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
@@ -233,12 +260,13 @@ export class SimulationWatch {
     });
   }
 
-  #tellSent(from: NodeId, to: NodeId, flight: number, message: Message, arrivesAt: Millis): void {
+  #tellSent(from: NodeId, to: NodeId, flight: number, letter: Letter, arrivesAt: Millis): void {
+    const { message } = letter;
     const request = this.#threads.ofSent(message);
     const role = request === undefined ? undefined : this.#roleOf(from, to, message);
     const { kind } = message;
     const label = this.recorder.isOn ? formatMessage(message, this.#names) : "";
-    this.recorder.sent(flight, from, to, { kind, label, role }, arrivesAt, {
+    this.recorder.sent(flight, from, to, { letter, label, role }, arrivesAt, {
       label: `> ${this.#names.node(to)}: ${label}`,
       key: "key" in message ? message.key : undefined,
       request,

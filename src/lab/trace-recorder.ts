@@ -12,13 +12,13 @@
 
 import { hash52 } from "../base/hash52.ts";
 import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
-import type { Message } from "../core/message.ts";
 import { type CausalClock, tick } from "./causal-clock.ts";
 import {
   FLIGHTS_ENDED_MAX,
   type Fate,
   type Flight,
   LABEL_LENGTH_MAX,
+  type Letter,
   type Role,
   TRACE_RECORDS_MAX,
   type TraceEvent,
@@ -39,6 +39,7 @@ interface KeptFlight extends Flight {
   /** Of the sending record. */
   clock: CausalClock;
   late: boolean;
+  letter: Letter;
 }
 
 /** What can be told of a message beside its flight. */
@@ -105,6 +106,11 @@ export class TraceRecorder {
     return this.#underWay.get(id) ?? this.#ended.get(id);
   }
 
+  /** What it carries; a copy carries the same. */
+  letter(flight: number): Letter | undefined {
+    return (this.#underWay.get(flight) ?? this.#ended.get(flight))?.letter;
+  }
+
   record(node: NodeId | undefined, telling: Telling, heard?: CausalClock): TraceRecord | undefined {
     if (!this.#on) return undefined;
     const clock = node === undefined ? [] : tick(this.#clocks.get(node) ?? [], this.#placeOf(node), heard);
@@ -123,7 +129,7 @@ export class TraceRecorder {
     flight: number,
     from: NodeId,
     to: NodeId,
-    message: { readonly kind: Message["kind"]; readonly label: string; readonly role: Role | undefined },
+    message: { readonly letter: Letter; readonly label: string; readonly role: Role | undefined },
     arrivesAt: Millis,
     telling: Telling,
   ): void {
@@ -132,7 +138,7 @@ export class TraceRecorder {
       id: flight,
       from,
       to,
-      kind: message.kind,
+      kind: message.letter.message.kind,
       key: telling.key,
       label: shortened(message.label),
       role: message.role,
@@ -146,6 +152,7 @@ export class TraceRecorder {
       sentRecord: record?.number ?? 0,
       clock: record?.clock ?? [],
       late: false,
+      letter: message.letter,
     });
   }
 
@@ -248,6 +255,6 @@ function shortened(label: string): string {
   return label.length > LABEL_LENGTH_MAX ? `${label.slice(0, LABEL_LENGTH_MAX - 1)}…` : label;
 }
 
-function plain({ clock: _, late: __, ...flight }: KeptFlight): Flight {
+function plain({ clock: _, late: __, letter: ___, ...flight }: KeptFlight): Flight {
   return flight;
 }

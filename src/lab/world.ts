@@ -9,9 +9,11 @@
  */
 
 import type { Clock, DvvSet } from "../core/dvvset.ts";
+import type { StoredRecord } from "../core/effect.ts";
 import { TabringError } from "../core/errors.ts";
-import type { Key, Millis, NodeId, OperationId, RequestId } from "../core/identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId } from "../core/identifiers.ts";
 import type { Plan, PlannedChange } from "../core/membership-plan.ts";
+import type { Digest, Leaf } from "../core/merkle-forest.ts";
 import type { Message, RequestReport } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
 import type { PreferenceList } from "../core/ring.ts";
@@ -48,6 +50,10 @@ export interface LabWorld {
   listsAt(node: NodeId): readonly PreferenceList[];
   /** What a membership change would move, as this node sees the ring; undefined when it sees none. */
   planAt(node: NodeId, change: PlannedChange): Plan | undefined;
+  /** What its disk has of a partition; undefined when nobody can look. */
+  treeOf(node: NodeId, partition: Partition): PartitionTree | undefined;
+  /** What a flight carries; undefined when that is not known, or not any more. */
+  letterOf(flight: number): Letter | undefined;
   /** Does it now; what comes of it is in the trace. Throws `LabError`, and then nothing was done. */
   act(act: LabAct): void;
 }
@@ -79,6 +85,28 @@ export interface RecordsOfKey {
   /** The checksum of its record is wrong. */
   readonly damaged: boolean;
   readonly hints: readonly { readonly target: NodeId; readonly set: DvvSet }[];
+  /** What else stands in its record: the latest dot that this node itself minted. */
+  readonly minted?: StoredRecord["minted"] | undefined;
+}
+
+/** A message as it is handed to the network: with what is needed to write its bytes. */
+export interface Letter {
+  readonly message: Message;
+  /** The addressee's. */
+  readonly epoch: Epoch;
+  /** The newest version of the protocol that the addressee reads, where that is older than ours. */
+  readonly protocol: number | undefined;
+}
+
+/** Of one partition: the sums of the leaves of its Merkle tree as the disk keeps them, and its records. */
+export interface PartitionTree {
+  readonly partition: Partition;
+  /** Of the whole ring. */
+  readonly partitions: number;
+  /** Those that are not 0, in order. */
+  readonly leaves: readonly { readonly leaf: Leaf; readonly digest: Digest }[];
+  /** In the order of the disk. `set` is undefined where the record is damaged. */
+  readonly records: readonly { readonly key: Key; readonly set: DvvSet | undefined }[];
 }
 
 /** held: kept back behind a cut, or at a frozen node. late: it arrived, later than it should have. */

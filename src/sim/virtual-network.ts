@@ -101,7 +101,7 @@ export type LossReason = "loss" | "cut" | "dead-link" | "never" | "unread" | "fu
 
 /** Each flight is told of by `sent`, then any number of `waits` and `goesOn`, then by one of `arrives` and `lost`, if the run goes on for so long. */
 export interface NetworkWatcher {
-  /** `arrivesAt`: if nothing comes between. `copyOf`: what it doubles. */
+  /** `arrivesAt`: if nothing comes between. `copyOf`: what it doubles. `epoch` and `protocol`: what its bytes would be written with. */
   sent(
     flight: FlightId,
     from: NodeId,
@@ -109,6 +109,8 @@ export interface NetworkWatcher {
     message: Message,
     arrivesAt: Millis,
     copyOf: FlightId | undefined,
+    epoch: Epoch,
+    protocol: number | undefined,
   ): void;
   /** It is kept back until somebody lets it out, or a cut ends. */
   waits(flight: FlightId): void;
@@ -132,6 +134,8 @@ interface Parcel {
   readonly kind: Message["kind"];
   /** The version of its form. */
   readonly form: number;
+  readonly epoch: Epoch;
+  readonly protocol: number | undefined;
   readonly deliver: () => void;
   /** 0 when nobody watched as it was sent. */
   readonly flight: FlightId;
@@ -246,13 +250,13 @@ export class VirtualNetwork {
   send(from: NodeId, to: NodeId, epoch: Epoch, lane: Lane, message: Message, protocol?: number): void {
     const end = this.#ends.get(from)?.get(to);
     if (end === undefined) {
-      this.#tellLost(from, to, message, "dead-link");
+      this.#tellLost(from, to, message, "dead-link", epoch, protocol);
       return;
     }
     const { profile } = this;
     const prng = this.#prng;
     if (profile.lossProbability > 0 && prng.chance(profile.lossProbability)) {
-      this.#tellLost(from, to, message, "loss");
+      this.#tellLost(from, to, message, "loss", epoch, protocol);
       return;
     }
     const bytes = this.#codec?.encode(message, epoch, protocol, from);
@@ -266,14 +270,16 @@ export class VirtualNetwork {
     for (let copy = 0; copy < copies; copy++) {
       const late = profile.lateProbability > 0 && prng.chance(profile.lateProbability);
       const flight = this.#watched === undefined ? 0 : ++this.#flights;
-      const parcel: Parcel = { from, to, generation: end.generation, late, kind: message.kind, form, deliver, flight };
+      const { generation } = end;
+      const { kind } = message;
+      const parcel: Parcel = { from, to, generation, late, kind, form, epoch, protocol, deliver, flight };
       let delay =
         profile.drawMs?.(prng) ??
         this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
       delay += (this.#distance.get(from) ?? 0) + (this.#distance.get(to) ?? 0);
       if (isReplicaReply(message)) delay += this.#grayness.get(from) ?? 0;
       if (delay === Infinity) {
-        this.#watched?.watcher.sent(flight, from, to, message, Infinity, original);
+        this.#watched?.watcher.sent(flight, from, to, message, Infinity, original, epoch, protocol);
         this.#watched?.watcher.lost(flight, "never");
         return;
       }
@@ -286,7 +292,7 @@ export class VirtualNetwork {
       if (this.#watched !== undefined) {
         const dueAt = this.#now() + delay;
         this.#watched.underWay.set(flight, { parcel, message, dueAt });
-        this.#watched.watcher.sent(flight, from, to, message, dueAt, original);
+        this.#watched.watcher.sent(flight, from, to, message, dueAt, original, epoch, protocol);
         original ??= flight;
       }
       this.#host.schedule(delay, () => this.#arrive(parcel));
@@ -320,7 +326,8 @@ export class VirtualNetwork {
     const parcel = { ...underWay.parcel, flight: ++this.#flights };
     const dueAt = underWay.dueAt + DUPLICATE_AFTER_MS;
     this.#watched.underWay.set(parcel.flight, { parcel, message, dueAt });
-    this.#watched.watcher.sent(parcel.flight, parcel.from, parcel.to, message, dueAt, flight);
+    const { from, to, epoch, protocol } = parcel;
+    this.#watched.watcher.sent(parcel.flight, from, to, message, dueAt, flight, epoch, protocol);
     this.#host.schedule(dueAt - this.#now(), () => this.#arrive(parcel));
     return true;
   }
@@ -444,10 +451,17 @@ export class VirtualNetwork {
   }
 
   /** A message that has not even begun its way. */
-  #tellLost(from: NodeId, to: NodeId, message: Message, reason: LossReason): void {
+  #tellLost(
+    from: NodeId,
+    to: NodeId,
+    message: Message,
+    reason: LossReason,
+    epoch: Epoch,
+    protocol: number | undefined,
+  ): void {
     if (this.#watched === undefined) return;
     const flight = ++this.#flights;
-    this.#watched.watcher.sent(flight, from, to, message, Infinity, undefined);
+    this.#watched.watcher.sent(flight, from, to, message, Infinity, undefined, epoch, protocol);
     this.#watched.watcher.lost(flight, reason);
   }
 

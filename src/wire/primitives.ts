@@ -68,6 +68,38 @@ export function startDecoding(bytes: Uint8Array): Decoder {
   return decoding.createDecoder(bytes);
 }
 
+/** Learns which bytes readers read, and as what: for whoever shows bytes to people. Every byte that is read is told of once, in order. */
+export interface ReadObserver {
+  /** The bytes from `start` to before `end` are `what`, and say `value`. Of no bytes, nothing is told. */
+  read(what: string, start: number, end: number, value: unknown): void;
+  /** What was told of last stands for this. */
+  means(value: unknown): void;
+  /** What is read from here to its `leave` makes up one thing. */
+  enter(what: string): void;
+  leave(): void;
+}
+/** Of all readers, because it is hardly ever there and a decoder has no room for it: without one a read pays for one comparison. */
+let observer: ReadObserver | undefined;
+
+/** What `read` returns; whatever it reads, it reads before `by`. */
+export function observeReads<T>(by: ReadObserver, read: () => T): T {
+  assert(observer === undefined, "one observes at a time");
+  observer = by;
+  try {
+    return read();
+  } finally {
+    observer = undefined;
+  }
+}
+
+/** Around what makes up one thing, for the observer; a reader that throws need not leave. */
+export function enter(what: string): void {
+  observer?.enter(what);
+}
+export function leave(): void {
+  observer?.leave();
+}
+
 /** Refuses what is left over. */
 export function finishDecoding(decoder: Decoder): void {
   const left = bytesLeft(decoder);
@@ -90,7 +122,9 @@ export function writeByte(encoder: Encoder, byte: number): void {
 }
 export function readByte(decoder: Decoder, what: string): number {
   demand(decoder, 1, what);
-  return decoding.readUint8(decoder);
+  const byte = decoding.readUint8(decoder);
+  observer?.read(what, decoder.pos - 1, decoder.pos, byte);
+  return byte;
 }
 
 /** A whole number from 0 to 2^53 - 1, seven bits a byte, lowest first; only the shortest form is read. */
@@ -109,6 +143,7 @@ export function readUint(decoder: Decoder, what: string, min = 0, max = Number.M
   if (decoder.pos - start > 1 && decoder.arr[decoder.pos - 1] === 0)
     throw malformed(`${what} is not in its shortest form`);
   if (!(value >= min && value <= max)) throw malformed(`${what} is ${value}, but must be from ${min} to ${max}`);
+  observer?.read(what, start, decoder.pos, value);
   return value;
 }
 
@@ -119,7 +154,9 @@ export function writeUint32(encoder: Encoder, value: number): void {
 }
 export function readUint32(decoder: Decoder, what: string): number {
   demand(decoder, 4, what);
-  return decoding.readUint32(decoder);
+  const value = decoding.readUint32(decoder);
+  observer?.read(what, decoder.pos - 4, decoder.pos, value);
+  return value;
 }
 
 /** Whole milliseconds, as a `uint`. Fractions are cut off and negative spans are 0: nobody gets more time than the sender had. */
@@ -127,7 +164,9 @@ export function writeMillis(encoder: Encoder, millis: Millis): void {
   writeUint(encoder, Math.max(0, Math.floor(millis)));
 }
 export function readMillis(decoder: Decoder, what: string): Millis {
-  return readUint(decoder, what);
+  const millis = readUint(decoder, what);
+  observer?.means(`${millis} ms`);
+  return millis;
 }
 
 /** One byte, 0 or 1. */
@@ -137,6 +176,7 @@ export function writeBoolean(encoder: Encoder, value: boolean): void {
 export function readBoolean(decoder: Decoder, what: string): boolean {
   const byte = readByte(decoder, what);
   if (byte > 1) throw malformed(`${what} is ${byte}, but must be 0 or 1`);
+  observer?.means(byte === 1);
   return byte === 1;
 }
 
@@ -149,6 +189,7 @@ export function writeChoice<T>(encoder: Encoder, choices: readonly T[], value: T
 export function readChoice<T>(decoder: Decoder, what: string, choices: readonly T[]): T {
   const place = readByte(decoder, what);
   if (place >= choices.length) throw malformed(`${what} is ${place}, but must be below ${choices.length}`);
+  observer?.means(choices[place]);
   return choices[place] as T;
 }
 
@@ -198,7 +239,7 @@ export function readRaw(decoder: Decoder, what: string, length: number): Uint8Ar
 
 /** Everything that is left. The reader does not copy it. */
 export function readRest(decoder: Decoder): Uint8Array {
-  return decoding.readUint8Array(decoder, bytesLeft(decoder));
+  return readView(decoder, "the rest", bytesLeft(decoder));
 }
 
 function readLength(decoder: Decoder, what: string, bytesMax: number): number {
@@ -209,7 +250,9 @@ function readLength(decoder: Decoder, what: string, bytesMax: number): number {
 
 function readView(decoder: Decoder, what: string, length: number): Uint8Array {
   demand(decoder, length, what);
-  return decoding.readUint8Array(decoder, length);
+  const view = decoding.readUint8Array(decoder, length);
+  observer?.read(what, decoder.pos - length, decoder.pos, view);
+  return view;
 }
 
 /** A length in bytes, then strict UTF-8. */
@@ -225,6 +268,7 @@ export function readText(decoder: Decoder, what: string, bytesMin: number, bytes
   if (length < bytesMin) throw malformed(`${what} is empty`);
   const text = utf8Decode(readView(decoder, what, length));
   if (text === undefined) throw malformed(`${what} is no valid UTF-8`);
+  observer?.means(text);
   return text;
 }
 
@@ -254,7 +298,9 @@ export function readHex(decoder: Decoder, what: string, length: number): string 
     const byte = decoding.readUint8(decoder);
     codes.push(DIGITS.charCodeAt(byte >> 4), DIGITS.charCodeAt(byte & 15));
   }
-  return String.fromCharCode(...codes);
+  const text = String.fromCharCode(...codes);
+  observer?.read(what, decoder.pos - length, decoder.pos, text);
+  return text;
 }
 
 /**
@@ -271,6 +317,7 @@ export function readRecurringHex(decoder: Decoder, what: string, length: number)
   for (let i = 0; same && i < length; i++) same = recurringBytes[knownAt + i] === arr[pos + i];
   if (same) {
     decoder.pos = pos + length;
+    observer?.read(what, pos, decoder.pos, known);
     return known;
   }
   for (let i = 0; i < length; i++) recurringBytes[knownAt + i] = arr[pos + i]!;

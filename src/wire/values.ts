@@ -41,6 +41,8 @@ import {
   damaged,
   type Decoder,
   type Encoder,
+  enter,
+  leave,
   malformed,
   readBoolean,
   readByte,
@@ -141,6 +143,7 @@ export function writeClock(encoder: Encoder, clock: Clock): void {
   for (const dot of clock) writeDot(encoder, dot);
 }
 export function readClock(decoder: Decoder): Clock {
+  enter("clock");
   const count = readCount(decoder, "clock entries", CLOCK_ENTRIES_MAX, DOT_BYTES_MIN);
   const clock: Dot[] = [];
   for (let i = 0; i < count; i++) {
@@ -148,6 +151,7 @@ export function readClock(decoder: Decoder): Clock {
     if (i > 0 && dot.actor <= clock[i - 1]!.actor) throw malformed("a clock is unsorted or repeats an actor");
     clock.push(dot);
   }
+  leave();
   return clock;
 }
 
@@ -191,11 +195,14 @@ export function writeDvvSet(encoder: Encoder, set: DvvSet): void {
   for (const sibling of set.siblings) writeSibling(encoder, sibling);
 }
 export function readDvvSet(decoder: Decoder): DvvSet {
+  enter("set");
   const clock = readClock(decoder);
   const count = readCount(decoder, "siblings", SIBLINGS_DECODED_MAX, SIBLING_BYTES_MIN);
   const siblings: Sibling[] = [];
   for (let i = 0; i < count; i++) {
+    enter("sibling");
     const sibling = readSibling(decoder);
+    leave();
     if (i > 0 && sibling.operation <= siblings[i - 1]!.operation)
       throw malformed("siblings are unsorted or repeat an operation");
     for (const dot of sibling.dots) if (!clockCovers(clock, dot)) throw malformed("the clock does not cover a dot");
@@ -205,6 +212,7 @@ export function readDvvSet(decoder: Decoder): DvvSet {
     const dots = siblings.flatMap((sibling) => sibling.dots.map((dot) => `${dot.actor} ${dot.counter}`));
     if (new Set(dots).size < dots.length) throw malformed("two siblings carry the same dot");
   }
+  leave();
   return { clock, siblings };
 }
 
@@ -350,7 +358,11 @@ export function writeMembers(encoder: Encoder, members: readonly Member[], param
 export function readMembers(decoder: Decoder, parameters: ClusterParameters): Member[] {
   const count = readCount(decoder, "members", MEMBERS_MAX, MEMBER_BYTES_MIN + holderBytes(parameters.partitions) - 1);
   const members: Member[] = [];
-  for (let i = 0; i < count; i++) members.push(readMember(decoder, parameters));
+  for (let i = 0; i < count; i++) {
+    enter("member");
+    members.push(readMember(decoder, parameters));
+    leave();
+  }
   demandNodeOrder(members);
   return members;
 }
