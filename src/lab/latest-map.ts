@@ -29,6 +29,11 @@ export class LatestMap<Name, Value> {
     return this.#values.size;
   }
 
+  /** As they are now. */
+  entries(): readonly (readonly [Name, Value])[] {
+    return [...this.#values];
+  }
+
   values(): Iterable<Value> {
     return this.#values.values();
   }

@@ -7,7 +7,7 @@
  *
  * The hash goes over all records since the beginning, those that were let go included: equal hashes, equal runs.
  *
- * Limits: TRACE_RECORDS_MAX, FLIGHTS_ENDED_MAX. Flights under way are as many as the world has.
+ * Limits: TRACE_RECORDS_MAX; FLIGHTS_ENDED_MAX, unless the world says otherwise. Flights under way are as many as the world has.
  */
 
 import { hash52 } from "../base/hash52.ts";
@@ -48,8 +48,15 @@ export interface Telling {
   readonly event: TraceEvent;
 }
 
+interface MessageFacts {
+  readonly kind: Message["kind"];
+  readonly label: string;
+  readonly role: Role | undefined;
+}
+
 export class TraceRecorder {
   readonly #now: () => Millis;
+  readonly #flightsEndedMax: number;
   readonly #places = new Map<NodeId, number>();
   readonly #clocks = new Map<NodeId, CausalClock>();
   readonly #underWay = new Map<number, KeptFlight>();
@@ -61,8 +68,9 @@ export class TraceRecorder {
   #hash = 0;
   #on = false;
 
-  constructor(now: () => Millis) {
+  constructor(now: () => Millis, flightsEndedMax: number = FLIGHTS_ENDED_MAX) {
     this.#now = now;
+    this.#flightsEndedMax = flightsEndedMax;
   }
 
   /** Nothing is recorded before; flights are followed all the same. */
@@ -114,14 +122,7 @@ export class TraceRecorder {
     return record;
   }
 
-  sent(
-    flight: number,
-    from: NodeId,
-    to: NodeId,
-    message: { readonly kind: Message["kind"]; readonly label: string; readonly role: Role | undefined },
-    arrivesAt: Millis,
-    telling: Telling,
-  ): void {
+  sent(flight: number, from: NodeId, to: NodeId, message: MessageFacts, arrivesAt: Millis, telling: Telling): void {
     const record = this.record(from, telling);
     this.#underWay.set(flight, {
       id: flight,
@@ -194,6 +195,46 @@ export class TraceRecorder {
     this.#end(kept, kept.late ? "late" : "arrived");
   }
 
+  /** The node takes a message whose sending nobody has told of. */
+  heard(
+    flight: number,
+    from: NodeId,
+    to: NodeId,
+    { kind, label, role }: MessageFacts,
+    tell: (flight: Flight) => Telling,
+  ): void {
+    const now = this.#now();
+    const kept: KeptFlight = {
+      id: flight,
+      from,
+      to,
+      kind,
+      key: undefined,
+      label: shortened(label),
+      role,
+      sentAt: now,
+      arrivesAt: now,
+      fate: "held",
+      endedAt: undefined,
+      lostBy: undefined,
+      copyOf: undefined,
+      request: undefined,
+      sentRecord: 0,
+      clock: [],
+      late: false,
+    };
+    const telling = tell(kept);
+    this.#underWay.set(flight, { ...kept, key: telling.key, request: telling.request });
+    this.arrived(flight, false);
+    this.received(to, () => telling);
+  }
+
+  /** Its receiver tells nobody what it receives: what became of it is not known. */
+  unseen(flight: number): void {
+    const kept = this.#underWay.get(flight);
+    if (kept !== undefined) this.#end(kept, "unseen");
+  }
+
   /** `why` in a word. Neither end knows of it: their clocks stay. */
   lost(flight: number, why: string, nameOf: (node: NodeId) => string): void {
     const kept = this.#underWay.get(flight);
@@ -220,7 +261,7 @@ export class TraceRecorder {
     this.#underWay.delete(kept.id);
     if (!this.#on) return;
     this.#ended.set(kept.id, kept);
-    if (this.#ended.size <= FLIGHTS_ENDED_MAX) return;
+    if (this.#ended.size <= this.#flightsEndedMax) return;
     for (const first of this.#ended.keys()) {
       this.#ended.delete(first);
       return;

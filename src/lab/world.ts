@@ -81,8 +81,8 @@ export interface RecordsOfKey {
   readonly hints: readonly { readonly target: NodeId; readonly set: DvvSet }[];
 }
 
-/** held: kept back behind a cut, or at a frozen node. late: it arrived, later than it should have. */
-export type Fate = "under-way" | "held" | "arrived" | "late" | "lost" | "dropped";
+/** held: kept back behind a cut, or at a frozen node. late: it arrived, later than it should have. unseen: nobody tells what became of it. */
+export type Fate = "under-way" | "held" | "arrived" | "late" | "lost" | "dropped" | "unseen";
 
 export interface Flight {
   readonly id: number;
