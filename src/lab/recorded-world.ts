@@ -48,9 +48,9 @@ export interface Recording {
 export class RecordedWorld implements LabWorld {
   readonly kind = "tabs";
   readonly now: Millis;
-  readonly nodes: readonly LabNode[];
   readonly #recording: Recording;
   readonly #tabs: ReadonlyMap<NodeId, KnownTab>;
+  #nodes: readonly LabNode[] | undefined;
   #trace: readonly TraceRecord[] | undefined;
   #flights: readonly Flight[] | undefined;
 
@@ -58,7 +58,11 @@ export class RecordedWorld implements LabWorld {
     this.#recording = recording;
     this.now = at;
     this.#tabs = new Map(recording.tabs.filter(({ metAt }) => metAt <= at).map((tab) => [tab.id, tab]));
-    this.nodes = [...this.#tabs.values()].map((tab) => this.#nodeOf(tab));
+  }
+
+  get nodes(): readonly LabNode[] {
+    this.#nodes ??= [...this.#tabs.values()].map((tab) => this.#nodeOf(tab));
+    return this.#nodes;
   }
 
   get abilities(): ReadonlySet<LabAct["do"]> {

@@ -125,6 +125,8 @@ export class TabsRecording implements Recording {
   /** The moment that is being recorded. */
   #at: Millis = 0;
   #version = 0;
+  /** The recorder makes new ones at each question, and they are asked for at each frame. */
+  #copied: { readonly version: number; readonly flights: readonly Flight[] } | undefined;
   #strange = 0;
   #unreadable = 0;
 
@@ -173,7 +175,9 @@ export class TabsRecording implements Recording {
   }
 
   get flights(): readonly Flight[] {
-    return this.#recorder.flights;
+    if (this.#copied?.version !== this.#version)
+      this.#copied = { version: this.#version, flights: this.#recorder.flights };
+    return this.#copied.flights;
   }
 
   nameOf(node: NodeId): string {
