@@ -15,15 +15,7 @@ import type { Clock, DvvSet } from "../core/dvvset.ts";
 import type { Effect, Note, StoredRecord } from "../core/effect.ts";
 import { OversizedError, TabringError } from "../core/errors.ts";
 import type { NodeEvent } from "../core/event.ts";
-import {
-  isNodeId,
-  MEMBERS_MAX,
-  type Key,
-  type Millis,
-  type NodeId,
-  type OperationId,
-  type RequestId,
-} from "../core/identifiers.ts";
+import { isNodeId, MEMBERS_MAX, type Key, type Millis, type NodeId, type OperationId } from "../core/identifiers.ts";
 import type { View } from "../core/membership.ts";
 import type { ClientResult, Message } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
