@@ -1,7 +1,7 @@
 /** Stores report to a lab, and do what it asks, over the forms of the channel but without a page: what `lab-tabs.e2e.ts` does with real tabs. */
 
 import { afterEach, expect, test } from "vitest";
-import { commonNow } from "../app/lab/tabs/common-clock.ts";
+import { commonNow } from "../app/lab/tabs/shared-clock.ts";
 import { type ReporterHost, TabReporter } from "../app/lab/tabs/tab-reporter.ts";
 import type { Key } from "../src/core/identifiers.ts";
 import type { LabAct } from "../src/lab/acts.ts";

@@ -21,8 +21,7 @@ import {
   snapshotForm,
   viewBytes,
 } from "../../../src/lab/tab-reports.ts";
-import type { ClusterPhase } from "../../state/cluster.svelte.ts";
-import { commonNow } from "./common-clock.ts";
+import { commonNow } from "./shared-clock.ts";
 
 const LISTENING_MS = 4_000;
 const SNAPSHOT_MS = 500;
@@ -33,7 +32,7 @@ const NO_FAULTS: TabFaults = { cut: "none", muted: [], perMilleLost: 0 };
 /** What the reporter needs of the shop. */
 export interface ReporterHost {
   readonly store: Store | undefined;
-  readonly phase: ClusterPhase;
+  readonly phase: "opening" | "open" | "failed" | "closed";
   open(): Promise<void>;
   close(): Promise<void>;
 }

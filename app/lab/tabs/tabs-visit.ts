@@ -9,7 +9,7 @@ import { RecordedTime } from "../../../src/lab/recorded-time.ts";
 import { type LabCall, SpeechReader, sealCall } from "../../../src/lab/tab-reports.ts";
 import { TabsRecording } from "../../../src/lab/tabs-recording.ts";
 import type { Flight } from "../../../src/lab/world.ts";
-import { commonNow } from "./common-clock.ts";
+import { commonNow } from "./shared-clock.ts";
 import { openLabChannel } from "./lab-channel.ts";
 
 const HEARTBEAT_MS = 150;
