@@ -6,12 +6,15 @@ import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { TokenSwap } from "./core/load-plan.ts";
 import type { RequestReport } from "./core/message.ts";
+import type { NodeView } from "./core/node.ts";
 import type { AdmissionReason, Note } from "./core/effect.ts";
 import type { ArchivePart } from "./wire/archive.ts";
-import type { Balance, LatencySummary, StatisticsFigures } from "./core/statistics.ts";
+import type { Balance, LatencySummary, StatisticsFigures, StatisticsSnapshot } from "./core/statistics.ts";
 import type { BackgroundWork } from "./core/surroundings.ts";
+import type { DiskRecords, NodeObserver } from "./driver/driver.ts";
 
 export type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
+export type { DiskRecords, NodeObserver } from "./driver/driver.ts";
 
 /** Opaque bytes that a read gives and the write that answers it takes: what had been seen. Bound to its key. */
 export type Context = Uint8Array;
@@ -171,16 +174,40 @@ export interface StoreStatus {
   readonly zonesOfKeys: number;
 }
 
-/** Cuts inside our own transport, for demonstrations and tests. A cut link loses everything, silently, both ways, until it heals. */
+/**
+ * Faults inside our own transport, for demonstrations and tests. A cut link loses everything, silently, both ways, until it heals. A node that is muted towards
+ * another still hears it, and keeps its link: only its messages are lost.
+ */
 export interface FaultControls {
   /** Cuts this node off from everybody, the server included. */
   cutOff(): void;
   /** Cuts this node off from these nodes. */
   cut(nodes: readonly NodeId[]): void;
-  /** Undoes every cut of this node. */
+  /** What this node sends to these nodes is lost. Replaces those before. */
+  mute(towards: readonly NodeId[]): void;
+  /** Of so many in a thousand messages that this node sends; 0 ends it. */
+  lose(perMille: number): void;
+  /** Undoes every cut and every muting of this node, and leaves `lose` as it is. */
   heal(): void;
   /** What is cut now; "all" when cut off. */
   readonly current: "none" | "all" | readonly NodeId[];
+  readonly muted: readonly NodeId[];
+  readonly perMilleLost: number;
+}
+
+/**
+ * A look into this node, for tools that draw or record what it does. What it shows is the node's own data and changes from build to build with it: no
+ * application should need it. Nothing is computed while nobody asks.
+ */
+export interface StoreInspector {
+  /** Every step of the node, and every change of a record or a hint on its disk, until the returned function is called. The time of an event is `performance.now()`. */
+  observe(observer: NodeObserver): () => void;
+  /** What the node believes, owes and is busy with; undefined before its disk is open. */
+  readonly view: NodeView | undefined;
+  /** What it has counted since it was opened. */
+  readonly statistics: StatisticsSnapshot | undefined;
+  /** What its own disk has of a key, whoever owns that. Rejects with a `StorageError` when the disk does not answer, or the store is closed. */
+  recordsOf(key: string | Uint8Array): Promise<DiskRecords>;
 }
 
 export interface Codec<Value> {
@@ -524,6 +551,7 @@ export interface Store extends AsyncDisposable {
    */
   rewind(bucket: string, at: number, options?: RewindOptions): Promise<RewindReport>;
   readonly faults: FaultControls;
+  readonly inspector: StoreInspector;
   on<Name extends keyof StoreEvents>(
     name: Name,
     listener: (event: StoreEvents[Name]) => void,

@@ -33,6 +33,7 @@ import type {
   RewindReport,
   Store,
   StoreEvents,
+  StoreInspector,
   StoreStatus,
 } from "./api.ts";
 import { partitionOf, positionOf } from "./core/address.ts";
@@ -78,6 +79,7 @@ import { toHex } from "./base/bytes.ts";
 import { type RewindingStore, previewRewind, rewind } from "./rewind.ts";
 import { Prng } from "./base/prng.ts";
 import { Driver } from "./driver/driver.ts";
+import { FaultySends } from "./driver/faulty-sends.ts";
 import { MemoryStorage } from "./driver/memory-storage.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
 import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
@@ -167,6 +169,7 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
 
 export class TabringStore implements Store {
   readonly faults: FaultControls;
+  readonly inspector: StoreInspector;
   readonly #parts: StoreParts;
   readonly #driver: Driver;
   /** Of plans for newcomers. */
@@ -195,12 +198,13 @@ export class TabringStore implements Store {
       history: parts.history ?? defaultConfig.history,
       writesProtocol: parts.writesProtocol ?? defaultConfig.writesProtocol,
     };
+    const sends = new FaultySends(parts.transport, parts.random);
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
     this.#driver = new Driver({
       id: parts.node,
       config,
       storage: parts.storage,
-      transport: parts.transport,
+      transport: sends,
       clock: parts.clock,
       random: parts.random,
       light: parts.light === true,
@@ -236,10 +240,32 @@ export class TabringStore implements Store {
     this.faults = {
       cutOff: () => setCut("all"),
       cut: (nodes) => setCut([...nodes]),
-      heal: () => setCut("none"),
+      mute: (towards) => (sends.muted = [...towards]),
+      lose: (perMille) => (sends.perMilleLost = perMille),
+      heal: () => {
+        sends.muted = [];
+        setCut("none");
+      },
       get current() {
         return current();
       },
+      get muted() {
+        return sends.muted;
+      },
+      get perMilleLost() {
+        return sends.perMilleLost;
+      },
+    };
+    const driver = this.#driver;
+    this.inspector = {
+      observe: (observer) => driver.observe(observer),
+      get view() {
+        return driver.inspect();
+      },
+      get statistics() {
+        return driver.statistics;
+      },
+      recordsOf: async (key) => driver.recordsOf(parseKey(key)),
     };
   }
 

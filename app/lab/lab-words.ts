@@ -18,6 +18,7 @@ export const FATE_WORDS: Readonly<Record<Fate, string>> = {
   late: "arrived late",
   lost: "lost",
   dropped: "dropped by you",
+  unseen: "sent; its receiver does not tell",
 };
 
 export const ROLE_WORDS: Readonly<Record<Role, string>> = {

@@ -5,6 +5,8 @@ test("each place has an address that leads back to it", () => {
   const places: LabPlace[] = [
     { page: "free", run: undefined },
     { page: "free", run: "1.abc-_" },
+    { page: "tabs", cluster: undefined },
+    { page: "tabs", cluster: "shop-a_B1" },
     { page: "lessons" },
     { page: "lesson", id: "vector-clocks" },
   ];
@@ -20,6 +22,9 @@ test("other addresses are no places of the lab", () => {
     "#/lab/lesson/",
     "#/lab/lesson/A b",
     "#/lab/other",
+    "#/lab/tabs/",
+    "#/lab/tabs/a b",
+    `#/lab/tabs/${"a".repeat(65)}`,
   ])
     expect(labPlaceIn(fragment)).toBeUndefined();
 });

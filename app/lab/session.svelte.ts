@@ -1,5 +1,5 @@
 /**
- * One visit to the lab: a run, the moment at which it stands, what is looked at, and whether time passes.
+ * One visit to the lab: a run of the simulated world, or the recording of real tabs; the moment at which it stands, what is looked at, and whether time passes.
  *
  * `frame` is what moves, and new at each frame that is drawn; `scene` is the rest, and new SCENES_PER_SECOND times a second while time passes, and after each
  * step and act. Who draws from a world asks it only in what depends on one of them. What was refused is told in `refusal`, and nothing was done then.
@@ -11,15 +11,18 @@ import { defaultLabOptions, type LabOptions } from "../../src/lab/options.ts";
 import { requestsIn } from "../../src/lab/request-story.ts";
 import { type RunLink, decodeRun, encodeRun } from "../../src/lab/run-text.ts";
 import { Timeline } from "../../src/lab/timeline.ts";
-import type { SimulatedWorld } from "../../src/lab/simulated-world.ts";
-import { LabError, type Flight, type LabNode } from "../../src/lab/world.ts";
+import type { LabTime } from "../../src/lab/lab-time.ts";
+import { LabError, type Flight, type LabNode, type LabWorld } from "../../src/lab/world.ts";
 import type { Lesson, Move } from "./lessons/lesson.ts";
+import type { TabsVisit } from "./tabs/tabs-visit.ts";
 
 export const SCENES_PER_SECOND = 5;
 /** Milliseconds of the world in one of ours. */
 export const SPEEDS = [0.005, 0.02, 0.05, 0.2, 1, 5] as const;
 /** A page that was in the background does not make up for it. */
 const FRAME_MS_MAX: Millis = 100;
+/** While a recording is held its growth is shown so often. */
+const HELD_SCENES_MS: Millis = 1_000;
 
 export interface Frame {
   readonly now: Millis;
@@ -28,8 +31,9 @@ export interface Frame {
 
 export interface Scene {
   readonly number: number;
-  readonly world: SimulatedWorld;
+  readonly world: LabWorld;
   readonly now: Millis;
+  readonly beginsAt: Millis;
   readonly endsAt: Millis;
   readonly nodes: readonly LabNode[];
   readonly cuts: readonly { readonly from: NodeId; readonly to: NodeId }[];
@@ -39,7 +43,12 @@ export interface Scene {
 }
 
 export class LabSession {
-  #timeline: Timeline;
+  /** The tabs, where they are the world; undefined in the simulated one. */
+  readonly live: TabsVisit | undefined;
+  /** Of the simulated world. */
+  #run: Timeline | undefined;
+  /** A request was asked of a tab, and is looked at as soon as the tab tells of it. */
+  #awaited: { readonly node: string; readonly key: string; readonly after: RequestId } | undefined;
   /** What is still to be done of what `perform` was given, and when the wait under way is over. */
   #moves: Move[] = [];
   #waitsUntil: Millis | undefined;
@@ -60,10 +69,18 @@ export class LabSession {
   /** Moves are being performed. */
   performing = $state(false);
 
-  constructor(link: RunLink = { run: { options: defaultLabOptions, acts: [] }, position: 0 }) {
-    this.#timeline = new Timeline(link.run);
-    this.#timeline.seek(link.position);
-    this.node = this.#timeline.world.nodes[0]?.name;
+  constructor(of: RunLink | TabsVisit = { run: { options: defaultLabOptions, acts: [] }, position: 0 }) {
+    if ("run" in of) {
+      this.#run = new Timeline(of.run);
+      this.#run.seek(of.position);
+    } else {
+      this.live = of;
+      this.speed = 1;
+      of.listen(
+        () => this.#heard(),
+        (refusal) => (this.refusal = refusal),
+      );
+    }
     this.refresh();
   }
 
@@ -81,18 +98,25 @@ export class LabSession {
     return session;
   }
 
+  /** Of tabs: what can be said of them in these terms, the parameters above all. */
   get options(): LabOptions {
-    return this.#timeline.run.options;
+    return this.#run?.run.options ?? this.live?.options ?? defaultLabOptions;
   }
 
-  /** This run, at this moment. */
+  /** This run, at this moment; empty where there is none. */
   get text(): string {
-    return encodeRun({ run: this.#timeline.run, position: this.#timeline.now });
+    return this.#run === undefined ? "" : encodeRun({ run: this.#run.run, position: this.#run.now });
   }
 
   /** Equal at equal moments of equal runs. */
   get hash(): string {
-    return this.#timeline.hash;
+    return this.#run?.hash ?? "";
+  }
+
+  get #time(): LabTime {
+    const time = this.#run ?? this.live?.time;
+    if (time === undefined) throw new Error("A visit to the lab is to a run or to tabs.");
+    return time;
   }
 
   idOf(name: string): NodeId | undefined {
@@ -111,6 +135,7 @@ export class LabSession {
   }
 
   pause(): void {
+    this.live?.time.hold();
     this.playing = false;
     if (this.#animation !== undefined) cancelAnimationFrame(this.#animation);
     this.#animation = undefined;
@@ -125,42 +150,52 @@ export class LabSession {
   /** To the next thing that the trace tells of. */
   step(): void {
     this.pause();
-    this.#timeline.stepRecord();
+    this.#time.stepRecord();
     this.refresh();
   }
 
   /** So many milliseconds of the world, at once. */
   skip(byMs: Millis): void {
-    this.#timeline.playTo(this.#timeline.now + byMs);
+    if (this.live !== undefined) this.pause();
+    this.#time.playTo(this.#time.now + byMs);
     this.refresh();
   }
 
   seek(at: Millis): void {
     this.pause();
-    this.#timeline.seek(at);
+    this.#time.seek(at);
     this.refresh();
   }
 
-  /** True when it was done. In the past, what came after is forgotten. */
+  /** True when it was done, or asked of a tab. In the past of a run, what came after is forgotten; tabs have only the present, which is shown again. */
   act(act: LabAct): boolean {
+    const before = this.live === undefined ? 0 : (requestsIn(this.live.recording.trace).at(-1) ?? 0);
     try {
-      this.#timeline.act(act);
+      this.#time.act(act);
     } catch (error) {
       if (!(error instanceof LabError)) throw error;
       this.refusal = error.message;
       return false;
     }
     this.refusal = "";
+    const isRequest = act.do === "put" || act.do === "get" || act.do === "delete";
+    if (this.live !== undefined) {
+      if (isRequest) this.#awaited = { node: act.node, key: act.key, after: before };
+      this.live.time.follow();
+      this.start();
+      this.refresh();
+      return true;
+    }
     this.refresh();
-    if (act.do === "put" || act.do === "get" || act.do === "delete")
-      this.request = requestsIn(this.scene.world.trace).at(-1);
+    if (isRequest) this.request = requestsIn(this.scene.world.trace).at(-1);
     return true;
   }
 
   /** A new run in the place of this one. True when there is such a world. */
   begin(options: LabOptions): boolean {
+    if (this.live !== undefined) return false;
     try {
-      this.#timeline = new Timeline({ options, acts: [] });
+      this.#run = new Timeline({ options, acts: [] });
     } catch (error) {
       if (!(error instanceof LabError)) throw error;
       this.refusal = error.message;
@@ -187,7 +222,7 @@ export class LabSession {
   /** Lets all the time pass that moves wait for, at once. */
   finish(): void {
     while (this.#waitsUntil !== undefined) {
-      this.#timeline.playTo(this.#waitsUntil);
+      this.#time.playTo(this.#waitsUntil);
       this.#goOn();
     }
     this.pause();
@@ -198,7 +233,7 @@ export class LabSession {
     this.#waitsUntil = undefined;
     for (let move = this.#moves.shift(); move !== undefined; move = this.#moves.shift()) {
       if (move.do === "wait") {
-        this.#waitsUntil = this.#timeline.now + move.forMs;
+        this.#waitsUntil = this.#time.now + move.forMs;
         return;
       }
       this.act(move);
@@ -207,18 +242,60 @@ export class LabSession {
   }
 
   refresh(): void {
-    const { world, now, endsAt, upcoming, run } = this.#timeline;
+    const { world, now, beginsAt, endsAt, upcoming } = this.#time;
     const number = ((this.scene as Scene | undefined)?.number ?? 0) + 1;
     const { nodes, cuts } = world;
-    this.scene = { number, world, now, endsAt, nodes, cuts, upcoming: upcoming.length, acts: run.acts.length };
-    this.frame = { now, flights: world.flightsUnderWay };
+    const acts = this.#run?.run.acts.length ?? this.live?.recording.actsDone ?? 0;
+    this.scene = { number, world, now, beginsAt, endsAt, nodes, cuts, upcoming: upcoming.length, acts };
+    this.node ??= nodes[0]?.name;
+    this.#find();
+    this.#drawFrame();
+  }
+
+  #drawFrame(): void {
+    const { now, world } = this.#time;
+    this.frame = { now, flights: this.live?.flightsShown ?? world.flightsUnderWay };
+  }
+
+  /** The tabs have told more. What is held stays; only its end is further away. */
+  #heard(): void {
+    if (this.playing) return;
+    const at = performance.now();
+    if (at - this.#sceneAt < HELD_SCENES_MS) return;
+    this.#sceneAt = at;
+    this.refresh();
+  }
+
+  /** Looks at the request that was asked of a tab; at a slow pace, from its beginning. */
+  #find(): void {
+    if (this.#awaited === undefined || this.live === undefined) return;
+    const { node, key, after } = this.#awaited;
+    const id = this.idOf(node);
+    const { trace } = this.live.recording;
+    for (let i = trace.length - 1; i >= 0; i--) {
+      const record = trace[i]!;
+      if (record.request !== undefined && record.request <= after) return;
+      if (record.event.what !== "asked" || record.node !== id || record.key !== key) continue;
+      this.request = record.request;
+      this.#awaited = undefined;
+      if (this.playing && this.speed < 1) this.live.time.seek(record.at);
+      return;
+    }
+  }
+
+  /** A slow pace plays the recording on from where it stands; the usual one shows the present. */
+  #pass(spanMs: Millis): void {
+    const { live } = this;
+    if (live === undefined) this.#time.playTo(Math.min(this.#time.now + spanMs, this.#waitsUntil ?? Infinity));
+    else if (this.speed < 1) live.time.playTo(live.time.now + spanMs);
+    else live.time.follow();
   }
 
   #draw(at: number): void {
     const spanMs = Math.min(FRAME_MS_MAX, Math.max(0, at - this.#drawnAt)) * this.speed;
     this.#drawnAt = at;
-    this.#timeline.playTo(Math.min(this.#timeline.now + spanMs, this.#waitsUntil ?? Infinity));
-    if (this.#waitsUntil !== undefined && this.#timeline.now >= this.#waitsUntil) {
+    this.#pass(spanMs);
+    if (this.#waitsUntil !== undefined && this.#time.now >= this.#waitsUntil) {
       this.#goOn();
       if (!this.performing) {
         this.pause();
@@ -228,7 +305,7 @@ export class LabSession {
     if (at - this.#sceneAt >= 1_000 / SCENES_PER_SECOND) {
       this.#sceneAt = at;
       this.refresh();
-    } else this.frame = { now: this.#timeline.now, flights: this.#timeline.world.flightsUnderWay };
+    } else this.#drawFrame();
     if (this.playing) this.#animation = requestAnimationFrame((next) => this.#draw(next));
   }
 }

@@ -7,6 +7,7 @@ import type { NodeInfo, OpenStoreOptions, PreferenceEntry, Store, StoreStatus } 
 import type { Note } from "../../src/core/effect.ts";
 import type { NodeId } from "../../src/core/identifiers.ts";
 import type { Invite } from "../invite.ts";
+import { LabDoor } from "../lab/tabs/lab-door.ts";
 import { rememberInvite, rememberTabFact, tabFact } from "../remembered.ts";
 import { FaultChannel } from "./fault-channel.ts";
 import { setShopBuckets } from "./shop-buckets.ts";
@@ -36,6 +37,7 @@ export class ClusterState {
   readonly invite: Invite;
   readonly #openStore: OpenStore;
   readonly #faultChannel: FaultChannel;
+  readonly #labDoor: LabDoor;
   #stop = new AbortController();
   #traced = 0;
 
@@ -60,6 +62,7 @@ export class ClusterState {
       split: (sides) => this.#applySplit(sides),
       heal: () => this.#applyHeal(),
     });
+    this.#labDoor = new LabDoor(invite.cluster, this);
   }
 
   /** Opens the store, or opens it again after `close`. */
@@ -108,6 +111,7 @@ export class ClusterState {
   dispose(): void {
     this.#stop.abort();
     this.#faultChannel.close();
+    this.#labDoor.close();
     void this.store?.close();
     window.tabring = undefined;
   }

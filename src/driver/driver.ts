@@ -10,9 +10,10 @@
 
 import type { Seed } from "../base/prng.ts";
 import { unreachable } from "../base/assert.ts";
+import { hintAddress, parseHintAddress, positionOf, recordAddress } from "../core/address.ts";
 import type { BucketProperties } from "../core/buckets.ts";
 import type { ClusterParameters, Config } from "../core/config.ts";
-import type { BucketRefusal, Effect, NodeMeta, Note, ReadRecord } from "../core/effect.ts";
+import type { BucketRefusal, Effect, NodeMeta, Note, ReadRecord, StoredRecord } from "../core/effect.ts";
 import {
   InvalidBucketError,
   NotReadyError,
@@ -27,7 +28,15 @@ import {
 } from "../core/errors.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Gathered, Gathering } from "../core/gathering.ts";
-import type { Key, Millis, NodeId, Partition, RequestId, Ticket } from "../core/identifiers.ts";
+import {
+  type Key,
+  MEMBERS_MAX,
+  type Millis,
+  type NodeId,
+  type Partition,
+  type RequestId,
+  type Ticket,
+} from "../core/identifiers.ts";
 import type { ClientResult, ClientWrite, PartitionSize } from "../core/message.ts";
 import type { ChangeRefusal, MembershipChange } from "../core/membership-change.ts";
 import type { View } from "../core/membership.ts";
@@ -40,6 +49,7 @@ import { GroupCommit } from "./group-commit.ts";
 import type { Clock, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
 
 const META_KEY = "node";
+const HINTS_READ_BYTES_MAX = 16 * 1_048_576;
 const NOT_MET = "This node has not met its cluster yet. Nothing was sent. Wait until it is a member (`ready()`).";
 
 export interface DriverOptions {
@@ -61,6 +71,22 @@ export interface DriverOptions {
   readonly onDeparted?: (standing: "left" | "removed", by: NodeId) => void;
   /** A link came or went. */
   readonly onLinks?: () => void;
+}
+
+/** Somebody who looks on, for tools. It is called while the node works: it keeps nothing up, and what it throws is thrown beside the node, not into it. */
+export interface NodeObserver {
+  /** The node took an event and answered with these effects, which are performed after this. `event.at` is of the driver's clock. Both are the node's own: do not change them. */
+  stepped(event: NodeEvent, effects: readonly Effect[]): void;
+  /** On its disk, durable: the record, or the hint, at this address is now this one; null: there is none any more. */
+  stored(store: "records" | "hints", address: string, record: StoredRecord | null): void;
+}
+
+/** What a node's own disk has of a key. */
+export interface DiskRecords {
+  readonly record: StoredRecord | undefined;
+  /** Its checksum is wrong. */
+  readonly damaged: boolean;
+  readonly hints: readonly { readonly target: NodeId; readonly record: StoredRecord }[];
 }
 
 /** Replies that a get waits for, and how many of them must come from owners that hold the partition. */
@@ -105,6 +131,7 @@ export class Driver {
   readonly #commits = new Set<Promise<void>>();
   /** Linked peers that were refused for their parameters: each is named once. */
   readonly #strangers = new Set<NodeId>();
+  readonly #observers = new Set<NodeObserver>();
   #node: DynamoNode | LightClient | undefined;
   #closed = false;
   #requests = 0;
@@ -264,6 +291,34 @@ export class Driver {
     return this.#node?.view;
   }
 
+  /** Until the returned function is called. */
+  observe(observer: NodeObserver): () => void {
+    this.#observers.add(observer);
+    return () => void this.#observers.delete(observer);
+  }
+
+  /** Reads the disk; rejects when it does not answer, or the node is closed. */
+  async recordsOf(key: Key): Promise<DiskRecords> {
+    const position = positionOf(key);
+    const lowest = hintAddress(key, position, "" as NodeId);
+    const [[bytes], page] = await Promise.all([
+      this.#storage.read([{ store: "records", key: recordAddress(key, position) }]),
+      this.#storage.scan("hints", {
+        after: lowest,
+        before: `${lowest}g`,
+        countMax: MEMBERS_MAX,
+        bytesMax: HINTS_READ_BYTES_MAX,
+      }),
+    ]);
+    const read = bytes === undefined ? undefined : this.#decode(bytes);
+    const hints = page.entries.flatMap(([address, hint]) => {
+      const at = parseHintAddress(address);
+      const record = at.key === key ? this.#decode(hint) : "failed";
+      return typeof record === "string" ? [] : [{ target: at.target, record }];
+    });
+    return { record: typeof read === "string" ? undefined : read, damaged: read === "damaged", hints };
+  }
+
   linkOf(peer: NodeId): LinkInfo["kind"] | undefined {
     return this.#links.get(peer);
   }
@@ -354,8 +409,22 @@ export class Driver {
     const node = this.#node;
     if (node === undefined || this.#closed) return;
     this.#at = Math.max(this.#at, this.#options.clock.now());
-    for (const effect of node.step({ ...event, at: this.#at })) this.#perform(effect);
+    const timed: NodeEvent = { ...event, at: this.#at };
+    const effects = node.step(timed);
+    this.#tell((observer) => observer.stepped(timed, effects));
+    for (const effect of effects) this.#perform(effect);
     this.#arm(node.wakeAt());
+  }
+
+  #tell(what: (observer: NodeObserver) => void): void {
+    for (const observer of this.#observers)
+      try {
+        what(observer);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
   }
 
   #arm(wakeAt: Millis | undefined): void {
@@ -468,11 +537,21 @@ export class Driver {
     this.#commits.add(commit);
     try {
       await commit;
+      this.#tellStored(writes);
       this.#step({ kind: "stored", ticket });
     } catch (error) {
       this.#step({ kind: "storage-failed", ticket, reason: asError(error).message });
     } finally {
       this.#commits.delete(commit);
+    }
+  }
+
+  #tellStored(writes: (Effect & { kind: "store" })["writes"]): void {
+    if (this.#observers.size === 0) return;
+    for (const write of writes) {
+      if (write.store !== "records" && write.store !== "hints") continue;
+      const { store, address, record } = write;
+      this.#tell((observer) => observer.stored(store, address, record));
     }
   }
 

@@ -29,8 +29,9 @@ export class LatestMap<Name, Value> {
     return this.#values.size;
   }
 
-  entries(): Iterable<[Name, Value]> {
-    return this.#values.entries();
+  /** As they are now. */
+  entries(): readonly (readonly [Name, Value])[] {
+    return [...this.#values];
   }
 
   values(): Iterable<Value> {

@@ -6,35 +6,42 @@
  */
 
 import { assert } from "../base/assert.ts";
-import { utf8Decode } from "../base/bytes.ts";
-import { Prng } from "../base/prng.ts";
 import {
   hintAddress,
   keyOfRecord,
   parseHintAddress,
-  partitionOf,
   partitionRange,
   positionOf,
   recordAddress,
 } from "../core/address.ts";
-import type { DvvSet } from "../core/dvvset.ts";
-import type { Effect, Note, RecordStore, StoredRecord } from "../core/effect.ts";
+import type { Effect, RecordStore, StoredRecord } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, Partition, RequestId } from "../core/identifiers.ts";
-import { type Plan, type PlannedChange, planOf } from "../core/membership-plan.ts";
-import type { View } from "../core/membership.ts";
+import type { Plan, PlannedChange } from "../core/membership-plan.ts";
 import { LEAVES_PER_PARTITION } from "../core/merkle-forest.ts";
-import type { ClientResult, Message } from "../core/message.ts";
+import type { ClientResult } from "../core/message.ts";
 import type { NodeView } from "../core/node.ts";
-import { type PreferenceList, Ring } from "../core/ring.ts";
+import type { PreferenceList } from "../core/ring.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
 import type { Observer, Simulator } from "../sim/simulator.ts";
-import { type Names, formatMessage, formatNote, formatResult, formatSet } from "../sim/transcript.ts";
+import { type Names, formatMessage } from "../sim/transcript.ts";
 import { boundedNames } from "./actor-names.ts";
 import { LatestMap } from "./latest-map.ts";
-import { RequestThreads, answerTo, questionOf } from "./request-threads.ts";
+import { RequestThreads } from "./request-threads.ts";
+import { listIn, listsIn, planIn } from "./rings.ts";
+import {
+  isTold,
+  roleOf,
+  tellingOfAnswer,
+  tellingOfAsked,
+  tellingOfNote,
+  tellingOfReceived,
+  tellingOfSent,
+  tellingOfStored,
+  textOf,
+} from "./tellings.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
-import type { Letter, NodeState, PartitionTree, RecordsOfKey, Role, TraceRecord } from "./world.ts";
+import type { Letter, NodeState, PartitionTree, RecordsOfKey, TraceRecord } from "./world.ts";
 
 /** Requests that callers wait for are remembered so often. */
 const REQUESTS_MAX = 10_000;
@@ -56,7 +63,6 @@ export class SimulationWatch {
   readonly #gone = new Set<NodeId>();
   /** Requests of callers that are under way. */
   readonly #asked = new LatestMap<RequestId, { readonly node: NodeId; readonly key: Key }>(REQUESTS_MAX);
-  readonly #rings = new WeakMap<View, Ring>();
   #simulator: Simulator | undefined;
   #beganAt: Millis = 0;
 
@@ -153,27 +159,15 @@ export class SimulationWatch {
   }
 
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
-    const ring = this.#ringAt(node);
-    return ring?.preferenceList(partitionOf(positionOf(key), ring.view.claims.length));
+    return listIn(this.simulator.viewOf(node), key);
   }
 
   listsAt(node: NodeId): readonly PreferenceList[] {
-    const ring = this.#ringAt(node);
-    return ring === undefined ? [] : ring.view.claims.map((_, partition) => ring.preferenceList(partition));
+    return listsIn(this.simulator.viewOf(node));
   }
 
-  #ringAt(node: NodeId): Ring | undefined {
-    const view = this.simulator.viewOf(node);
-    if (view === undefined) return undefined;
-    let ring = this.#rings.get(view);
-    if (ring === undefined) this.#rings.set(view, (ring = new Ring(view)));
-    return ring;
-  }
-
-  /** A newcomer's tokens in placements 1 and 2 are drawn here; it will draw others. */
   planAt(node: NodeId, change: PlannedChange): Plan | undefined {
-    const view = this.simulator.viewOf(node);
-    return view === undefined ? undefined : planOf(view, change, Prng.fromNumber(1));
+    return planIn(this.simulator.viewOf(node), change);
   }
 
   // Telling
@@ -186,38 +180,20 @@ export class SimulationWatch {
   tellAsked(node: NodeId, request: RequestId, key: Key, { operation, write }: Asked): void {
     this.#threads.began(request, node, operation, key, write?.operation);
     this.#asked.set(request, { node, key });
-    const value = write === undefined ? "" : ` ${write.value ?? "(delete)"}`;
-    this.recorder.record(node, {
-      label: `${operation} ${key}${value}`,
-      key,
-      request,
-      event: { what: "asked", operation, write },
-    });
+    this.recorder.record(node, tellingOfAsked(key, request, operation, write));
   }
 
   /** Nothing when it was answered before. `result`: undefined when there will be none, for the reason `why`. */
-  #tellAnswer(request: RequestId, result: ClientResult | undefined, why = ""): void {
+  #tellAnswer(request: RequestId, result: ClientResult | undefined, why?: string): void {
     const asked = this.#asked.get(request);
     if (asked === undefined) return;
     this.#asked.delete(request);
     this.#threads.answered(request);
-    const outcome = result === undefined ? "none" : result.outcome === "failed" ? result.failure.code : "ok";
-    this.recorder.record(asked.node, {
-      label: `= ${result === undefined ? `no answer: ${why}` : formatResult(result, this.#names)}`,
-      key: asked.key,
-      request,
-      event: {
-        what: "answered",
-        outcome,
-        values: result?.outcome === "got" ? valuesOf(result.set) : [],
-        report: result?.report,
-      },
-    });
+    this.recorder.record(asked.node, tellingOfAnswer(asked.key, request, result, this.#names, why));
   }
 
   #ended(node: NodeId): void {
-    for (const [request, asked] of [...this.#asked.entries()])
-      if (asked.node === node) this.#tellAnswer(request, undefined, "the node has ended");
+    for (const [request, asked] of this.#asked.entries()) if (asked.node === node) this.#tellAnswer(request, undefined);
     this.recorder.ended(node, this.#nameOf);
   }
 
@@ -228,66 +204,26 @@ export class SimulationWatch {
     if (event.kind === "client-abandoned") this.#tellAnswer(event.request, undefined, "the caller waits no more");
     if (event.kind === "message-received") {
       const { message, from } = event;
-      this.recorder.received(node, (flight) => ({
-        label: `< ${this.#names.node(from)}: ${flight.label}`,
-        key: flight.key,
-        request: flight.request,
-        event: {
-          what: "received",
-          kind: message.kind,
-          peer: from,
-          flight: flight.id,
-          ...factsOf(message),
-          role: flight.role,
-          sentRecord: flight.sentRecord,
-        },
-      }));
+      this.recorder.received(node, (flight) => tellingOfReceived(from, message, flight, this.#names));
     }
     for (const effect of effects) {
       if (effect.kind === "departed") this.#gone.add(node);
       else if (effect.kind === "reply") this.#tellAnswer(effect.request, effect.result);
-      else if (effect.kind === "note" && this.recorder.isOn) this.#tellNote(node, event, effect.note);
+      else if (effect.kind === "note" && this.recorder.isOn && isTold(effect.note))
+        this.recorder.record(
+          node,
+          tellingOfNote(effect.note, this.#threads.ofNote(node, event, effect.note), this.#names),
+        );
     }
-  }
-
-  #tellNote(node: NodeId, event: NodeEvent, note: Note): void {
-    if (note.what === "merged" || note.what === "view") return;
-    this.recorder.record(node, {
-      label: `* ${formatNote(note, this.#names)}`,
-      key: "key" in note ? note.key : undefined,
-      request: this.#threads.ofNote(node, event, note),
-      event: { what: "note", note: note.what, peer: peerOf(note) },
-    });
   }
 
   #tellSent(from: NodeId, to: NodeId, flight: number, letter: Letter, arrivesAt: Millis): void {
     const { message } = letter;
     const request = this.#threads.ofSent(message);
-    const role = request === undefined ? undefined : this.#roleOf(from, to, message);
-    const { kind } = message;
+    const role = request === undefined ? undefined : roleOf(message, to, (key) => this.preferenceListAt(from, key));
     const label = this.recorder.isOn ? formatMessage(message, this.#names) : "";
-    this.recorder.sent(flight, from, to, { letter, label, role }, arrivesAt, {
-      label: `> ${this.#names.node(to)}: ${label}`,
-      key: "key" in message ? message.key : undefined,
-      request,
-      event: { what: "sent", kind, peer: to, flight, ...factsOf(message), role },
-    });
-  }
-
-  #roleOf(from: NodeId, to: NodeId, message: Message): Role {
-    switch (message.kind) {
-      case "coordinate-get":
-      case "coordinate-put":
-        return "coordinator";
-      case "replica-get":
-        return message.counts ? "counted" : "fallback";
-      case "replica-put":
-        if (message.purpose !== "write") return message.purpose === "repair" ? "repair" : "handoff";
-        if (message.hintFor !== undefined) return "hint";
-        return this.preferenceListAt(from, message.key)?.joining.includes(to) === true ? "joining" : "counted";
-      default:
-        return "reply";
-    }
+    const telling = tellingOfSent({ to, flight, message, request, role, label }, this.#names);
+    this.recorder.sent(flight, from, to, { kind: message.kind, letter, label, role }, arrivesAt, telling);
   }
 
   #applied(
@@ -298,55 +234,13 @@ export class SimulationWatch {
     after: StoredRecord | null,
   ): void {
     if (store === "history" || !this.recorder.isOn) return;
-    const { key, target } =
-      store === "records" ? { key: keyOfRecord(address), target: undefined } : parseHintAddress(address);
-    const set = after?.set;
-    const what = store === "records" ? "" : ` as a hint for ${this.#names.node(target!)}`;
-    this.recorder.record(node, {
-      label: `stored ${key}${what} ${set === undefined ? "no more" : formatSet(set, this.#names)}`,
-      key,
-      request: this.#threads.ofStored(before?.set, set),
-      event: { what: "stored", store, target, set },
-    });
+    const request = this.#threads.ofStored(before?.set, after?.set);
+    this.recorder.record(node, tellingOfStored(store, address, after?.set, request, this.#names));
   }
-}
-
-/** What siblings say; undefined is a tombstone. */
-function valuesOf(set: DvvSet): (string | undefined)[] {
-  return set.siblings.map(({ value }) => textOf(value));
-}
-
-function textOf(value: Uint8Array | null): string | undefined {
-  return value === null ? undefined : (utf8Decode(value) ?? `${value.length} bytes`);
 }
 
 function askedIn(event: Extract<NodeEvent, { kind: "client-get" | "client-put" }>): Asked {
   if (event.kind === "client-get") return { operation: "get", write: undefined };
   const { value, context, operation } = event.write;
   return { operation: "put", write: { value: textOf(value), context, operation } };
-}
-
-function peerOf(note: Note): NodeId | undefined {
-  if ("to" in note) return note.to;
-  if ("target" in note) return note.target;
-  if ("peer" in note) return note.peer;
-  return undefined;
-}
-
-/** What the trace keeps of a message besides its label. */
-function factsOf(message: Message): {
-  readonly hintFor: NodeId | undefined;
-  readonly exchange: RequestId | undefined;
-  readonly outcome: string | undefined;
-} {
-  return {
-    hintFor: message.kind === "replica-put" ? message.hintFor : undefined,
-    exchange: questionOf(message) ?? answerTo(message),
-    outcome:
-      message.kind === "coordinate-reply"
-        ? message.result.outcome
-        : message.kind === "replica-put-reply" || message.kind === "replica-get-reply"
-          ? message.outcome
-          : undefined,
-  };
 }

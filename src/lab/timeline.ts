@@ -12,6 +12,7 @@
 
 import type { Millis } from "../core/identifiers.ts";
 import type { LabAct } from "./acts.ts";
+import type { LabTime } from "./lab-time.ts";
 import type { LabOptions } from "./options.ts";
 import { SimulatedWorld } from "./simulated-world.ts";
 import { LabError } from "./world.ts";
@@ -38,7 +39,8 @@ export function tickAt(at: Millis): Millis {
   return Math.ceil(at * TICKS_PER_MS) / TICKS_PER_MS;
 }
 
-export class Timeline {
+export class Timeline implements LabTime {
+  readonly beginsAt: Millis = 0;
   readonly #options: LabOptions;
   #acts: DoneAct[];
   /** How many of them were done by now. */

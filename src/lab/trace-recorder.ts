@@ -7,11 +7,12 @@
  *
  * The hash goes over all records since the beginning, those that were let go included: equal hashes, equal runs.
  *
- * Limits: TRACE_RECORDS_MAX, FLIGHTS_ENDED_MAX. Flights under way are as many as the world has.
+ * Limits: TRACE_RECORDS_MAX; FLIGHTS_ENDED_MAX, unless the world says otherwise. Flights under way are as many as the world has.
  */
 
 import { hash52 } from "../base/hash52.ts";
 import type { Key, Millis, NodeId, RequestId } from "../core/identifiers.ts";
+import type { Message } from "../core/message.ts";
 import { type CausalClock, tick } from "./causal-clock.ts";
 import {
   FLIGHTS_ENDED_MAX,
@@ -39,7 +40,7 @@ interface KeptFlight extends Flight {
   /** Of the sending record. */
   clock: CausalClock;
   late: boolean;
-  letter: Letter;
+  readonly letter: Letter | undefined;
 }
 
 /** What can be told of a message beside its flight. */
@@ -50,8 +51,17 @@ export interface Telling {
   readonly event: TraceEvent;
 }
 
+interface MessageFacts {
+  readonly kind: Message["kind"];
+  /** Undefined where only its label is known. */
+  readonly letter: Letter | undefined;
+  readonly label: string;
+  readonly role: Role | undefined;
+}
+
 export class TraceRecorder {
   readonly #now: () => Millis;
+  readonly #flightsEndedMax: number;
   readonly #places = new Map<NodeId, number>();
   readonly #clocks = new Map<NodeId, CausalClock>();
   readonly #underWay = new Map<number, KeptFlight>();
@@ -63,8 +73,9 @@ export class TraceRecorder {
   #hash = 0;
   #on = false;
 
-  constructor(now: () => Millis) {
+  constructor(now: () => Millis, flightsEndedMax: number = FLIGHTS_ENDED_MAX) {
     this.#now = now;
+    this.#flightsEndedMax = flightsEndedMax;
   }
 
   /** Nothing is recorded before; flights are followed all the same. What was the moment `at` until now is 0 from now on. */
@@ -125,20 +136,13 @@ export class TraceRecorder {
     return record;
   }
 
-  sent(
-    flight: number,
-    from: NodeId,
-    to: NodeId,
-    message: { readonly letter: Letter; readonly label: string; readonly role: Role | undefined },
-    arrivesAt: Millis,
-    telling: Telling,
-  ): void {
+  sent(flight: number, from: NodeId, to: NodeId, message: MessageFacts, arrivesAt: Millis, telling: Telling): void {
     const record = this.record(from, telling);
     this.#underWay.set(flight, {
       id: flight,
       from,
       to,
-      kind: message.letter.message.kind,
+      kind: message.kind,
       key: telling.key,
       label: shortened(message.label),
       role: message.role,
@@ -206,6 +210,47 @@ export class TraceRecorder {
     this.#end(kept, kept.late ? "late" : "arrived");
   }
 
+  /** The node takes a message whose sending nobody has told of. */
+  heard(
+    flight: number,
+    from: NodeId,
+    to: NodeId,
+    { kind, letter, label, role }: MessageFacts,
+    tell: (flight: Flight) => Telling,
+  ): void {
+    const now = this.#now();
+    const kept: KeptFlight = {
+      id: flight,
+      from,
+      to,
+      kind,
+      key: undefined,
+      label: shortened(label),
+      role,
+      sentAt: now,
+      arrivesAt: now,
+      fate: "held",
+      endedAt: undefined,
+      lostBy: undefined,
+      copyOf: undefined,
+      request: undefined,
+      sentRecord: 0,
+      clock: [],
+      late: false,
+      letter,
+    };
+    const telling = tell(kept);
+    this.#underWay.set(flight, { ...kept, key: telling.key, request: telling.request });
+    this.arrived(flight, false);
+    this.received(to, () => telling);
+  }
+
+  /** Its receiver tells nobody what it receives: what became of it is not known. */
+  unseen(flight: number): void {
+    const kept = this.#underWay.get(flight);
+    if (kept !== undefined) this.#end(kept, "unseen");
+  }
+
   /** `why` in a word. Neither end knows of it: their clocks stay. */
   lost(flight: number, why: string, nameOf: (node: NodeId) => string): void {
     const kept = this.#underWay.get(flight);
@@ -232,7 +277,7 @@ export class TraceRecorder {
     this.#underWay.delete(kept.id);
     if (!this.#on) return;
     this.#ended.set(kept.id, kept);
-    if (this.#ended.size <= FLIGHTS_ENDED_MAX) return;
+    if (this.#ended.size <= this.#flightsEndedMax) return;
     for (const first of this.#ended.keys()) {
       this.#ended.delete(first);
       return;

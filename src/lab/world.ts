@@ -109,8 +109,8 @@ export interface PartitionTree {
   readonly records: readonly { readonly key: Key; readonly set: DvvSet | undefined }[];
 }
 
-/** held: kept back behind a cut, or at a frozen node. late: it arrived, later than it should have. */
-export type Fate = "under-way" | "held" | "arrived" | "late" | "lost" | "dropped";
+/** held: kept back behind a cut, or at a frozen node. late: it arrived, later than it should have. unseen: nobody tells what became of it. */
+export type Fate = "under-way" | "held" | "arrived" | "late" | "lost" | "dropped" | "unseen";
 
 export interface Flight {
   readonly id: number;

@@ -1,7 +1,7 @@
 /** Lessons about failures: quorums, hints, repair, gossip, gray failures, lost disks, slow disks. */
 
 import type { Millis } from "../../../src/core/identifiers.ts";
-import type { SimulatedWorld } from "../../../src/lab/simulated-world.ts";
+import type { LabWorld } from "../../../src/lab/world.ts";
 import {
   type Lesson,
   type Observation,
@@ -23,7 +23,7 @@ const five = optionsWith({ nodes: nodesNamed(5) });
 const strict = optionsWith({ nodes: nodesNamed(3) });
 
 /** How long callers of this operation waited for answers that came out well. */
-function waited(world: SimulatedWorld, operation: "get" | "put"): readonly Millis[] {
+function waited(world: LabWorld, operation: "get" | "put"): readonly Millis[] {
   return answers(world).flatMap(({ event, request, at }) => {
     const asked = world.trace.find((record) => record.request === request && record.event.what === "asked");
     return event.outcome === "ok" && asked?.event.what === "asked" && asked.event.operation === operation
@@ -302,7 +302,7 @@ const amnesia: Lesson = {
 };
 
 /** Whether callers noticed the slow disk. */
-function lastTwentyPuts(world: SimulatedWorld): Observation<"little" | "much"> {
+function lastTwentyPuts(world: LabWorld): Observation<"little" | "much"> {
   const { median, worst } = percentiles(waited(world, "put").slice(-20));
   return {
     answer: median < 200 ? "little" : "much",

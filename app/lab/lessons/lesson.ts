@@ -6,8 +6,7 @@
 import type { Key, Millis } from "../../../src/core/identifiers.ts";
 import type { LabAct } from "../../../src/lab/acts.ts";
 import { defaultLabOptions, type LabOptions } from "../../../src/lab/options.ts";
-import type { SimulatedWorld } from "../../../src/lab/simulated-world.ts";
-import type { LabNode, TraceRecord } from "../../../src/lab/world.ts";
+import type { LabNode, LabWorld, TraceRecord } from "../../../src/lab/world.ts";
 
 export type Move = LabAct | { readonly do: "wait"; readonly forMs: Millis };
 
@@ -25,7 +24,7 @@ export interface Round<Choice extends string = string> {
   readonly action: string;
   readonly moves: readonly Move[];
   /** Asked when all moves are done. */
-  observe(world: SimulatedWorld): Observation<Choice>;
+  observe(world: LabWorld): Observation<Choice>;
   readonly why: string;
 }
 
@@ -71,14 +70,14 @@ export const wait = (forMs: Millis): Move => ({ do: "wait", forMs });
 type Answered = TraceRecord & { readonly event: Extract<TraceRecord["event"], { what: "answered" }> };
 
 /** All answers that callers got, in their order. */
-export function answers(world: SimulatedWorld, key?: string): readonly Answered[] {
+export function answers(world: LabWorld, key?: string): readonly Answered[] {
   return world.trace.filter(
     (record): record is Answered => record.event.what === "answered" && (key === undefined || record.key === key),
   );
 }
 
 /** What the last get of this key that anybody asked for found, "a delete" for a tombstone; empty when it found nothing, failed, or is under way. */
-export function lastFound(world: SimulatedWorld, key: string): readonly string[] {
+export function lastFound(world: LabWorld, key: string): readonly string[] {
   const asked = world.trace.findLast((record) => record.key === key && isGet(record));
   const answer = answers(world, key).find(({ request }) => request === asked?.request);
   return (answer?.event.values ?? []).map((value) => value ?? "a delete").sort();
@@ -88,17 +87,17 @@ function isGet({ event }: TraceRecord): boolean {
   return event.what === "asked" && event.operation === "get";
 }
 
-export function node(world: SimulatedWorld, name: string): LabNode {
+export function node(world: LabWorld, name: string): LabNode {
   return world.nodes.find((each) => each.name === name)!;
 }
 
 /** The nodes whose disks have a record of this key now. */
-export function holdersOf(world: SimulatedWorld, key: string): readonly LabNode[] {
+export function holdersOf(world: LabWorld, key: string): readonly LabNode[] {
   return world.nodes.filter(({ id }) => world.recordsOf(id, key as Key).record !== undefined);
 }
 
 /** Hints kept anywhere. */
-export function hintsKept(world: SimulatedWorld): number {
+export function hintsKept(world: LabWorld): number {
   return world.nodes.reduce((sum, { id }) => sum + (world.viewOf(id)?.hintsOwed ?? 0), 0);
 }
 

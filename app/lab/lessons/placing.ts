@@ -1,12 +1,13 @@
 /** Lessons about where things are kept: partitioning, placements, replication and zones, adding and removing nodes. */
 
 import { SimulatedWorld } from "../../../src/lab/simulated-world.ts";
+import type { LabWorld } from "../../../src/lab/world.ts";
 import { type Lesson, holdersOf, lastFound, answers, node, nodesNamed, optionsWith, round, wait } from "./lesson.ts";
 
 const KEY = "carts/ada";
 
 /** The most that a node is first owner of, as a share of what it would be if all had the same. */
-function unevenness(world: SimulatedWorld): number {
+function unevenness(world: LabWorld): number {
   const [first] = world.nodes;
   const lists = world.listsAt(first!.id);
   const counts = world.nodes.map(({ id }) => lists.filter(({ owners }) => owners[0] === id).length);

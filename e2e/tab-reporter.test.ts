@@ -1,0 +1,200 @@
+/** Stores report to a lab, and do what it asks, over the forms of the channel but without a page: what `lab-tabs.e2e.ts` does with real tabs. */
+
+import { afterEach, expect, test } from "vitest";
+import { commonNow } from "../app/lab/tabs/shared-clock.ts";
+import { type ReporterHost, TabReporter } from "../app/lab/tabs/tab-reporter.ts";
+import type { Key } from "../src/core/identifiers.ts";
+import type { LabAct } from "../src/lab/acts.ts";
+import { defaultLabOptions } from "../src/lab/options.ts";
+import { requestsIn, storyOf } from "../src/lab/request-story.ts";
+import { SimulatedWorld } from "../src/lab/simulated-world.ts";
+import { SpeechReader, sealCall } from "../src/lab/tab-reports.ts";
+import { TabsRecording } from "../src/lab/tabs-recording.ts";
+import type { LabWorld } from "../src/lab/world.ts";
+import { MemoryCluster, nodeId } from "../src/memory-cluster.ts";
+import type { TabringStore } from "../src/store.ts";
+
+const CART = "carts/ada" as Key;
+
+/** A lab and the tabs that it hears. */
+class Lab {
+  readonly cluster: MemoryCluster;
+  readonly recording: TabsRecording;
+  readonly refusals: string[] = [];
+  readonly reporters: TabReporter[] = [];
+  readonly hosts: { store: TabringStore; phase: "open" | "closed" }[] = [];
+  readonly #reader = new SpeechReader();
+
+  constructor(cluster: MemoryCluster) {
+    this.cluster = cluster;
+    this.recording = new TabsRecording(commonNow(), {
+      ask: (node, number, act) => this.#tell({ kind: "do", lab: "lab", number, node, act }),
+      look: (key) => this.#tell({ kind: "look", lab: "lab", key }),
+      refused: (message) => this.refusals.push(message),
+    });
+    for (const [i, store] of cluster.stores.entries()) {
+      const host = { store, phase: "open" as "open" | "closed" };
+      const whole: ReporterHost = {
+        get store() {
+          return host.store;
+        },
+        get phase() {
+          return host.phase;
+        },
+        close: async () => {
+          host.phase = "closed";
+          await host.store.close();
+        },
+        open: async () => {
+          host.store = await cluster.open(i + 1);
+          host.phase = "open";
+        },
+      };
+      this.hosts.push(host);
+      this.reporters.push(
+        new TabReporter(whole, (data) => {
+          this.recording.take(this.#reader.read(structuredClone(data)), commonNow());
+        }),
+      );
+    }
+  }
+
+  #tell(call: Parameters<typeof sealCall>[0]): void {
+    for (const reporter of this.reporters) reporter.hear(structuredClone(sealCall(call)));
+  }
+
+  get world(): LabWorld {
+    return this.recording.worldAt(this.recording.now);
+  }
+
+  /** Time passes, and the lab says that it listens. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      this.#tell({ kind: "listening", lab: "lab" });
+      this.recording.pump(commonNow());
+      await this.cluster.clock.pass(Math.min(500, ms - passed));
+    }
+    this.#tell({ kind: "listening", lab: "lab" });
+    this.recording.pump(commonNow());
+  }
+
+  async act(act: LabAct): Promise<void> {
+    this.recording.act(act);
+    await this.pass(1_000);
+  }
+}
+
+let cluster: MemoryCluster | undefined;
+afterEach(() => cluster?.close());
+
+async function labOf(size: number): Promise<Lab> {
+  cluster = await MemoryCluster.of(size);
+  const lab = new Lab(cluster);
+  await lab.pass(1_000);
+  return lab;
+}
+
+test("the lab's owners are those of the stores, and what the lab puts is read from a store", async () => {
+  const lab = await labOf(4);
+  const { stores } = cluster!;
+  expect(lab.world.nodes.map(({ id, name, state }) => [id, name, state])).toEqual(
+    stores.map((_, i) => [nodeId(i + 1), "abcd"[i], "running"]),
+  );
+  for (const [i, store] of stores.entries())
+    for (const key of ["carts/ada", "carts/ben", "anything"]) {
+      const owners = store.preferenceList(key).filter(({ role }) => role === "owner");
+      expect(lab.world.preferenceListAt(nodeId(i + 1), key as Key)?.owners).toEqual(owners.map(({ node }) => node));
+    }
+  await lab.act({ do: "put", node: "b", key: CART, value: "from the lab", context: "none" });
+  const { values } = await cluster!.clock.during(stores[3]!.get(CART));
+  expect(values.map((value) => new TextDecoder().decode(value))).toEqual(["from the lab"]);
+  const { trace } = lab.world;
+  const put = requestsIn(trace)
+    .map((request) => storyOf(trace, request))
+    .find((story) => story?.operation === "put");
+  expect([put?.node, put?.key, put?.outcome]).toEqual([nodeId(2), CART, "ok"]);
+  expect(put?.legs.length).toBeGreaterThan(0);
+
+  // With the context of what was read it replaces, without any it stands beside.
+  await lab.act({ do: "get", node: "b", key: CART });
+  await lab.act({ do: "put", node: "b", key: CART, value: "replaced", context: "seen" });
+  await lab.act({ do: "put", node: "c", key: CART, value: "beside", context: "none" });
+  const after = await cluster!.clock.during(stores[0]!.get(CART));
+  expect(after.values.map((value) => new TextDecoder().decode(value)).sort()).toEqual(["beside", "replaced"]);
+});
+
+test("closed by the lab a tab is down and its disk is known; opened again it runs; one that leaves is gone", async () => {
+  const lab = await labOf(4);
+  await lab.act({ do: "put", node: "a", key: CART, value: "x", context: "none", w: 3 });
+  await lab.act({ do: "close", node: "c" });
+  expect(lab.world.nodes.map(({ state }) => state)).toEqual(["running", "running", "down", "running"]);
+  expect(() => lab.recording.act({ do: "get", node: "c", key: CART })).toThrow("closed");
+  lab.recording.act({ do: "restart", node: "c" });
+  await lab.pass(20_000);
+  expect(lab.world.nodes.map(({ state }) => state)).toEqual(["running", "running", "running", "running"]);
+  lab.recording.act({ do: "leave", node: "d" });
+  await lab.pass(60_000);
+  expect(lab.world.nodes.at(-1)?.state).toBe("gone");
+  // The canary is the store's own, whoever asks.
+  await lab.act({ do: "put", node: "a", key: "$canary/x", value: "x", context: "none" });
+  expect(lab.refusals.join()).toContain("$canary");
+});
+
+test("a tab whose page goes says so", async () => {
+  const lab = await labOf(2);
+  lab.reporters.pop()!.leave();
+  await lab.pass(500);
+  expect(lab.world.nodes.map(({ state }) => state)).toEqual(["running", "down"]);
+});
+
+/** Write, cut c off, write on both sides, heal. What each node has in the end, as values, and what the lab's callers read. */
+const SCENARIO: readonly (LabAct | { readonly do: "wait"; readonly forMs: number })[] = [
+  { do: "put", node: "a", key: CART, value: "before", context: "none", w: 3 },
+  { do: "wait", forMs: 2_000 },
+  { do: "get", node: "a", key: CART },
+  { do: "get", node: "c", key: CART },
+  { do: "wait", forMs: 2_000 },
+  { do: "cut-one-way", from: ["a", "b"], to: ["c"] },
+  { do: "cut-one-way", from: ["c"], to: ["a", "b"] },
+  { do: "wait", forMs: 20_000 },
+  { do: "put", node: "a", key: CART, value: "left", context: "seen", w: 1 },
+  { do: "put", node: "c", key: CART, value: "right", context: "seen", w: 1 },
+  { do: "wait", forMs: 5_000 },
+  { do: "heal" },
+  { do: "wait", forMs: 90_000 },
+];
+
+function held(world: LabWorld): unknown {
+  const text = (bytes: Uint8Array | null): string => (bytes === null ? "" : new TextDecoder().decode(bytes));
+  return world.nodes.map(({ id, name }) => {
+    const { record, hints, damaged } = world.recordsOf(id, CART);
+    const owners = world.preferenceListAt(id, CART)?.owners.length;
+    const values = record?.siblings.map(({ value }) => text(value)).sort();
+    return { name, owners, values, clock: record?.clock.length, hints: hints.length, damaged };
+  });
+}
+
+test("the same scenario leaves the same siblings and the same owners' records in both worlds", async () => {
+  const simulated = new SimulatedWorld({
+    ...defaultLabOptions,
+    nodes: ["a", "b", "c"].map((name) => ({ name, capacity: 1, zone: name })),
+  });
+  for (const act of SCENARIO)
+    if (act.do === "wait") simulated.runUntil(simulated.now + act.forMs);
+    else simulated.act(act);
+  const lab = await labOf(3);
+  for (const act of SCENARIO)
+    if (act.do === "wait") await lab.pass(act.forMs);
+    else await lab.act(act);
+  expect(held(lab.world)).toEqual(held(simulated));
+  expect(held(simulated)).toEqual(
+    ["a", "b", "c"].map((name) => ({
+      name,
+      owners: 3,
+      values: ["left", "right"],
+      clock: expect.any(Number) as number,
+      hints: 0,
+      damaged: false,
+    })),
+  );
+});
