@@ -34,18 +34,22 @@ import { calmStorage } from "../sim/virtual-storage.ts";
 import { type LabAct, type PutContext, actFault, describeAct } from "./acts.ts";
 import { boundedNames } from "./actor-names.ts";
 import { LatestMap } from "./latest-map.ts";
+import { LoadCallers, type LoadSurroundings } from "./load-callers.ts";
 import { type LabOptions, optionsFault } from "./options.ts";
 import { RequestThreads, answerTo, questionOf } from "./request-threads.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
 import { standingView } from "./standing-start.ts";
 import {
   type Flight,
+  LOAD_LABEL,
   LabError,
   type LabNode,
   type LabWorld,
+  type LoadStatus,
   type NodeState,
   type RecordsOfKey,
   type Role,
+  type StoredKey,
   type TraceRecord,
 } from "./world.ts";
 
@@ -91,6 +95,8 @@ const ABILITIES: readonly LabAct["do"][] = [
   "drop",
   "delay",
   "duplicate",
+  "load",
+  "move",
 ];
 
 interface Ailments {
@@ -100,6 +106,13 @@ interface Ailments {
   readonly diskSlowness?: number;
   readonly networkSlowness?: number;
   readonly grayMs?: Millis;
+}
+
+/** A request of a caller under way. */
+interface Asked {
+  readonly key: Key;
+  /** What its records begin with. */
+  readonly by: string;
 }
 
 /** What a caller at a node last got, or last wrote, of a key. */
@@ -127,11 +140,12 @@ export class SimulatedWorld implements LabWorld {
   readonly #got = new LatestMap<string, Seen>(CONTEXTS_MAX);
   readonly #put = new LatestMap<string, Seen>(CONTEXTS_MAX);
   /** Requests of callers that are under way. */
-  readonly #asked = new LatestMap<RequestId, Key>(REQUESTS_MAX);
+  readonly #asked = new LatestMap<RequestId, Asked>(REQUESTS_MAX);
   readonly #rings = new WeakMap<View, Ring>();
   #standsAt: Millis = 0;
   #perMilleLost = 0;
   #acting = false;
+  #load: LoadCallers | undefined;
 
   /** Throws `LabError` when the options are none. */
   constructor(options: LabOptions) {
@@ -264,6 +278,18 @@ export class SimulatedWorld implements LabWorld {
       return record === undefined ? [] : [{ target: hint.target, set: record.set }];
     });
     return { record: disk.get("records", address)?.set, damaged: disk.isDamaged("records", address), hints };
+  }
+
+  storedAt(node: NodeId): readonly StoredKey[] {
+    if (this.#stateOf(node) === "wiped" || this.#gone.has(node)) return [];
+    return [...this.#simulator.diskOf(node).all("records")].map(([address, { set }]) => {
+      const key = keyOfRecord(address);
+      return { key, bytes: set.siblings.reduce((sum, { value }) => sum + (value?.length ?? 0), key.length) };
+    });
+  }
+
+  get load(): LoadStatus | undefined {
+    return this.#load && { act: this.#load.load, ...this.#load.counts };
   }
 
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
@@ -530,9 +556,40 @@ export class SimulatedWorld implements LabWorld {
         this.#underWay(act.flight, true);
         return () => network.duplicateFlight(act.flight);
       }
+      case "load":
+        return () => {
+          this.#load?.stop();
+          this.#load = act.perSecond === 0 ? undefined : new LoadCallers(act, this.#loadSurroundings());
+        };
+      case "move": {
+        const node = this.#member(act.node);
+        const { swaps, planned } = act;
+        return () =>
+          simulator.changeMembership(node, { kind: "move", swaps, planned }, (refusal) =>
+            this.#tellWorld(
+              `tokens ${refusal === undefined ? "change owners" : `stay where they are: ${refusal.code}`}`,
+            ),
+          );
+      }
       default:
         return unreachable(act);
     }
+  }
+
+  #loadSurroundings(): LoadSurroundings {
+    const simulator = this.#simulator;
+    return {
+      after: (delayMs, run) => simulator.after(delayMs, run),
+      callers: () => simulator.running.filter((node) => simulator.stateOf(node) === "running"),
+      get: (node, key, answer) => this.#askToGet(node, key, undefined, LOAD_LABEL, answer),
+      put: (node, key, value, context, answer) =>
+        this.#askToPut(node, key, value, { context, prefer: undefined }, undefined, LOAD_LABEL, answer),
+      over: () => {
+        const { asked = 0, failed = 0 } = this.#load?.counts ?? {};
+        this.#load = undefined;
+        this.#tellWorld(`the load is over: ${asked} requests, ${failed} of them failed so far`);
+      },
+    };
   }
 
   #several(names: readonly string[]): NodeId[] {
@@ -583,16 +640,42 @@ export class SimulatedWorld implements LabWorld {
   // Callers
 
   #read(node: NodeId, key: Key, r: number | undefined): void {
-    const request = this.#tellAsked(node, key, { operation: "get", write: undefined });
-    this.#simulator.get(node, key, { r }, (result) => {
+    this.#askToGet(node, key, r, "", (result) => {
       if (result?.outcome === "got")
         this.#got.set(`${node} ${key}`, { context: result.set.clock, prefer: result.first });
-      if (result === undefined) this.#tellAnswer(node, request, undefined);
     });
   }
 
   #write(node: NodeId, key: Key, value: string | undefined, context: PutContext, w: number | undefined): void {
     const seen = context === "none" ? undefined : (context === "seen" ? this.#got : this.#put).get(`${node} ${key}`);
+    this.#askToPut(node, key, value, seen, w, "", (result) => {
+      if (result?.outcome === "put") this.#put.set(`${node} ${key}`, { context: result.clock, prefer: undefined });
+    });
+  }
+
+  #askToGet(
+    node: NodeId,
+    key: Key,
+    r: number | undefined,
+    by: string,
+    answer: (result: ClientResult | undefined) => void,
+  ): void {
+    const request = this.#tellAsked(node, key, by, { operation: "get", write: undefined });
+    this.#simulator.get(node, key, { r }, (result) => {
+      answer(result);
+      if (result === undefined) this.#tellAnswer(node, request, undefined);
+    });
+  }
+
+  #askToPut(
+    node: NodeId,
+    key: Key,
+    value: string | undefined,
+    seen: Seen | undefined,
+    w: number | undefined,
+    by: string,
+    answer: (result: ClientResult | undefined) => void,
+  ): void {
     const operation = this.#operations.hex(16) as OperationId;
     const write = {
       value: value === undefined ? null : utf8Encode(value),
@@ -602,9 +685,9 @@ export class SimulatedWorld implements LabWorld {
       w,
     };
     const asked = { value, context: write.context, operation };
-    const request = this.#tellAsked(node, key, { operation: "put", write: asked });
+    const request = this.#tellAsked(node, key, by, { operation: "put", write: asked });
     this.#simulator.put(node, key, write, { prefer: seen?.prefer }, (result) => {
-      if (result?.outcome === "put") this.#put.set(`${node} ${key}`, { context: result.clock, prefer: undefined });
+      answer(result);
       if (result === undefined) this.#tellAnswer(node, request, undefined);
     });
   }
@@ -619,14 +702,15 @@ export class SimulatedWorld implements LabWorld {
   #tellAsked(
     node: NodeId,
     key: Key,
+    by: string,
     { operation, write }: Omit<Extract<TraceRecord["event"], { what: "asked" }>, "what">,
   ): RequestId {
     const request = this.#simulator.nextRequest;
     this.#threads.began(request, node, operation, key, write?.operation);
-    this.#asked.set(request, key);
+    this.#asked.set(request, { key, by });
     const value = write === undefined ? "" : ` ${write.value ?? "(delete)"}`;
     this.#recorder.record(node, {
-      label: `${operation} ${key}${value}`,
+      label: `${by}${operation} ${key}${value}`,
       key,
       request,
       event: { what: "asked", operation, write },
@@ -636,13 +720,14 @@ export class SimulatedWorld implements LabWorld {
 
   /** `result`: undefined when the node has ended. */
   #tellAnswer(node: NodeId, request: RequestId, result: ClientResult | undefined): void {
-    const key = this.#asked.get(request);
-    if (key === undefined) return;
+    const asked = this.#asked.get(request);
+    if (asked === undefined) return;
+    const { key, by } = asked;
     this.#asked.delete(request);
     this.#threads.answered(request);
     const outcome = result === undefined ? "none" : result.outcome === "failed" ? result.failure.code : "ok";
     this.#recorder.record(node, {
-      label: `= ${result === undefined ? "no answer: the node has ended" : formatResult(result, this.#names)}`,
+      label: `${by}= ${result === undefined ? "no answer: the node has ended" : formatResult(result, this.#names)}`,
       key,
       request,
       event: {
