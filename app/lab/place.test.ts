@@ -6,6 +6,7 @@ test("each place has an address that leads back to it", () => {
     { page: "free", run: undefined },
     { page: "free", run: "1.abc-_" },
     { page: "lessons" },
+    { page: "paper" },
     { page: "lesson", id: "vector-clocks" },
   ];
   for (const place of places) expect(labPlaceIn(fragmentOfPlace(place))).toEqual(place);

@@ -1,8 +1,9 @@
-/** Places in the lab, and their addresses: the free lab (perhaps with a run), the list of lessons, a lesson. */
+/** Places in the lab, and their addresses: the free lab (perhaps with a run), the list of lessons, a lesson, the paper's results. */
 
 export type LabPlace =
   | { readonly page: "free"; readonly run: string | undefined }
   | { readonly page: "lessons" }
+  | { readonly page: "paper" }
   | { readonly page: "lesson"; readonly id: string };
 
 /** `fragment` with its #. Undefined when it is no place of the lab. */
@@ -12,12 +13,14 @@ export function labPlaceIn(fragment: string): LabPlace | undefined {
   if (path === undefined || path === "/")
     return { page: "free", run: new URLSearchParams(query ?? "").get("run") ?? undefined };
   if (path === "/lessons") return { page: "lessons" };
+  if (path === "/paper") return { page: "paper" };
   const [, id] = /^\/lesson\/([a-z-]+)$/.exec(path) ?? [];
   return id === undefined ? undefined : { page: "lesson", id };
 }
 
 export function fragmentOfPlace(place: LabPlace): string {
   if (place.page === "lessons") return "#/lab/lessons";
+  if (place.page === "paper") return "#/lab/paper";
   if (place.page === "lesson") return `#/lab/lesson/${place.id}`;
   return place.run === undefined ? "#/lab" : `#/lab?run=${place.run}`;
 }
