@@ -8,6 +8,7 @@ test("each place has an address that leads back to it", () => {
     { page: "tabs", cluster: undefined },
     { page: "tabs", cluster: "shop-a_B1" },
     { page: "lessons" },
+    { page: "paper" },
     { page: "lesson", id: "vector-clocks" },
   ];
   for (const place of places) expect(labPlaceIn(fragmentOfPlace(place))).toEqual(place);

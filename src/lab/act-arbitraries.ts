@@ -69,6 +69,22 @@ export const acts: fc.Arbitrary<LabAct> = fc.oneof(
   fc.record({ do: fc.constant("hide" as const), node, throttleMs: timeMs }),
   fc.record({ do: fc.constantFrom("drop" as const, "duplicate" as const), flight }),
   fc.record({ do: fc.constant("delay" as const), flight, byMs: timeMs }),
+  fc.record({
+    do: fc.constant("load" as const),
+    bucket: fc.constantFrom("load", "carts"),
+    perSecond: fc.constantFrom(0, 5, 60),
+    readsPercent: fc.nat(100),
+    keys: fc.integer({ min: 1, max: 20 }),
+    zipf: fc.boolean(),
+    seed: fc.nat(9),
+    forMs: timeMs,
+  }),
+  fc.record({
+    do: fc.constant("move" as const),
+    node,
+    swaps: fc.array(fc.tuple(fc.nat(15), fc.nat(15)), { minLength: 1, maxLength: 3 }),
+    planned: fc.nat(2 ** 32 - 1),
+  }),
 );
 
 /** An act on a message is turned to one that is on its way just now, if there is any. */

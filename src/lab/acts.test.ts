@@ -13,6 +13,17 @@ test("acts that can be done have no fault, and words", () => {
   );
 });
 
+const load = {
+  do: "load",
+  bucket: "load",
+  perSecond: 10,
+  readsPercent: 50,
+  keys: 5,
+  zipf: false,
+  seed: 1,
+  forMs: 1_000,
+} as const;
+
 test("what is never right is told in words", () => {
   const faults: readonly (readonly [LabAct, RegExp])[] = [
     [{ do: "crash", node: "A b" }, /no name/],
@@ -33,6 +44,15 @@ test("what is never right is told in words", () => {
     [{ do: "delay", flight: 0, byMs: 5 }, /flight/],
     [{ do: "bucket", node: "a", bucket: "carts", policy: "merge:" }, /policy/],
     [{ do: "leave", node: "a", planned: -1 }, /plan/],
+    [{ ...load, perSecond: 501 }, /rate/],
+    [{ ...load, readsPercent: 101 }, /share of reads/],
+    [{ ...load, keys: 0 }, /number of keys/],
+    [{ ...load, bucket: "" }, /bucket/],
+    [{ ...load, forMs: 0 }, /time/],
+    [{ ...load, seed: -1 }, /seed/],
+    [{ do: "move", node: "a", swaps: [], planned: 1 }, /1 to 64 pairs/],
+    [{ do: "move", node: "a", swaps: [[0, 4_096]], planned: 1 }, /token/],
+    [{ do: "move", node: "a", swaps: [[0, 1]], planned: 0.5 }, /plan/],
   ];
   for (const [act, fault] of faults) expect(actFault(act), JSON.stringify(act)).toMatch(fault);
 });

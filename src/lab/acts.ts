@@ -6,7 +6,8 @@
  */
 
 import type { BucketPolicy } from "../core/buckets.ts";
-import { KEY_BYTES_MAX, type Millis, type RingDigest } from "../core/identifiers.ts";
+import { KEY_BYTES_MAX, type Millis, PARTITIONS_MAX, type RingDigest } from "../core/identifiers.ts";
+import type { TokenSwap } from "../core/load-plan.ts";
 import { LoneSurrogateError, utf8Length } from "../base/bytes.ts";
 import { unreachable } from "../base/assert.ts";
 
@@ -107,7 +108,25 @@ export type LabAct =
   | { readonly do: "unhide"; readonly node: string }
   | { readonly do: "drop"; readonly flight: number }
   | { readonly do: "delay"; readonly flight: number; readonly byMs: Millis }
-  | { readonly do: "duplicate"; readonly flight: number };
+  | { readonly do: "duplicate"; readonly flight: number }
+  | /** Callers at random nodes get and put keys of a bucket, so many times a second, for so long; 0 a second ends it. */ {
+      readonly do: "load";
+      readonly bucket: string;
+      readonly perSecond: number;
+      /** Of a hundred requests: gets. The rest are puts. */
+      readonly readsPercent: number;
+      readonly keys: number;
+      /** The key of rank k is asked for in proportion to 1/k; otherwise all alike. */
+      readonly zipf: boolean;
+      readonly seed: number;
+      readonly forMs: Millis;
+    }
+  | /** An operator at `node`: these tokens change owners. `planned`: of the plan that was shown. */ {
+      readonly do: "move";
+      readonly node: string;
+      readonly swaps: readonly TokenSwap[];
+      readonly planned: RingDigest;
+    };
 
 export type PutContext = "seen" | "own" | "none";
 
@@ -117,10 +136,15 @@ export const VALUE_LENGTH_MAX = 1_000;
 export const NAME_LENGTH_MAX = 12;
 export const ZONE_LENGTH_MAX = 32;
 export const CAPACITY_MAX = 100;
+export const LOAD_PER_SECOND_MAX = 500;
+export const LOAD_KEYS_MAX = 10_000;
+/** As many as one plan has. */
+export const SWAPS_MAX = 64;
 const SIDE_MAX = 256;
 const QUORUM_MAX = 255;
 const FLIGHT_MAX = 2 ** 50;
 const DIGEST_MAX = 2 ** 32 - 1;
+const LOAD_SEED_MAX = 2 ** 32 - 1;
 
 /** The short name of a node: a lower-case letter, then letters and digits. */
 export function isNodeName(text: string): boolean {
@@ -195,6 +219,17 @@ function fieldsFault(act: LabAct): string | undefined {
     case "drop":
     case "duplicate":
       return numberFault("the flight", act.flight, 1, FLIGHT_MAX);
+    case "load":
+      return (
+        textFault("the bucket", act.bucket, 1, 64) ??
+        numberFault("the rate", act.perSecond, 0, LOAD_PER_SECOND_MAX) ??
+        numberFault("the share of reads", act.readsPercent, 0, 100) ??
+        numberFault("the number of keys", act.keys, 1, LOAD_KEYS_MAX) ??
+        numberFault("the seed", act.seed, 0, LOAD_SEED_MAX) ??
+        numberFault("the time", act.forMs, 1, DURATION_MS_MAX)
+      );
+    case "move":
+      return swapsFault(act.swaps) ?? numberFault("the plan", act.planned, 0, DIGEST_MAX);
     case "leave":
     case "remove":
       return numberFault("the plan", act.planned ?? 0, 0, DIGEST_MAX);
@@ -238,6 +273,15 @@ function nameFault(name: string): string {
 
 function sideFault(side: readonly string[]): string | undefined {
   return side.length >= 1 && side.length <= SIDE_MAX ? undefined : `a side must have 1 to ${SIDE_MAX} nodes`;
+}
+
+function swapsFault(swaps: readonly TokenSwap[]): string | undefined {
+  if (swaps.length < 1 || swaps.length > SWAPS_MAX) return `a plan must swap 1 to ${SWAPS_MAX} pairs of tokens`;
+  for (const token of swaps.flat()) {
+    const fault = numberFault("a token", token, 0, PARTITIONS_MAX - 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 function overlapFault(side: readonly string[], other: readonly string[]): string | undefined {
@@ -308,6 +352,12 @@ export function describeAct(act: LabAct): string {
       return `${act.do} message ${act.flight}`;
     case "delay":
       return `delay message ${act.flight} by ${act.byMs} ms`;
+    case "load":
+      return act.perSecond === 0
+        ? "the load is ended"
+        : `load on ${act.bucket}: ${act.perSecond} a second, ${act.readsPercent}% gets, of ${act.keys} keys${act.zipf ? ", few of them hot" : ""}, for ${act.forMs} ms`;
+    case "move":
+      return `${act.node} is told to swap tokens: ${act.swaps.map((swap) => swap.join("-")).join(", ")}`;
     default:
       return unreachable(act);
   }

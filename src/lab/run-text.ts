@@ -10,6 +10,7 @@ import { crc32 } from "../base/crc32.ts";
 import { parametersFrom } from "../core/config.ts";
 import { MalformedMessageError } from "../core/errors.ts";
 import type { Millis } from "../core/identifiers.ts";
+import type { TokenSwap } from "../core/load-plan.ts";
 import {
   type Decoder,
   type Encoder,
@@ -34,7 +35,7 @@ import {
   writeUint,
   writeUint32,
 } from "../wire/primitives.ts";
-import { type LabAct, actFault } from "./acts.ts";
+import { type LabAct, SWAPS_MAX, actFault } from "./acts.ts";
 import { type LabOptions, optionsFault } from "./options.ts";
 import { ACTS_MAX, type DoneAct, RUN_MS_MAX, type Run, TICKS_PER_MS, tickAt } from "./timeline.ts";
 import { LabError } from "./world.ts";
@@ -93,6 +94,20 @@ const names: Field = {
   read: (decoder) =>
     Array.from({ length: readCount(decoder, "nodes", NAMES_MAX, 1) }, () => readText(decoder, "a name", 1, 64)),
 };
+const swaps: Field = {
+  write: (encoder, value) => {
+    writeCount(encoder, (value as readonly TokenSwap[]).length);
+    for (const [a, b] of value as readonly TokenSwap[]) {
+      writeUint(encoder, a);
+      writeUint(encoder, b);
+    }
+  },
+  read: (decoder): readonly TokenSwap[] =>
+    Array.from(
+      { length: readCount(decoder, "swaps", SWAPS_MAX, 2) },
+      () => [readUint(decoder, "a token"), readUint(decoder, "a token")] as const,
+    ),
+};
 
 function optional(field: Field): Field {
   return {
@@ -133,6 +148,11 @@ const FORMS: { readonly [Kind in LabAct["do"]]: readonly [byte: number, Fields<E
   drop: [26, { flight: whole }],
   delay: [27, { flight: whole, byMs: whole }],
   duplicate: [28, { flight: whole }],
+  load: [
+    29,
+    { bucket: text, perSecond: whole, readsPercent: whole, keys: whole, zipf: flag, seed: whole, forMs: whole },
+  ],
+  move: [32, { node: text, swaps, planned: whole }],
 };
 const KINDS = new Map(Object.entries(FORMS).map(([kind, [byte]]) => [byte, kind as LabAct["do"]]));
 

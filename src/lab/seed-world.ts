@@ -25,6 +25,7 @@ import {
   type Letter,
   type PartitionTree,
   type RecordsOfKey,
+  type StoredKey,
   type TraceRecord,
 } from "./world.ts";
 
@@ -139,6 +140,10 @@ export class SeedWorld implements LabWorld {
 
   treeOf(node: NodeId, partition: Partition): PartitionTree | undefined {
     return this.#watch.treeOf(node, partition, this.parameters.partitions);
+  }
+
+  storedAt(node: NodeId): readonly StoredKey[] {
+    return this.#watch.storedAt(node);
   }
 
   letterOf(flight: number): Letter | undefined {

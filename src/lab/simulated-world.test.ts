@@ -266,6 +266,8 @@ describe("an act", () => {
       { do: "join", name: "g", capacity: 1, zone: "x", via: "b", light: false },
       { do: "remove", node: "b", target: "a", force: true },
       { do: "leave", node: "d" },
+      { do: "load", bucket: "load", perSecond: 20, readsPercent: 50, keys: 3, zipf: false, seed: 1, forMs: 300 },
+      { do: "move", node: "c", swaps: [[0, 1]], planned: 0 },
     ];
     for (const act of script) {
       const recordsBefore = of.traceCount;

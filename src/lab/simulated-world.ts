@@ -22,6 +22,7 @@ import { LightClient } from "../core/light-client.ts";
 import type { Plan, PlannedChange } from "../core/membership-plan.ts";
 import type { View } from "../core/membership.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
+import type { ClientResult } from "../core/message.ts";
 import type { PreferenceList } from "../core/ring.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { Simulator } from "../sim/simulator.ts";
@@ -29,17 +30,21 @@ import { type NetworkProfile, calmNetwork } from "../sim/virtual-network.ts";
 import { calmStorage } from "../sim/virtual-storage.ts";
 import { type LabAct, type PutContext, actFault, describeAct } from "./acts.ts";
 import { LatestMap } from "./latest-map.ts";
+import { LoadCallers, type LoadSurroundings } from "./load-callers.ts";
 import { type LabOptions, optionsFault } from "./options.ts";
 import { SimulationWatch } from "./simulation-watch.ts";
 import { standingView } from "./standing-start.ts";
 import {
   type Flight,
+  LOAD_LABEL,
   LabError,
   type LabNode,
   type LabWorld,
   type Letter,
+  type LoadStatus,
   type PartitionTree,
   type RecordsOfKey,
+  type StoredKey,
   type TraceRecord,
 } from "./world.ts";
 
@@ -84,6 +89,8 @@ const ABILITIES: readonly LabAct["do"][] = [
   "drop",
   "delay",
   "duplicate",
+  "load",
+  "move",
 ];
 
 interface Ailments {
@@ -118,6 +125,7 @@ export class SimulatedWorld implements LabWorld {
   readonly #put = new LatestMap<string, Seen>(CONTEXTS_MAX);
   #perMilleLost = 0;
   #acting = false;
+  #load: LoadCallers | undefined;
 
   /** Throws `LabError` when the options are none. */
   constructor(options: LabOptions) {
@@ -229,6 +237,14 @@ export class SimulatedWorld implements LabWorld {
 
   treeOf(node: NodeId, partition: Partition): PartitionTree | undefined {
     return this.#watch.treeOf(node, partition, this.#partitions);
+  }
+
+  storedAt(node: NodeId): readonly StoredKey[] {
+    return this.#watch.storedAt(node);
+  }
+
+  get load(): LoadStatus | undefined {
+    return this.#load && { act: this.#load.load, ...this.#load.counts };
   }
 
   letterOf(flight: number): Letter | undefined {
@@ -489,9 +505,40 @@ export class SimulatedWorld implements LabWorld {
         this.#underWay(act.flight, true);
         return () => network.duplicateFlight(act.flight);
       }
+      case "load":
+        return () => {
+          this.#load?.stop();
+          this.#load = act.perSecond === 0 ? undefined : new LoadCallers(act, this.#loadSurroundings());
+        };
+      case "move": {
+        const node = this.#member(act.node);
+        const { swaps, planned } = act;
+        return () =>
+          simulator.changeMembership(node, { kind: "move", swaps, planned }, (refusal) =>
+            this.#watch.tellWorld(
+              `tokens ${refusal === undefined ? "change owners" : `stay where they are: ${refusal.code}`}`,
+            ),
+          );
+      }
       default:
         return unreachable(act);
     }
+  }
+
+  #loadSurroundings(): LoadSurroundings {
+    const simulator = this.#simulator;
+    return {
+      after: (delayMs, run) => simulator.after(delayMs, run),
+      callers: () => simulator.running.filter((node) => simulator.stateOf(node) === "running"),
+      get: (node, key, answer) => this.#askToGet(node, key, undefined, LOAD_LABEL, answer),
+      put: (node, key, value, context, answer) =>
+        this.#askToPut(node, key, value, { context, prefer: undefined }, undefined, LOAD_LABEL, answer),
+      over: () => {
+        const { asked = 0, failed = 0 } = this.#load?.counts ?? {};
+        this.#load = undefined;
+        this.#watch.tellWorld(`the load is over: ${asked} requests, ${failed} of them failed so far`);
+      },
+    };
   }
 
   #several(names: readonly string[]): NodeId[] {
@@ -538,9 +585,7 @@ export class SimulatedWorld implements LabWorld {
   // Callers
 
   #read(node: NodeId, key: Key, r: number | undefined): void {
-    // Before the node has it: that may answer within the same call.
-    this.#watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "get", write: undefined });
-    this.#simulator.get(node, key, { r }, (result) => {
+    this.#askToGet(node, key, r, "", (result) => {
       if (result?.outcome === "got")
         this.#got.set(`${node} ${key}`, { context: result.set.clock, prefer: result.first });
     });
@@ -548,6 +593,32 @@ export class SimulatedWorld implements LabWorld {
 
   #write(node: NodeId, key: Key, value: string | undefined, context: PutContext, w: number | undefined): void {
     const seen = context === "none" ? undefined : (context === "seen" ? this.#got : this.#put).get(`${node} ${key}`);
+    this.#askToPut(node, key, value, seen, w, "", (result) => {
+      if (result?.outcome === "put") this.#put.set(`${node} ${key}`, { context: result.clock, prefer: undefined });
+    });
+  }
+
+  #askToGet(
+    node: NodeId,
+    key: Key,
+    r: number | undefined,
+    by: string,
+    answer: (result: ClientResult | undefined) => void,
+  ): void {
+    // Before the node has it: that may answer within the same call.
+    this.#watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "get", write: undefined }, by);
+    this.#simulator.get(node, key, { r }, answer);
+  }
+
+  #askToPut(
+    node: NodeId,
+    key: Key,
+    value: string | undefined,
+    seen: Seen | undefined,
+    w: number | undefined,
+    by: string,
+    answer: (result: ClientResult | undefined) => void,
+  ): void {
     const operation = this.#operations.hex(16) as OperationId;
     const write = {
       value: value === undefined ? null : utf8Encode(value),
@@ -557,10 +628,8 @@ export class SimulatedWorld implements LabWorld {
       w,
     };
     const asked = { value, context: write.context, operation };
-    this.#watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "put", write: asked });
-    this.#simulator.put(node, key, write, { prefer: seen?.prefer }, (result) => {
-      if (result?.outcome === "put") this.#put.set(`${node} ${key}`, { context: result.clock, prefer: undefined });
-    });
+    this.#watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "put", write: asked }, by);
+    this.#simulator.put(node, key, write, { prefer: seen?.prefer }, answer);
   }
 }
 

@@ -40,11 +40,19 @@ import {
   tellingOfStored,
   textOf,
 } from "./tellings.ts";
-import { TraceRecorder } from "./trace-recorder.ts";
-import type { Letter, NodeState, PartitionTree, RecordsOfKey, TraceRecord } from "./world.ts";
+import { type Telling, TraceRecorder } from "./trace-recorder.ts";
+import type { Letter, NodeState, PartitionTree, RecordsOfKey, StoredKey, TraceRecord } from "./world.ts";
 
 /** Requests that callers wait for are remembered so often. */
 const REQUESTS_MAX = 10_000;
+
+/** A request of a caller under way. */
+interface UnderWay {
+  readonly node: NodeId;
+  readonly key: Key;
+  /** What its records begin with. */
+  readonly by: string;
+}
 
 type Asked = Omit<Extract<TraceRecord["event"], { what: "asked" }>, "what">;
 
@@ -62,7 +70,7 @@ export class SimulationWatch {
   readonly #names: Names;
   readonly #gone = new Set<NodeId>();
   /** Requests of callers that are under way. */
-  readonly #asked = new LatestMap<RequestId, { readonly node: NodeId; readonly key: Key }>(REQUESTS_MAX);
+  readonly #asked = new LatestMap<RequestId, UnderWay>(REQUESTS_MAX);
   #simulator: Simulator | undefined;
   #beganAt: Millis = 0;
 
@@ -142,6 +150,14 @@ export class SimulationWatch {
     return { record: stored?.set, damaged, hints, minted: stored?.minted };
   }
 
+  storedAt(node: NodeId): readonly StoredKey[] {
+    if (this.stateOf(node) === "wiped" || this.#gone.has(node)) return [];
+    return [...this.simulator.diskOf(node).all("records")].map(([address, { set }]) => {
+      const key = keyOfRecord(address);
+      return { key, bytes: set.siblings.reduce((sum, { value }) => sum + (value?.length ?? 0), key.length) };
+    });
+  }
+
   /** `partitions`: of the whole ring. */
   treeOf(node: NodeId, partition: Partition, partitions: number): PartitionTree | undefined {
     if (this.stateOf(node) === "wiped" || this.#gone.has(node) || partition >= partitions) return undefined;
@@ -177,10 +193,10 @@ export class SimulationWatch {
   }
 
   /** Before the node has the request: that may answer within the same call. */
-  tellAsked(node: NodeId, request: RequestId, key: Key, { operation, write }: Asked): void {
+  tellAsked(node: NodeId, request: RequestId, key: Key, { operation, write }: Asked, by = ""): void {
     this.#threads.began(request, node, operation, key, write?.operation);
-    this.#asked.set(request, { node, key });
-    this.recorder.record(node, tellingOfAsked(key, request, operation, write));
+    this.#asked.set(request, { node, key, by });
+    this.recorder.record(node, said(by, tellingOfAsked(key, request, operation, write)));
   }
 
   /** Nothing when it was answered before. `result`: undefined when there will be none, for the reason `why`. */
@@ -189,7 +205,8 @@ export class SimulationWatch {
     if (asked === undefined) return;
     this.#asked.delete(request);
     this.#threads.answered(request);
-    this.recorder.record(asked.node, tellingOfAnswer(asked.key, request, result, this.#names, why));
+    const { node, key, by } = asked;
+    this.recorder.record(node, said(by, tellingOfAnswer(key, request, result, this.#names, why)));
   }
 
   #ended(node: NodeId): void {
@@ -237,6 +254,10 @@ export class SimulationWatch {
     const request = this.#threads.ofStored(before?.set, after?.set);
     this.recorder.record(node, tellingOfStored(store, address, after?.set, request, this.#names));
   }
+}
+
+function said(by: string, telling: Telling): Telling {
+  return by === "" ? telling : { ...telling, label: `${by}${telling.label}` };
 }
 
 function askedIn(event: Extract<NodeEvent, { kind: "client-get" | "client-put" }>): Asked {

@@ -44,6 +44,10 @@ export interface LabWorld {
   statisticsOf(node: NodeId): StatisticsSnapshot | undefined;
   /** What is on its disk of a key. */
   recordsOf(node: NodeId, key: Key): RecordsOfKey;
+  /** Keys on its disk, where the world can know; hints are none of them. */
+  storedAt?(node: NodeId): readonly StoredKey[];
+  /** The load that runs now. */
+  readonly load?: LoadStatus | undefined;
   /** As this node sees the ring; undefined when it does not run, or has met nobody. */
   preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined;
   /** The same for each partition, in their order; empty when it sees no ring. */
@@ -108,6 +112,22 @@ export interface PartitionTree {
   /** In the order of the disk. `set` is undefined where the record is damaged. */
   readonly records: readonly { readonly key: Key; readonly set: DvvSet | undefined }[];
 }
+
+export interface StoredKey {
+  readonly key: Key;
+  /** Of the key and its values, as a preview of a membership change counts them. */
+  readonly bytes: number;
+}
+
+export interface LoadStatus {
+  readonly act: Extract<LabAct, { do: "load" }>;
+  readonly asked: number;
+  readonly answered: number;
+  readonly failed: number;
+}
+
+/** What records of requests of a load begin with. */
+export const LOAD_LABEL = "load: ";
 
 /** held: kept back behind a cut, or at a frozen node. late: it arrived, later than it should have. unseen: nobody tells what became of it. */
 export type Fate = "under-way" | "held" | "arrived" | "late" | "lost" | "dropped" | "unseen";

@@ -24,6 +24,7 @@ import { claimsAfterJoin } from "../core/token-claims.ts";
 import { finishEncoding, startEncoding } from "../wire/primitives.ts";
 import { writeClaims, writeMembers } from "../wire/values.ts";
 import { PROTOCOL_MIN, PROTOCOL_VERSION } from "../core/versions.ts";
+import { keyChooser } from "./popular-keys.ts";
 
 const NODES = 30;
 const N = 3;
@@ -210,25 +211,6 @@ export interface Imbalance {
   readonly high: Spread;
 }
 
-/** Draws keys: all alike, or the one of rank k in proportion to 1/k. */
-function keyChooser(keys: "uniform" | "zipf", random: Prng): () => number {
-  if (keys === "uniform") return () => random.below(KEYS);
-  const sums: number[] = [];
-  let sum = 0;
-  for (let rank = 1; rank <= KEYS; rank++) sums.push((sum += 1 / rank));
-  return () => {
-    const drawn = (random.uint32() / 2 ** 32) * sum;
-    let low = 0;
-    let high = KEYS - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (sums[middle]! <= drawn) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
-}
-
 /** The share of nodes whose load is more than 15% away from the mean. */
 export function outOfBalance(loads: readonly number[]): number {
   const mean = loads.reduce((sum, load) => sum + load, 0) / loads.length;
@@ -249,7 +231,7 @@ export function measureImbalance(seeds: number): Imbalance[] {
             const ring = placementOf(view);
             const owners = view.claims.map((_, partition) => ring.walk(partition, N));
             const ownersOfKeys = positions.map((position) => owners[partitionOf(position, partitions)]!);
-            const choose = keyChooser(keys, Prng.fromNumber(1_000 + i));
+            const choose = keyChooser(keys, KEYS, Prng.fromNumber(1_000 + i));
             let sum = 0;
             for (let window = 0; window < WINDOWS; window++) {
               const loads = new Map(view.members.map((member) => [member.node, 0]));
