@@ -16,7 +16,7 @@ test.afterAll(async () => {
   await files.close();
 });
 
-const PANELS = ["Key", "Request", "Versions", "Node", "Messages", "Hints", "Gossip", "Plan", "Trace", "World"];
+const PANELS = ["Key", "Request", "Versions", "Node", "Messages", "Hints", "Gossip", "Plan", "Trace", "World", "Carts"];
 
 for (const colorScheme of ["light", "dark"] as const)
   for (const width of [360, 1280])
