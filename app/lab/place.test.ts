@@ -7,6 +7,8 @@ test("each place has an address that leads back to it", () => {
     { page: "free", run: "1.abc-_" },
     { page: "lessons" },
     { page: "lesson", id: "vector-clocks" },
+    { page: "assignment", id: "owners", seed: 7, answers: false },
+    { page: "assignment", id: "owners", seed: 0, answers: true },
   ];
   for (const place of places) expect(labPlaceIn(fragmentOfPlace(place))).toEqual(place);
 });
@@ -20,6 +22,10 @@ test("other addresses are no places of the lab", () => {
     "#/lab/lesson/",
     "#/lab/lesson/A b",
     "#/lab/other",
+    "#/lab/assignment/",
+    "#/lab/assignment/owners?seed=-1",
+    "#/lab/assignment/owners?seed=x",
+    "#/lab/assignment/owners?seed=99999",
   ])
     expect(labPlaceIn(fragment)).toBeUndefined();
 });

@@ -1,9 +1,18 @@
-/** Places in the lab, and their addresses: the free lab (perhaps with a run), the list of lessons, a lesson. */
+/** Places in the lab, and their addresses: the free lab (perhaps with a run), the list of lessons, a lesson, an assignment. */
 
 export type LabPlace =
   | { readonly page: "free"; readonly run: string | undefined }
   | { readonly page: "lessons" }
-  | { readonly page: "lesson"; readonly id: string };
+  | { readonly page: "lesson"; readonly id: string }
+  | {
+      readonly page: "assignment";
+      readonly id: string;
+      readonly seed: number;
+      /** The answers of all seeds, for the teacher. */
+      readonly answers: boolean;
+    };
+
+const SEED_MAX = 9_999;
 
 /** `fragment` with its #. Undefined when it is no place of the lab. */
 export function labPlaceIn(fragment: string): LabPlace | undefined {
@@ -12,6 +21,13 @@ export function labPlaceIn(fragment: string): LabPlace | undefined {
   if (path === undefined || path === "/")
     return { page: "free", run: new URLSearchParams(query ?? "").get("run") ?? undefined };
   if (path === "/lessons") return { page: "lessons" };
+  const [, assignment] = /^\/assignment\/([a-z-]+)$/.exec(path) ?? [];
+  if (assignment !== undefined) {
+    const fields = new URLSearchParams(query ?? "");
+    const seed = Number(fields.get("seed") ?? 1);
+    if (!Number.isInteger(seed) || seed < 0 || seed > SEED_MAX) return undefined;
+    return { page: "assignment", id: assignment, seed, answers: fields.has("answers") };
+  }
   const [, id] = /^\/lesson\/([a-z-]+)$/.exec(path) ?? [];
   return id === undefined ? undefined : { page: "lesson", id };
 }
@@ -19,5 +35,7 @@ export function labPlaceIn(fragment: string): LabPlace | undefined {
 export function fragmentOfPlace(place: LabPlace): string {
   if (place.page === "lessons") return "#/lab/lessons";
   if (place.page === "lesson") return `#/lab/lesson/${place.id}`;
+  if (place.page === "assignment")
+    return `#/lab/assignment/${place.id}?seed=${place.seed}${place.answers ? "&answers" : ""}`;
   return place.run === undefined ? "#/lab" : `#/lab?run=${place.run}`;
 }
