@@ -4,7 +4,7 @@ export const QUIET = 4;
 
 export interface Squares {
   readonly size: number;
-  get(x: number, y: number): boolean;
+  readonly get: (x: number, y: number) => boolean;
 }
 
 export function qrPath({ size, get }: Squares): string {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type LabPlace, fragmentOfPlace, labPlaceIn } from "./place.ts";
+import { type LabPlace, fragmentBig, fragmentOfPlace, isBig, labPlaceIn } from "./place.ts";
 
 test("each place has an address that leads back to it", () => {
   const places: LabPlace[] = [
@@ -10,7 +10,16 @@ test("each place has an address that leads back to it", () => {
     { page: "assignment", id: "owners", seed: 7, answers: false },
     { page: "assignment", id: "owners", seed: 0, answers: true },
   ];
-  for (const place of places) expect(labPlaceIn(fragmentOfPlace(place))).toEqual(place);
+  for (const place of places) {
+    const fragment = fragmentOfPlace(place);
+    expect(labPlaceIn(fragment)).toEqual(place);
+    // In big type it is the same place.
+    const big = fragmentBig(fragment, true);
+    expect(labPlaceIn(big)).toEqual(place);
+    expect([isBig(fragment), isBig(big)]).toEqual([false, true]);
+    expect(fragmentBig(big, true)).toBe(big);
+    expect(fragmentBig(big, false)).toBe(fragment);
+  }
 });
 
 test("other addresses are no places of the lab", () => {

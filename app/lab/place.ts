@@ -32,6 +32,19 @@ export function labPlaceIn(fragment: string): LabPlace | undefined {
   return id === undefined ? undefined : { page: "lesson", id };
 }
 
+/** In big type, with little beside the ring: for a class that looks at a wall. */
+export function isBig(fragment: string): boolean {
+  return new URLSearchParams(fragment.split("?")[1] ?? "").has("big");
+}
+
+/** The same place, in big type or not. */
+export function fragmentBig(fragment: string, big: boolean): string {
+  const [path = "", query] = fragment.split("?");
+  const fields = (query ?? "").split("&").filter((field) => field !== "" && field !== "big");
+  if (big) fields.push("big");
+  return fields.length === 0 ? path : `${path}?${fields.join("&")}`;
+}
+
 export function fragmentOfPlace(place: LabPlace): string {
   if (place.page === "lessons") return "#/lab/lessons";
   if (place.page === "lesson") return `#/lab/lesson/${place.id}`;
