@@ -6,7 +6,7 @@ import { actFault } from "../../../src/lab/acts.ts";
 import { answerTo, answerWords, Draws, isRight, played } from "./assignment.ts";
 import { assignmentNamed, assignments } from "./index.ts";
 
-const SEEDS = Array.from({ length: 12 }, (_, i) => i);
+const SEEDS = Array.from({ length: 8 }, (_, i) => i);
 
 test("there are at least four, and each is found by its name", () => {
   expect(assignments.length).toBeGreaterThanOrEqual(4);
@@ -44,7 +44,7 @@ describe.each(assignments)("$id", (assignment) => {
 });
 
 test("the answers are what the sources have: hints with the first fallback, owners of the walk, sloppy quorums", () => {
-  for (const seed of SEEDS) {
+  for (const seed of SEEDS.slice(0, 4)) {
     const hint = assignmentNamed("hint-keeper")!.pose(seed);
     const world = played(hint.options, []);
     const list = world.preferenceListAt(world.nodes[0]!.id, hint.key as Key)!;
