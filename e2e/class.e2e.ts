@@ -91,7 +91,7 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
     await axe(ada, "pupil");
 
     // Something half typed is not lost, and the keyboard comes back to it.
-    const search = ada.locator("input:visible").first();
+    const search = ada.getByTestId("search");
     await search.fill("half a wo");
     await search.focus();
     await teacher.getByTestId("teach-freeze").click();
@@ -115,6 +115,7 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
       await expect(page.getByTestId("pupil-on")).toBeVisible();
       const [lab] = await Promise.all([page.context().waitForEvent("page"), page.getByTestId("pupil-on").click()]);
       lab.on("pageerror", (error) => troubles.push(String(error)));
+      await expect(lab.locator("[data-choice]").first()).toBeVisible();
       const choices = await lab
         .locator("[data-choice]")
         .evaluateAll((all) => all.map((each) => each.getAttribute("data-choice")!));
@@ -182,7 +183,12 @@ test.describe("in the lab, without a server", () => {
     await expect(page.getByText(lesson.rounds[0]!.question)).toBeVisible();
     // Back is where it was: the same world.
     expect(await page.evaluate(() => window.tabringLab!.hash)).toBe(begun);
-    for (let i = 0; i < 2 * lesson.rounds.length; i++) await page.keyboard.press("PageDown");
+    for (const round of lesson.rounds) {
+      await expect(page.getByText(round.question)).toBeVisible();
+      await page.keyboard.press("PageDown");
+      await step("compare");
+      await page.keyboard.press("PageDown");
+    }
     await step("over");
     await page.keyboard.press("b");
     await expect(page.getByTestId("lab-page")).toHaveAttribute("data-big", "false");
