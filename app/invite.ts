@@ -1,5 +1,5 @@
 /**
- * The invite link: `/#/shop?cluster=<id>&secret=<base64url>`, optionally with `&cart=<id>`, and with `&light` for a tab that is to be a light client. All of it stands in the fragment, which a browser never
+ * The invite link: `/#/shop?cluster=<id>&secret=<base64url>`, optionally with `&cart=<id>`, with `&light` for a tab that is to be a light client, and with `&class` for a pupil or `&teach` for the teacher of a class. All of it stands in the fragment, which a browser never
  * sends: the secret reaches nobody but the page. The fragment stays in the address bar, so that a reload opens the same cluster.
  */
 
@@ -12,6 +12,8 @@ export interface Invite {
   readonly cart?: string;
   /** This tab shops, but keeps nothing for others. */
   readonly light?: true;
+  /** What this tab is in a class that uses the cluster. */
+  readonly class?: "pupil" | "teacher";
 }
 
 const CLUSTER = /^[A-Za-z0-9_-]{1,64}$/;
@@ -26,7 +28,9 @@ export function isCartId(text: string): boolean {
 
 export function fragmentOf(invite: Invite): string {
   const cart = invite.cart === undefined ? "" : `&cart=${invite.cart}`;
-  return `#/shop?cluster=${invite.cluster}&secret=${invite.secret}${cart}${invite.light === true ? "&light" : ""}`;
+  const light = invite.light === true ? "&light" : "";
+  const role = invite.class === undefined ? "" : invite.class === "teacher" ? "&teach" : "&class";
+  return `#/shop?cluster=${invite.cluster}&secret=${invite.secret}${cart}${light}${role}`;
 }
 
 /** The invite in a link, a fragment, or a text around one; undefined when there is none that is whole. */
@@ -40,7 +44,13 @@ export function parseInvite(text: string): Invite | undefined {
   const cart = fields.get("cart") ?? undefined;
   if (!CLUSTER.test(cluster) || !SECRET.test(secret)) return undefined;
   const light = fields.has("light") ? ({ light: true } as const) : {};
-  return cart !== undefined && isCartId(cart) ? { cluster, secret, cart, ...light } : { cluster, secret, ...light };
+  const role = fields.has("teach")
+    ? ({ class: "teacher" } as const)
+    : fields.has("class")
+      ? ({ class: "pupil" } as const)
+      : {};
+  const shared = cart !== undefined && isCartId(cart) ? { cart } : {};
+  return { cluster, secret, ...shared, ...light, ...role };
 }
 
 /** A cluster that nobody has yet: both parts drawn at random. */

@@ -29,6 +29,7 @@ const PANELS = [
   "World",
   "Quorum",
   "Placements",
+  "Carts",
 ];
 
 for (const colorScheme of ["light", "dark"] as const)

@@ -37,7 +37,7 @@ export function strategyIdea(strategy: CartStrategy): string {
  * @param nameOf index of a sibling that can be read, to its name
  */
 export function outcomeWords(
-  outcome: Outcome,
+  outcome: Omit<Outcome, "strategy">,
   comparison: Comparison,
   titleOf: (item: string) => string,
   nameOf: (index: number) => string,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type LabPlace, fragmentOfPlace, labPlaceIn } from "./place.ts";
+import { type LabPlace, fragmentBig, fragmentOfPlace, isBig, labPlaceIn } from "./place.ts";
 
 test("each place has an address that leads back to it", () => {
   const places: LabPlace[] = [
@@ -10,8 +10,19 @@ test("each place has an address that leads back to it", () => {
     { page: "lessons" },
     { page: "paper" },
     { page: "lesson", id: "vector-clocks" },
+    { page: "assignment", id: "owners", seed: 7, answers: false },
+    { page: "assignment", id: "owners", seed: 0, answers: true },
   ];
-  for (const place of places) expect(labPlaceIn(fragmentOfPlace(place))).toEqual(place);
+  for (const place of places) {
+    const fragment = fragmentOfPlace(place);
+    expect(labPlaceIn(fragment)).toEqual(place);
+    // In big type it is the same place.
+    const big = fragmentBig(fragment, true);
+    expect(labPlaceIn(big)).toEqual(place);
+    expect([isBig(fragment), isBig(big)]).toEqual([false, true]);
+    expect(fragmentBig(big, true)).toBe(big);
+    expect(fragmentBig(big, false)).toBe(fragment);
+  }
 });
 
 test("other addresses are no places of the lab", () => {
@@ -26,6 +37,10 @@ test("other addresses are no places of the lab", () => {
     "#/lab/tabs/",
     "#/lab/tabs/a b",
     `#/lab/tabs/${"a".repeat(65)}`,
+    "#/lab/assignment/",
+    "#/lab/assignment/owners?seed=-1",
+    "#/lab/assignment/owners?seed=x",
+    "#/lab/assignment/owners?seed=99999",
   ])
     expect(labPlaceIn(fragment)).toBeUndefined();
 });

@@ -90,7 +90,7 @@ export class LabSession {
   }
 
   /** At the beginning of a round: all before it has been done. */
-  static forLesson(lesson: Lesson, roundsDone: number): LabSession {
+  static forLesson(lesson: Pick<Lesson, "options" | "key" | "before" | "rounds">, roundsDone: number): LabSession {
     const session = new LabSession({ run: { options: lesson.options, acts: [] }, position: 0 });
     session.key = lesson.key;
     session.perform([...lesson.before, ...lesson.rounds.slice(0, roundsDone).flatMap(({ moves }) => moves)]);

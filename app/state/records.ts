@@ -37,7 +37,8 @@ export type StoredShelf = v.InferOutput<typeof shelfSchema>;
 export type Marker = v.InferOutput<typeof markerSchema>;
 export type Session = v.InferOutput<typeof sessionSchema>;
 
-function jsonOf<T>(name: string, schema: v.GenericSchema<unknown, T>): Codec<T> {
+/** `name` says in the error what could not be read. */
+export function jsonOf<T>(name: string, schema: v.GenericSchema<unknown, T>): Codec<T> {
   return {
     encode: (value) => new TextEncoder().encode(JSON.stringify(value)),
     decode: (bytes) => {

@@ -31,41 +31,55 @@ export interface Comparison {
   readonly removed: readonly Difference[];
 }
 
+const copiesOf = (cart: Cart, item: string): readonly CopyRange[] => cart.observed.copies.get(item) ?? [];
+
+function takenOutBy(carts: readonly Cart[], item: string): number[] {
+  const all = allCopies(carts.map((cart) => copiesOf(cart, item)));
+  return carts.flatMap((cart, i) =>
+    countCopies(seenCopies(all, cart.observed.seen)) > countCopies(copiesOf(cart, item)) ? [i] : [],
+  );
+}
+
+function putInBy(carts: readonly Cart[], item: string): number[] {
+  return carts.flatMap((cart, i) =>
+    carts.some((other) => unseenCopies(copiesOf(cart, item), other.observed.seen).length > 0) ? [i] : [],
+  );
+}
+
+function itemsOf(carts: readonly Cart[]): readonly string[] {
+  return [...new Set(carts.flatMap((cart) => [...cart.items.keys()]))].sort(compareText);
+}
+
+/** What these quantities have too much and too little, whoever made them of the siblings. */
+export function differences(
+  carts: readonly Cart[],
+  quantities: Quantities,
+): Pick<Outcome, "quantities" | "broughtBack" | "lost"> {
+  const faithful = reconciledQuantities(carts, "observed-remove");
+  const items = itemsOf(carts);
+  const surplus = (item: string): number => (quantities.get(item) ?? 0) - (faithful.get(item) ?? 0);
+  return {
+    quantities,
+    broughtBack: items
+      .filter((item) => surplus(item) > 0)
+      .map((item) => ({ item, copies: surplus(item), versions: takenOutBy(carts, item) })),
+    lost: items
+      .filter((item) => surplus(item) < 0)
+      .map((item) => ({ item, copies: -surplus(item), versions: putInBy(carts, item) })),
+  };
+}
+
 /** The three strategies side by side, for one or more siblings. */
 export function compareStrategies(carts: readonly Cart[]): Comparison {
-  const items = [...new Set(carts.flatMap((cart) => [...cart.items.keys()]))].sort(compareText);
   const faithful = reconciledQuantities(carts, "observed-remove");
-  const copiesOf = (cart: Cart, item: string): readonly CopyRange[] => cart.observed.copies.get(item) ?? [];
-
-  const takenOutBy = (item: string): number[] => {
-    const all = allCopies(carts.map((cart) => copiesOf(cart, item)));
-    return carts.flatMap((cart, i) =>
-      countCopies(seenCopies(all, cart.observed.seen)) > countCopies(copiesOf(cart, item)) ? [i] : [],
-    );
-  };
-  const putInBy = (item: string): number[] =>
-    carts.flatMap((cart, i) =>
-      carts.some((other) => unseenCopies(copiesOf(cart, item), other.observed.seen).length > 0) ? [i] : [],
-    );
-  const removed = items.flatMap((item) => {
+  const removed = itemsOf(carts).flatMap((item) => {
     const all = countCopies(allCopies(carts.map((cart) => copiesOf(cart, item))));
     const copies = all - (faithful.get(item) ?? 0);
-    return copies > 0 ? [{ item, copies, versions: takenOutBy(item) }] : [];
+    return copies > 0 ? [{ item, copies, versions: takenOutBy(carts, item) }] : [];
   });
-
-  const outcomes = cartStrategies.map((strategy) => {
-    const quantities = reconciledQuantities(carts, strategy);
-    const surplus = (item: string): number => (quantities.get(item) ?? 0) - (faithful.get(item) ?? 0);
-    return {
-      strategy,
-      quantities,
-      broughtBack: items
-        .filter((item) => surplus(item) > 0)
-        .map((item) => ({ item, copies: surplus(item), versions: takenOutBy(item) })),
-      lost: items
-        .filter((item) => surplus(item) < 0)
-        .map((item) => ({ item, copies: -surplus(item), versions: putInBy(item) })),
-    };
-  });
+  const outcomes = cartStrategies.map((strategy) => ({
+    strategy,
+    ...differences(carts, reconciledQuantities(carts, strategy)),
+  }));
   return { outcomes, removed };
 }

@@ -14,7 +14,7 @@ const RIGHT: Readonly<Record<string, readonly string[]>> = {
   quorums: ["failed", "after"],
   "vector-clocks": ["both", "one"],
   dots: ["both"],
-  cart: ["both", "yes"],
+  cart: ["both", "ulysses", "yes", "wanted"],
   "last-write-wins": ["stale"],
   "hinted-handoff": ["yes", "none"],
   "read-repair": ["right"],

@@ -1,5 +1,10 @@
 /** Lessons about versions: vector clocks, dots, carts that merge, clocks that are wrong. */
 
+import type { LabWorld } from "../../../src/lab/world.ts";
+import { NO_QUANTITIES } from "../../../src/reconcile/quantities.ts";
+import { PHONE_HAS, storyBegins, storyGoesOn } from "../carts/cart-story.ts";
+import { observedOf, plainCart, quantitiesWords, unionOf } from "../carts/cart-text.ts";
+import { latestOf, writesOf } from "../carts/shoppers.ts";
 import { type Lesson, lastFound, nodesNamed, optionsWith, round, wait } from "./lesson.ts";
 
 const KEY = "carts/ada";
@@ -107,63 +112,84 @@ const dots: Lesson = {
   file: "src/core/dvvset.ts",
 };
 
-/** A cart as a text: its books between commas. */
-function books(found: readonly string[]): readonly (readonly string[])[] {
-  return found.map((cart) => cart.split(",").map((book) => book.trim()));
+const FIVE = five.nodes.map(({ name }) => name);
+
+/** What the last read found, as carts. */
+function cartsFound(world: LabWorld): string {
+  const carts = lastFound(world, KEY).map((text) => plainCart(text)?.items ?? NO_QUANTITIES);
+  return carts.map((items) => `“${quantitiesWords(items)}”`).join(" and ");
 }
 
 const cart: Lesson = {
   id: "cart",
   title: "The book that came back",
-  idea: "To merge carts by taking all books of all versions never loses a book, and brings deleted ones back.",
+  idea: "The store keeps both carts, and the shop must make one of them. How it does that decides what is lost, and what comes back.",
   options: five,
-  before: [
-    { do: "put", node: "a", key: KEY, value: "Dune, Emma", context: "none" },
-    wait(500),
-    { do: "get", node: "b", key: KEY },
-    { do: "get", node: "e", key: KEY },
-    wait(500),
-    { do: "cut", side: ["b", "c"], other: ["a", "d", "e"] },
-    wait(3_000),
-  ],
+  before: storyBegins(FIVE, KEY),
   key: KEY,
-  panel: "versions",
+  panel: "carts",
   rounds: [
     round({
       question:
-        "The network is cut. Ada's phone, on one side, takes Emma out of the cart. Her laptop, on the other, adds Ulysses. The network heals. Which carts are there?",
-      choices: { phone: "The phone's: Dune", laptop: "The laptop's: Dune, Emma, Ulysses", both: "Both" },
+        "The cart has Dune and Emma, and the network is cut. Ada’s laptop, on one side, adds Ulysses. Then her phone, on the other, takes Emma out. The network heals. Which carts are there?",
+      choices: {
+        phone: "The phone’s: Dune",
+        laptop: "The laptop’s: Dune, Emma, Ulysses",
+        both: "Both",
+      },
       action: "Both write, the network heals, and the cart is read.",
-      moves: [
-        { do: "put", node: "b", key: KEY, value: "Dune", context: "seen", w: 1 },
-        { do: "put", node: "e", key: KEY, value: "Dune, Emma, Ulysses", context: "seen", w: 1 },
-        wait(3_000),
-        { do: "heal" },
-        wait(20_000),
-        { do: "get", node: "a", key: KEY },
-        wait(1_000),
-      ],
+      moves: storyGoesOn(FIVE, KEY),
       observe: (world) => {
         const found = lastFound(world, KEY);
-        const answer = found.length > 1 ? "both" : found[0] === "Dune" ? "phone" : "laptop";
-        return { answer, seen: `The read found ${found.map((each) => `“${each}”`).join(" and ")}.` };
+        const answer = found.length > 1 ? "both" : found[0] === PHONE_HAS ? "phone" : "laptop";
+        return { answer, seen: `The read found ${cartsFound(world)}.` };
       },
       why: "Both sides took writes, as a shop wants it. Neither was lost.",
     }),
     round({
-      question:
-        "The shop merges as the paper's does: all books of all versions. Is Emma, which Ada took out, in the cart?",
+      question: "A first way to make one cart of them: the last write wins. What is lost?",
+      choices: { nothing: "Nothing", ulysses: "Ulysses, which the laptop added", emma: "Emma alone, as Ada wanted it" },
+      action: "We take the one that was written last, by the clocks of the nodes.",
+      moves: [],
+      observe: (world) => {
+        const latest = latestOf(lastFound(world, KEY), writesOf(world.trace, KEY)) ?? "";
+        const items = plainCart(latest)?.items ?? NO_QUANTITIES;
+        const answer = items.has("ulysses") ? "nothing" : items.has("emma") ? "emma" : "ulysses";
+        return { answer, seen: `The last write has ${quantitiesWords(items)}.` };
+      },
+      why: "The phone wrote last, and had never seen Ulysses. A book that somebody put into the cart is gone, and nobody is told.",
+    }),
+    round({
+      question: "The paper’s shop takes all books of all versions. Is Emma, which Ada took out, in the cart?",
       choices: { yes: "Yes: it is back", no: "No" },
       action: "We take the union of what was read.",
       moves: [],
       observe: (world) => {
-        const union = [...new Set(books(lastFound(world, KEY)).flat())].sort();
-        return { answer: union.includes("Emma") ? "yes" : "no", seen: `The union is ${union.join(", ")}.` };
+        const union = unionOf(lastFound(world, KEY));
+        return { answer: union.has("emma") ? "yes" : "no", seen: `The union is ${quantitiesWords(union)}.` };
       },
-      why: "A book that is missing in one version and there in another was either taken out or added: a union cannot tell, and takes it for added. The bookshop of this project keeps each change in a Yjs document, which can tell.",
+      why: "A book that is missing in one version and there in another was either taken out or added: a union cannot tell, and takes it for added.",
+    }),
+    round({
+      question:
+        "A third way: each copy has a tag of its own, and a cart remembers which tags it has ever seen. What do the two carts make now?",
+      choices: {
+        wanted: "Dune and Ulysses, as Ada wanted it",
+        back: "Emma is back here, too",
+        lost: "Ulysses is lost here, too",
+      },
+      action: "We merge the tags of what was read. The panel beside this shows all ways, Yjs among them.",
+      moves: [],
+      observe: (world) => {
+        const items = observedOf(lastFound(world, KEY));
+        const answer = items.has("emma") ? "back" : items.has("ulysses") ? "wanted" : "lost";
+        return { answer, seen: `The merge has ${quantitiesWords(items)}.` };
+      },
+      why: "The phone’s cart has seen Emma’s tag and lacks it: taken out. It has never seen the tag of Ulysses: added. It is the rule by which the store itself merges versions, one floor up. Yjs comes to the same here; it counts a number of copies as one field, and there it differs.",
     }),
   ],
-  simplified: "The carts here are plain text. In the shop you can try three strategies on real carts.",
+  simplified:
+    "The carts are the shop’s own, three forms in one value, so that the same conflict can be settled each way.",
   section: "4.4 Data versioning: “deleted items can resurface”",
   file: "src/reconcile/",
 };
