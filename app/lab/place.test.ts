@@ -9,6 +9,7 @@ test("each place has an address that leads back to it", () => {
     { page: "tabs", cluster: "shop-a_B1" },
     { page: "lessons" },
     { page: "paper" },
+    { page: "seed", seed: 337, variant: { without: ["crashes"], dropActions: [1], callersMax: undefined }, at: 5_000 },
     { page: "lesson", id: "vector-clocks" },
     { page: "assignment", id: "owners", seed: 7, answers: false },
     { page: "assignment", id: "owners", seed: 0, answers: true },

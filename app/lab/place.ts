@@ -1,13 +1,16 @@
 /**
  * Places in the lab, and their addresses: the free lab (perhaps with a run), the real tabs of a cluster (or which cluster it is to be), the list of lessons, a
- * lesson, an assignment, the paper's results.
+ * lesson, an assignment, a seed of the simulator, the paper's results.
  */
+
+import { type SeedPlace, linkOfSeed, seedOfLink } from "../../src/sim/seed-link.ts";
 
 export type LabPlace =
   | { readonly page: "free"; readonly run: string | undefined }
   | { readonly page: "tabs"; readonly cluster: string | undefined }
   | { readonly page: "lessons" }
   | { readonly page: "paper" }
+  | ({ readonly page: "seed" } & SeedPlace)
   | { readonly page: "lesson"; readonly id: string }
   | {
       readonly page: "assignment";
@@ -30,6 +33,8 @@ export function labPlaceIn(fragment: string): LabPlace | undefined {
   const [, cluster] = /^\/tabs\/([A-Za-z0-9_-]{1,64})$/.exec(path) ?? [];
   if (cluster !== undefined) return { page: "tabs", cluster };
   if (path === "/paper") return { page: "paper" };
+  const seeded = seedOfLink(fragment);
+  if (seeded !== undefined) return { page: "seed", ...seeded };
   const [, assignment] = /^\/assignment\/([a-z-]+)$/.exec(path) ?? [];
   if (assignment !== undefined) {
     const fields = new URLSearchParams(query ?? "");
@@ -58,6 +63,7 @@ export function fragmentOfPlace(place: LabPlace): string {
   if (place.page === "lessons") return "#/lab/lessons";
   if (place.page === "tabs") return place.cluster === undefined ? "#/lab/tabs" : `#/lab/tabs/${place.cluster}`;
   if (place.page === "paper") return "#/lab/paper";
+  if (place.page === "seed") return linkOfSeed(place);
   if (place.page === "lesson") return `#/lab/lesson/${place.id}`;
   if (place.page === "assignment")
     return `#/lab/assignment/${place.id}?seed=${place.seed}${place.answers ? "&answers" : ""}`;

@@ -1,5 +1,5 @@
 /**
- * One visit to the lab: a run of the simulated world, or the recording of real tabs; the moment at which it stands, what is looked at, and whether time passes.
+ * One visit to the lab: a run of the simulated world, a seed of the simulator, or the recording of real tabs; the moment at which it stands, what is looked at, and whether time passes.
  *
  * `frame` is what moves, and new at each frame that is drawn; `scene` is the rest, and new SCENES_PER_SECOND times a second while time passes, and after each
  * step and act. Who draws from a world asks it only in what depends on one of them. What was refused is told in `refusal`, and nothing was done then.
@@ -14,6 +14,7 @@ import { Timeline } from "../../src/lab/timeline.ts";
 import type { LabTime } from "../../src/lab/lab-time.ts";
 import { LabError, type Flight, type LabNode, type LabWorld } from "../../src/lab/world.ts";
 import type { Lesson, Move } from "./lessons/lesson.ts";
+import type { SeedVisit } from "./seeds/seed-visit.ts";
 import type { TabsVisit } from "./tabs/tabs-visit.ts";
 
 export const SCENES_PER_SECOND = 5;
@@ -45,6 +46,8 @@ export interface Scene {
 export class LabSession {
   /** The tabs, where they are the world; undefined in the simulated one. */
   readonly live: TabsVisit | undefined;
+  /** The seed of the simulator that is looked at, where it is one. */
+  readonly seeded: SeedVisit | undefined;
   /** Of the simulated world. */
   #run: Timeline | undefined;
   /** A request was asked of a tab, and is looked at as soon as the tab tells of it. */
@@ -69,10 +72,13 @@ export class LabSession {
   /** Moves are being performed. */
   performing = $state(false);
 
-  constructor(of: RunLink | TabsVisit = { run: { options: defaultLabOptions, acts: [] }, position: 0 }) {
+  constructor(of: RunLink | TabsVisit | SeedVisit = { run: { options: defaultLabOptions, acts: [] }, position: 0 }) {
     if ("run" in of) {
       this.#run = new Timeline(of.run);
       this.#run.seek(of.position);
+    } else if ("seedTime" in of) {
+      this.seeded = of;
+      this.key = of.key;
     } else {
       this.live = of;
       this.speed = 1;
@@ -100,7 +106,7 @@ export class LabSession {
 
   /** Of tabs: what can be said of them in these terms, the parameters above all. */
   get options(): LabOptions {
-    return this.#run?.run.options ?? this.live?.options ?? defaultLabOptions;
+    return this.#run?.run.options ?? this.live?.options ?? this.seeded?.options ?? defaultLabOptions;
   }
 
   /** This run, at this moment; empty where there is none. */
@@ -114,8 +120,8 @@ export class LabSession {
   }
 
   get #time(): LabTime {
-    const time = this.#run ?? this.live?.time;
-    if (time === undefined) throw new Error("A visit to the lab is to a run or to tabs.");
+    const time = this.#run ?? this.live?.time ?? this.seeded?.seedTime;
+    if (time === undefined) throw new Error("A visit to the lab is to a run, to tabs or to a seed.");
     return time;
   }
 
@@ -193,7 +199,7 @@ export class LabSession {
 
   /** A new run in the place of this one. True when there is such a world. */
   begin(options: LabOptions): boolean {
-    if (this.live !== undefined) return false;
+    if (this.#run === undefined) return false;
     try {
       this.#run = new Timeline({ options, acts: [] });
     } catch (error) {

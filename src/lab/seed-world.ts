@@ -14,6 +14,7 @@ import type { Plan, PlannedChange } from "../core/membership-plan.ts";
 import type { NodeView } from "../core/node.ts";
 import type { PreferenceList } from "../core/ring.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
+import type { SeedVariant } from "../sim/seed-link.ts";
 import { SeedRun } from "../sim/swarm.ts";
 import type { LabAct } from "./acts.ts";
 import { SimulationWatch } from "./simulation-watch.ts";
@@ -31,13 +32,6 @@ import {
 
 export const SWARM_SEED_MAX = Number.MAX_SAFE_INTEGER;
 
-export interface SeedWorldOptions {
-  /** 1 to SWARM_SEED_MAX. */
-  readonly seed: number;
-  /** What `npm run sim -- --without` leaves out; see `SeedOptions` of the swarm. */
-  readonly without: readonly string[];
-}
-
 export class SeedWorld implements LabWorld {
   readonly kind = "simulated";
   readonly abilities: ReadonlySet<LabAct["do"]> = new Set();
@@ -46,10 +40,10 @@ export class SeedWorld implements LabWorld {
   readonly #recordsFrom: Millis;
 
   /** Throws `LabError` when there is no such seed. */
-  constructor({ seed, without }: SeedWorldOptions, recordsFrom: Millis = 0) {
+  constructor(seed: number, variant: SeedVariant = {}, recordsFrom: Millis = 0) {
     if (!Number.isInteger(seed) || seed < 1 || seed > SWARM_SEED_MAX)
       throw new LabError("invalid", `The seed is ${seed}, but must be a whole number from 1. No world was made.`);
-    this.#run = new SeedRun(seed, { without, observer: this.#watch.observer });
+    this.#run = new SeedRun(seed, { ...variant, observer: this.#watch.observer });
     this.#watch.attach(this.#run.simulator);
     this.#recordsFrom = recordsFrom;
     this.#beginWhenDue();
@@ -57,6 +51,11 @@ export class SeedWorld implements LabWorld {
 
   get seed(): number {
     return this.#run.seed;
+  }
+
+  /** The cluster and its faults in a line. */
+  get shape(): string {
+    return this.#run.shape;
   }
 
   get parameters(): ClusterParameters {

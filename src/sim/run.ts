@@ -15,6 +15,7 @@ import { runMutated } from "./run-mutated.ts";
 import { type SeedReport, runInPool } from "./run-pool.ts";
 import { describeOptions, shrink } from "./shrink.ts";
 import { sometimesPoints, versionsReadPoints } from "./sometimes.ts";
+import { linkOfSeed } from "./seed-link.ts";
 import { type SeedOptions, type SeedOutcome, runSeed } from "./swarm.ts";
 
 /** From this many seeds on every `sometimes` point must have been reached. */
@@ -122,6 +123,12 @@ function tell(seed: number, options: SeedOptions, write: (text: string) => void)
   write(
     `replay: npm run sim -- ${[`--seed ${seed}`, ...mutant, asFlags(shrunk.options), "--trace"].filter((word) => word !== "").join(" ")}\n`,
   );
+  const { without = [], dropActions = [], callersMax } = shrunk.options;
+  // A mutant's seed is another run there.
+  if (name === "")
+    write(
+      `in the lab: ${linkOfSeed({ seed, variant: { without, dropActions, callersMax }, at: replay.simulatedMs })}\n`,
+    );
   return shrunk.options;
 }
 

@@ -478,7 +478,7 @@ export class SeedRun {
       sometimes: this.#sometimes.counts,
       transcriptHash: this.#options.trace === true ? this.#transcript.hash : undefined,
       timeline: failure === undefined ? [] : this.#timelineOf(failure.message),
-      shape: this.#shape(),
+      shape: this.shape,
       faultClasses: [...this.#faults.classes],
       actions: this.#faults.actions.map(describeFault),
     };
@@ -760,7 +760,8 @@ export class SeedRun {
     return this.#story.lines.filter(isAbout).slice(-TIMELINE_LINES);
   }
 
-  #shape(): string {
+  /** The world in one line. */
+  get shape(): string {
     const { parameters, founderCapacity, usesCodec } = this.#plan;
     const { n, r, w, partitions, placement, tokensPerNode } = parameters;
     const tokens = placement === 3 ? "" : ` placement=${placement} tokens=${tokensPerNode}`;
