@@ -224,6 +224,8 @@ test("write, cut, write on both sides, heal: the same siblings and the same reco
     await act(page, { do: "put", node: a, key: CART, value: "left", context: "seen", w: 1 });
     await act(page, { do: "put", node: c, key: CART, value: "right", context: "seen", w: 1 });
     await pass(answered(5), "both sides have written");
+    const apart = async (): Promise<boolean> => (await held(page, [a, b, c], CART)).join("|") === "left|left|right";
+    await pass(apart, "each side has its own");
     await act(page, { do: "heal" });
     await pass(() => everywhere(2), "both writes are everywhere");
     return { values: await held(page, [a, b, c], CART) };

@@ -116,11 +116,26 @@ test("the lab's owners are those of the stores, and what the lab puts is read fr
   expect(put?.legs.length).toBeGreaterThan(0);
 
   // With the context of what was read it replaces, without any it stands beside.
-  await lab.act({ do: "get", node: "b", key: CART });
-  await lab.act({ do: "put", node: "b", key: CART, value: "replaced", context: "seen" });
+  await lab.act({ do: "get", node: "d", key: CART });
+  await lab.act({ do: "put", node: "d", key: CART, value: "replaced", context: "seen" });
   await lab.act({ do: "put", node: "c", key: CART, value: "beside", context: "none" });
   const after = await cluster!.clock.during(stores[0]!.get(CART));
   expect(after.values.map((value) => new TextDecoder().decode(value)).sort()).toEqual(["beside", "replaced"]);
+});
+
+test("each node counts its own requests, and the lab takes none for another's", async () => {
+  const lab = await labOf(3);
+  for (const node of ["a", "b", "c", "a", "b", "c"]) await lab.act({ do: "get", node, key: CART });
+  const { trace } = lab.world;
+  const gets = requestsIn(trace).flatMap((request) => {
+    const story = storyOf(trace, request);
+    return story?.key === CART ? [story] : [];
+  });
+  expect(gets.map(({ node }) => node)).toEqual([1, 2, 3, 1, 2, 3].map(nodeId));
+  for (const { node, legs } of gets) {
+    expect(legs.length).toBeGreaterThan(0);
+    expect(new Set(legs.map(({ from }) => from))).toEqual(new Set([node]));
+  }
 });
 
 test("closed by the lab a tab is down and its disk is known; opened again it runs; one that leaves is gone", async () => {
@@ -179,13 +194,21 @@ test("the same scenario leaves the same siblings and the same owners' records in
     ...defaultLabOptions,
     nodes: ["a", "b", "c"].map((name) => ({ name, capacity: 1, zone: name })),
   });
-  for (const act of SCENARIO)
+  const apart: unknown[] = [];
+  for (const act of SCENARIO) {
+    if (act.do === "heal") apart.push(held(simulated));
     if (act.do === "wait") simulated.runUntil(simulated.now + act.forMs);
     else simulated.act(act);
+  }
   const lab = await labOf(3);
-  for (const act of SCENARIO)
+  for (const act of SCENARIO) {
+    if (act.do === "heal") apart.push(held(lab.world));
     if (act.do === "wait") await lab.pass(act.forMs);
     else await lab.act(act);
+  }
+  // While it was cut each side had its own.
+  expect(apart[1]).toEqual(apart[0]);
+  expect(apart[0]).toMatchObject([{ values: ["left"] }, { values: ["left"] }, { values: ["right"] }]);
   expect(held(lab.world)).toEqual(held(simulated));
   expect(held(simulated)).toEqual(
     ["a", "b", "c"].map((name) => ({
