@@ -197,7 +197,7 @@ test.describe("in the lab, without a server", () => {
   });
 
   test("an assignment is done in the world, and the teacher's table has the answers of its worlds", async () => {
-    const page = await browser.newPage();
+    const page = await (await browser.newContext()).newPage();
     await page.goto(`${files.address}#/lab/assignment/make-versions?seed=2`);
     await page.getByTestId("assignment-check").click();
     await expect(page.getByTestId("assignment-outcome")).toHaveAttribute("data-right", "false");
@@ -223,6 +223,6 @@ test.describe("in the lab, without a server", () => {
         answerTo(assignmentNamed("owners")!.pose(seed)).join(", "),
       );
     await axe(page, "answers");
-    await page.close();
+    await page.context().close();
   });
 });

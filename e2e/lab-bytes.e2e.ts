@@ -64,7 +64,7 @@ test("the bytes of the record decode to what is on the disk", async () => {
   }
   await demandAccessible(page);
   expect(troubles).toEqual([]);
-  await page.close();
+  await page.context().close();
 });
 
 test("the bytes of a message decode to the message, and the list of messages says how many they are", async () => {
@@ -103,7 +103,7 @@ test("the bytes of a message decode to the message, and the list of messages say
   }
   await demandAccessible(page);
   expect(troubles).toEqual([]);
-  await page.close();
+  await page.context().close();
 });
 
 test("a damaged record is said to be one", async () => {
@@ -119,5 +119,5 @@ test("a damaged record is said to be one", async () => {
   await page.getByTestId("lab-keeper").selectOption(keeper!);
   await expect(page.getByTestId("lab-record-bytes")).toContainText("Damaged");
   expect(troubles).toEqual([]);
-  await page.close();
+  await page.context().close();
 });

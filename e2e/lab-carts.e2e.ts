@@ -20,12 +20,12 @@ test.afterAll(async () => {
 });
 test.beforeEach(async () => {
   troubles.length = 0;
-  page = await browser.newPage();
+  page = await (await browser.newContext()).newPage();
   page.on("pageerror", (error) => troubles.push(String(error)));
   await page.goto(`${files.address}#/lab`);
 });
 test.afterEach(async () => {
-  await page.close();
+  await page.context().close();
   expect(troubles).toEqual([]);
 });
 

@@ -97,5 +97,5 @@ test("latencies, versions, the share of background work and the balance are thos
     );
   await demandAccessible(page);
   expect(troubles).toEqual([]);
-  await page.close();
+  await page.context().close();
 });

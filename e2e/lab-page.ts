@@ -11,7 +11,7 @@ export interface LabPage {
 }
 
 export async function openLab(browser: Browser, files: StaticFiles): Promise<LabPage> {
-  const page = await browser.newPage();
+  const page = await (await browser.newContext()).newPage();
   const troubles: string[] = [];
   page.on("pageerror", (error) => troubles.push(String(error)));
   page.on("console", (message) => {

@@ -24,7 +24,7 @@ test.afterAll(async () => {
 
 for (const width of [360, 1280])
   test(`every figure that is there is drawn, with its numbers, at ${width} px`, async () => {
-    const page = await browser.newPage({ viewport: { width, height: 900 } });
+    const page = await (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
     await page.goto(`${files.address}#/lab`);
     await page.getByRole("link", { name: "The paper's results" }).click();
     await expect(page.getByTestId("paper")).toBeVisible();
@@ -55,5 +55,5 @@ for (const width of [360, 1280])
     const { violations } = await new AxeBuilder({ page }).analyze();
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-    await page.close();
+    await page.context().close();
   });

@@ -117,7 +117,7 @@ test("what differs is open, its keys are those of a full diff, and after healing
   for (const bytes of await numbersOf(page, "[data-testid=lab-tree-talks] > li", "data-bytes"))
     expect(bytes).toBeGreaterThan(0);
   expect(troubles).toEqual([]);
-  await page.close();
+  await page.context().close();
 });
 
 test("with many keys of which few differ the trees cost less than sending everything", async () => {
@@ -131,5 +131,5 @@ test("with many keys of which few differ the trees cost less than sending everyt
   expect(await bytesOf("trees")).toBeLessThan(await bytesOf("sending-all"));
   await expect(page.getByTestId("lab-tree-saved")).toContainText("The trees save");
   expect(troubles).toEqual([]);
-  await page.close();
+  await page.context().close();
 });
