@@ -1,5 +1,6 @@
 /** The lab on the simulated world, from static files alone: what is drawn is what happened, and what can be done is done. */
 
+import { gzipSync } from "node:zlib";
 import { type Browser, type Page, chromium, expect, test } from "@playwright/test";
 import type { Key, NodeId } from "../src/core/identifiers.ts";
 import type { LabNode, LabWorld } from "../src/lab/world.ts";
@@ -23,6 +24,9 @@ declare global {
     };
   }
 }
+
+/** Gzipped, with the whole node and the simulator, which are more than half of it. */
+const PAGE_BYTES_MAX = 160_000;
 
 let files: StaticFiles;
 let browser: Browser;
@@ -345,4 +349,19 @@ test("playing: time passes and messages move, and it stops when told to", async 
   const stopped = await page.getByTestId("lab-clock").innerText();
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   await expect(page.getByTestId("lab-clock")).toHaveText(stopped);
+});
+
+test("the page loads no more than it needs: the node, the simulator and the bench, and no Yjs", async () => {
+  const fresh = await browser.newPage();
+  const loaded: Promise<Buffer>[] = [];
+  fresh.on("response", (response) => loaded.push(response.body()));
+  await fresh.goto(`${files.address}#/lab`);
+  await expect(fresh.getByTestId("lab-clock")).toBeVisible();
+  await expect(fresh.getByTestId("lab-key")).toBeVisible();
+  const bodies = await Promise.all(loaded);
+  const bytes = bodies.reduce((sum, body) => sum + gzipSync(body, { level: 9 }).length, 0);
+  console.log(`the lab's page: ${(bytes / 1_000).toFixed(1)} kB gzipped, in ${bodies.length} files`);
+  expect(bytes).toBeLessThan(PAGE_BYTES_MAX);
+  expect(bodies.some((body) => body.includes("Yjs was already imported"))).toBe(false);
+  await fresh.close();
 });

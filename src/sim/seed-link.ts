@@ -29,7 +29,12 @@ export function linkOfSeed({ seed, variant, at }: SeedPlace): string {
 export function seedOfLink(fragment: string): SeedPlace | undefined {
   const [, digits, query = ""] = /^#\/lab\/seed\/([1-9][0-9]{0,14})(?:\?(.*))?$/.exec(fragment) ?? [];
   if (digits === undefined) return undefined;
-  const fields = new URLSearchParams(query);
+  const fields = new Map(
+    query.split("&").map((field) => {
+      const [name = "", value = ""] = field.split("=");
+      return [name, value] as const;
+    }),
+  );
   const list = (name: string): string[] => (fields.get(name) ?? "").split(",").filter((word) => word !== "");
   const number = (text: string): number => (/^[0-9]{1,12}$/.test(text) ? Number(text) : Number.NaN);
   const without = list("without");
