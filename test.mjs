@@ -41,7 +41,7 @@ async function vitest() {
   const { code } = await runTool(
     "vitest/vitest.mjs",
     ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${join(REPORTS, report)}`],
-    { timeoutMs: 6 * MINUTE_MS },
+    { timeoutMs: 12 * MINUTE_MS },
   );
   const result = readReport(report);
   if (result === undefined) return count(0, 1);
@@ -72,7 +72,7 @@ async function simulator() {
 async function playwright() {
   const report = "e2e.json";
   rmSync(join(REPORTS, report), { force: true });
-  const { code } = await runTool("@playwright/test/cli.js", ["test", "-c", "e2e"], { timeoutMs: 9 * MINUTE_MS });
+  const { code } = await runTool("@playwright/test/cli.js", ["test", "-c", "e2e"], { timeoutMs: 22 * MINUTE_MS });
   const result = readReport(report);
   if (result === undefined) return count(0, 1);
   const { expected, unexpected, flaky, skipped } = result.stats;
