@@ -9,33 +9,18 @@
  */
 
 import type { ClusterParameters } from "../core/config.ts";
-import type { Key, Millis, NodeId, Partition } from "../core/identifiers.ts";
-import type { Plan, PlannedChange } from "../core/membership-plan.ts";
-import type { NodeView } from "../core/node.ts";
-import type { PreferenceList } from "../core/ring.ts";
-import type { StatisticsSnapshot } from "../core/statistics.ts";
+import type { Millis } from "../core/identifiers.ts";
 import type { SeedVariant } from "../sim/seed-link.ts";
 import { SeedRun } from "../sim/swarm.ts";
 import type { LabAct } from "./acts.ts";
 import { SimulationWatch } from "./simulation-watch.ts";
-import {
-  type Flight,
-  LabError,
-  type LabNode,
-  type LabWorld,
-  type Letter,
-  type PartitionTree,
-  type RecordsOfKey,
-  type StoredKey,
-  type TraceRecord,
-} from "./world.ts";
+import { WatchedWorld } from "./watched-world.ts";
+import { LabError } from "./world.ts";
 
 export const SWARM_SEED_MAX = Number.MAX_SAFE_INTEGER;
 
-export class SeedWorld implements LabWorld {
-  readonly kind = "simulated";
+export class SeedWorld extends WatchedWorld {
   readonly abilities: ReadonlySet<LabAct["do"]> = new Set();
-  readonly #watch = new SimulationWatch(true);
   readonly #run: SeedRun;
   readonly #recordsFrom: Millis;
 
@@ -43,8 +28,10 @@ export class SeedWorld implements LabWorld {
   constructor(seed: number, variant: SeedVariant = {}, recordsFrom: Millis = 0) {
     if (!Number.isInteger(seed) || seed < 1 || seed > SWARM_SEED_MAX)
       throw new LabError("invalid", `The seed is ${seed}, but must be a whole number from 1. No world was made.`);
-    this.#run = new SeedRun(seed, { ...variant, observer: this.#watch.observer });
-    this.#watch.attach(this.#run.simulator);
+    const watch = new SimulationWatch(true);
+    super(watch);
+    this.#run = new SeedRun(seed, { ...variant, observer: watch.observer });
+    watch.attach(this.#run.simulator);
     this.#recordsFrom = recordsFrom;
     this.#beginWhenDue();
   }
@@ -71,99 +58,18 @@ export class SeedWorld implements LabWorld {
     return this.#run.isOver;
   }
 
-  get now(): Millis {
-    return this.#watch.now;
-  }
-
   /** When the next thing happens; undefined when it is over. */
   get nextAt(): Millis | undefined {
-    return this.isOver ? undefined : this.#watch.nextAt;
+    return this.isOver ? undefined : this.watch.nextAt;
   }
 
-  get nodes(): readonly LabNode[] {
-    const { simulator } = this.#watch;
-    return simulator.hosts.map((id) => {
-      const { zone, capacity } = simulator.configOf(id);
-      const disk = simulator.diskOf(id);
-      return {
-        id,
-        name: simulator.nameOf(id),
-        state: this.#watch.stateOf(id),
-        zone,
-        capacity: simulator.isLight(id) ? 0 : capacity,
-        hidden: simulator.isThrottled(id),
-        clockSkewMs: simulator.wallSkewOf(id),
-        isLight: simulator.isLight(id),
-        diskFull: disk.full,
-        diskSlowness: disk.slowness,
-        networkSlowness: simulator.network.slownessOf(id),
-        grayMs: simulator.network.grayMsOf(id),
-      };
-    });
-  }
-
-  get cuts(): readonly { readonly from: NodeId; readonly to: NodeId }[] {
-    return this.#watch.simulator.network.cuts;
-  }
-
-  get flights(): readonly Flight[] {
-    return this.#watch.recorder.flights;
-  }
-
-  get flightsUnderWay(): readonly Flight[] {
-    return this.#watch.recorder.flightsUnderWay;
-  }
-
-  get trace(): readonly TraceRecord[] {
-    return this.#watch.recorder.trace;
-  }
-
-  get traceCount(): number {
-    return this.#watch.recorder.count;
-  }
-  get traceHash(): string {
-    return this.#watch.recorder.hash;
-  }
-
-  viewOf(node: NodeId): NodeView | undefined {
-    return this.#watch.viewOf(node);
-  }
-
-  statisticsOf(node: NodeId): StatisticsSnapshot | undefined {
-    return this.#watch.statisticsOf(node);
-  }
-
-  recordsOf(node: NodeId, key: Key): RecordsOfKey {
-    return this.#watch.recordsOf(node, key);
-  }
-
-  treeOf(node: NodeId, partition: Partition): PartitionTree | undefined {
-    return this.#watch.treeOf(node, partition, this.parameters.partitions);
-  }
-
-  storedAt(node: NodeId): readonly StoredKey[] {
-    return this.#watch.storedAt(node);
-  }
-
-  letterOf(flight: number): Letter | undefined {
-    return this.#watch.recorder.letter(flight);
-  }
-
-  preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
-    return this.#watch.preferenceListAt(node, key);
-  }
-
-  listsAt(node: NodeId): readonly PreferenceList[] {
-    return this.#watch.listsAt(node);
-  }
-
-  planAt(node: NodeId, change: PlannedChange): Plan | undefined {
-    return this.#watch.planAt(node, change);
+  protected get partitions(): number {
+    return this.parameters.partitions;
   }
 
   /** Lets everything happen up to and including this moment, if it lasts so long. */
   runUntil(at: Millis): void {
-    if (!this.#watch.recorder.isOn && at >= this.#recordsFrom) {
+    if (!this.watch.recorder.isOn && at >= this.#recordsFrom) {
       this.#pass(() => this.#run.runUntil(this.#recordsFrom));
       this.#beginWhenDue();
     }
@@ -183,7 +89,7 @@ export class SeedWorld implements LabWorld {
   }
 
   #beginWhenDue(): void {
-    if (!this.#watch.recorder.isOn && this.now >= this.#recordsFrom) this.#watch.begin(0);
+    if (!this.watch.recorder.isOn && this.now >= this.#recordsFrom) this.watch.begin(0);
   }
 
   /** The verdict is a record of the trace. */
@@ -192,6 +98,6 @@ export class SeedWorld implements LabWorld {
     time();
     if (wasOver || !this.isOver) return;
     const { failure } = this;
-    this.#watch.tellWorld(failure === undefined ? "the verdict: all invariants held" : `broken: ${failure.message}`);
+    this.watch.tellWorld(failure === undefined ? "the verdict: all invariants held" : `broken: ${failure.message}`);
   }
 }

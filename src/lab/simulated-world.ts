@@ -17,14 +17,11 @@ import { Prng } from "../base/prng.ts";
 import { positionOf, recordAddress } from "../core/address.ts";
 import { type Config, defaultConfig } from "../core/config.ts";
 import type { Clock } from "../core/dvvset.ts";
-import type { Key, Millis, NodeId, OperationId, Partition } from "../core/identifiers.ts";
+import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import { LightClient } from "../core/light-client.ts";
-import type { Plan, PlannedChange } from "../core/membership-plan.ts";
 import type { View } from "../core/membership.ts";
-import { DynamoNode, type NodeView } from "../core/node.ts";
+import { DynamoNode } from "../core/node.ts";
 import type { ClientResult } from "../core/message.ts";
-import type { PreferenceList } from "../core/ring.ts";
-import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { Simulator } from "../sim/simulator.ts";
 import { type NetworkProfile, calmNetwork } from "../sim/virtual-network.ts";
 import { calmStorage } from "../sim/virtual-storage.ts";
@@ -34,19 +31,8 @@ import { LoadCallers, type LoadSurroundings } from "./load-callers.ts";
 import { type LabOptions, optionsFault } from "./options.ts";
 import { SimulationWatch } from "./simulation-watch.ts";
 import { standingView } from "./standing-start.ts";
-import {
-  type Flight,
-  LOAD_LABEL,
-  LabError,
-  type LabNode,
-  type LabWorld,
-  type Letter,
-  type LoadStatus,
-  type PartitionTree,
-  type RecordsOfKey,
-  type StoredKey,
-  type TraceRecord,
-} from "./world.ts";
+import { WatchedWorld } from "./watched-world.ts";
+import { LOAD_LABEL, LabError, type LoadStatus } from "./world.ts";
 
 export const NODES_EVER_MAX = 512;
 const FORMING_MS_MAX: Millis = 600_000;
@@ -93,33 +79,20 @@ const ABILITIES: readonly LabAct["do"][] = [
   "move",
 ];
 
-interface Ailments {
-  readonly hidden?: boolean;
-  readonly clockSkewMs?: Millis;
-  readonly diskFull?: boolean;
-  readonly diskSlowness?: number;
-  readonly networkSlowness?: number;
-  readonly grayMs?: Millis;
-}
-
 /** What a caller at a node last got, or last wrote, of a key. */
 interface Seen {
   readonly context: Clock;
   readonly prefer: NodeId | undefined;
 }
 
-export class SimulatedWorld implements LabWorld {
-  readonly kind = "simulated";
+export class SimulatedWorld extends WatchedWorld {
   readonly abilities: ReadonlySet<LabAct["do"]> = new Set(ABILITIES);
-  readonly #watch = new SimulationWatch(false);
   readonly #simulator: Simulator;
   readonly #config: Config;
   readonly #network: NetworkProfile;
   readonly #operations: Prng;
-  readonly #partitions: number;
+  protected readonly partitions: number;
   readonly #nodes = new Map<string, NodeId>();
-  readonly #ailments = new Map<NodeId, Ailments>();
-  readonly #lights = new Set<NodeId>();
   /** By node and key. */
   readonly #got = new LatestMap<string, Seen>(CONTEXTS_MAX);
   readonly #put = new LatestMap<string, Seen>(CONTEXTS_MAX);
@@ -132,15 +105,16 @@ export class SimulatedWorld implements LabWorld {
     const fault = optionsFault(options);
     if (fault !== undefined) throw new LabError("invalid", `No such world can be made: ${fault}.`);
     const { latencyMs, jitterMs } = options;
+    super(new SimulationWatch(false));
     this.#network = { ...calmNetwork, latencyMs, jitterMs };
     this.#config = {
       ...defaultConfig,
       removeAfterMs: options.removeAfterMs ?? Infinity,
       reapAfterMs: options.reapAfterMs ?? Infinity,
     };
-    this.#partitions = options.parameters.partitions;
+    this.partitions = options.parameters.partitions;
     this.#operations = Prng.fromNumber(options.seed ^ OPERATIONS_SEED);
-    const { observer } = this.#watch;
+    const { observer } = this.watch;
     this.#simulator = new Simulator(options.seed, {
       makeNode: (made, light) => (light ? new LightClient(made) : new DynamoNode(made)),
       network: this.#network,
@@ -152,68 +126,19 @@ export class SimulatedWorld implements LabWorld {
         },
       },
     });
-    this.#watch.attach(this.#simulator);
+    this.watch.attach(this.#simulator);
     this.#form(options);
-    this.#watch.begin(this.#simulator.now);
-  }
-
-  get now(): Millis {
-    return this.#watch.now;
+    this.watch.begin(this.#simulator.now);
   }
 
   /** When the next thing happens; undefined when nothing does. */
   get nextAt(): Millis | undefined {
-    return this.#watch.nextAt;
-  }
-
-  get nodes(): readonly LabNode[] {
-    return [...this.#nodes].map(([name, id]) => {
-      const { zone, capacity } = this.#simulator.configOf(id);
-      const ailments = this.#ailments.get(id) ?? {};
-      return {
-        id,
-        name,
-        state: this.#watch.stateOf(id),
-        zone,
-        capacity: this.#lights.has(id) ? 0 : capacity,
-        hidden: ailments.hidden ?? false,
-        clockSkewMs: ailments.clockSkewMs ?? 0,
-        isLight: this.#lights.has(id),
-        diskFull: ailments.diskFull ?? false,
-        diskSlowness: ailments.diskSlowness ?? 1,
-        networkSlowness: ailments.networkSlowness ?? 1,
-        grayMs: ailments.grayMs ?? 0,
-      };
-    });
-  }
-
-  get cuts(): readonly { readonly from: NodeId; readonly to: NodeId }[] {
-    return this.#simulator.network.cuts;
+    return this.watch.nextAt;
   }
 
   /** Of a thousand messages so many are lost. */
   get perMilleLost(): number {
     return this.#perMilleLost;
-  }
-
-  get flights(): readonly Flight[] {
-    return this.#watch.recorder.flights;
-  }
-
-  get flightsUnderWay(): readonly Flight[] {
-    return this.#watch.recorder.flightsUnderWay;
-  }
-
-  get trace(): readonly TraceRecord[] {
-    return this.#watch.recorder.trace;
-  }
-
-  /** How many records there ever were, and a hash over all of them: of equal runs they are equal. */
-  get traceCount(): number {
-    return this.#watch.recorder.count;
-  }
-  get traceHash(): string {
-    return this.#watch.recorder.hash;
   }
 
   /** The id behind a short name. */
@@ -223,49 +148,13 @@ export class SimulatedWorld implements LabWorld {
     return node;
   }
 
-  viewOf(node: NodeId): NodeView | undefined {
-    return this.#watch.viewOf(node);
-  }
-
-  statisticsOf(node: NodeId): StatisticsSnapshot | undefined {
-    return this.#watch.statisticsOf(node);
-  }
-
-  recordsOf(node: NodeId, key: Key): RecordsOfKey {
-    return this.#watch.recordsOf(node, key);
-  }
-
-  treeOf(node: NodeId, partition: Partition): PartitionTree | undefined {
-    return this.#watch.treeOf(node, partition, this.#partitions);
-  }
-
-  storedAt(node: NodeId): readonly StoredKey[] {
-    return this.#watch.storedAt(node);
-  }
-
   get load(): LoadStatus | undefined {
     return this.#load && { act: this.#load.load, ...this.#load.counts };
   }
 
-  letterOf(flight: number): Letter | undefined {
-    return this.#watch.recorder.letter(flight);
-  }
-
-  preferenceListAt(node: NodeId, key: Key): PreferenceList | undefined {
-    return this.#watch.preferenceListAt(node, key);
-  }
-
-  listsAt(node: NodeId): readonly PreferenceList[] {
-    return this.#watch.listsAt(node);
-  }
-
-  planAt(node: NodeId, change: PlannedChange): Plan | undefined {
-    return this.#watch.planAt(node, change);
-  }
-
   /** Lets everything happen up to and including this moment. */
   runUntil(at: Millis): void {
-    this.#simulator.runUntil(at + this.#watch.beganAt);
+    this.#simulator.runUntil(at + this.watch.beganAt);
   }
 
   /** Lets the next thing happen. False when there is none. */
@@ -277,7 +166,7 @@ export class SimulatedWorld implements LabWorld {
     const fault = actFault(act);
     if (fault !== undefined) throw new LabError("invalid", `This cannot be done: ${fault}. Nothing was done.`);
     const perform = this.#prepared(act);
-    if (act.do !== "put" && act.do !== "get" && act.do !== "delete") this.#watch.tellWorld(describeAct(act));
+    if (act.do !== "put" && act.do !== "get" && act.do !== "delete") this.watch.tellWorld(describeAct(act));
     this.#acting = true;
     try {
       perform();
@@ -330,8 +219,7 @@ export class SimulatedWorld implements LabWorld {
     // Known before its first step is told of.
     const id = nodeIdOf(name);
     this.#nodes.set(name, id);
-    if (light) this.#lights.add(id);
-    this.#watch.recorder.added(id);
+    this.watch.recorder.added(id);
     const shelves = { records: [], hints: [], history: [] };
     const disk = view && { meta: { incarnation: 1, view, unopened: [] }, shelves, leaves: [] };
     this.#simulator.add({ name, id, config, found, seeds, light, disk });
@@ -361,7 +249,7 @@ export class SimulatedWorld implements LabWorld {
         return () =>
           simulator.setBucket(node, bucket, properties, (refusal) => {
             const fault = refusal?.code === "invalid" ? refusal.fault : refusal?.code;
-            this.#watch.tellWorld(`bucket ${bucket} ${fault === undefined ? "is set" : `is not set: ${fault}`}`);
+            this.watch.tellWorld(`bucket ${bucket} ${fault === undefined ? "is set" : `is not set: ${fault}`}`);
           });
       }
       case "join": {
@@ -374,9 +262,7 @@ export class SimulatedWorld implements LabWorld {
         const node = this.#member(act.node);
         return () =>
           simulator.changeMembership(node, { kind: "leave", planned: act.planned }, (refusal) =>
-            this.#watch.tellWorld(
-              `${act.node} ${refusal === undefined ? "leaves" : `does not leave: ${refusal.code}`}`,
-            ),
+            this.watch.tellWorld(`${act.node} ${refusal === undefined ? "leaves" : `does not leave: ${refusal.code}`}`),
           );
       }
       case "remove": {
@@ -384,7 +270,7 @@ export class SimulatedWorld implements LabWorld {
         const change = { kind: "remove", node: this.idOf(act.target), force: act.force, planned: act.planned } as const;
         return () =>
           simulator.changeMembership(node, change, (refusal) =>
-            this.#watch.tellWorld(
+            this.watch.tellWorld(
               `${act.target} ${refusal === undefined ? "is removed" : `is not removed: ${refusal.code}`}`,
             ),
           );
@@ -395,13 +281,13 @@ export class SimulatedWorld implements LabWorld {
         return () => {
           if (act.do === "crash") simulator.crash(node);
           else simulator.close(node);
-          this.#ails(node, { hidden: false });
         };
       }
       case "restart": {
         const node = this.idOf(act.node);
-        const state = this.#watch.stateOf(node);
-        if (state !== "down" || this.#lights.has(node)) throw notSo(act.node, "is not down, or cannot come back");
+        const state = this.watch.stateOf(node);
+        if (state !== "down" || this.#simulator.isLight(node))
+          throw notSo(act.node, "is not down, or cannot come back");
         return () => simulator.restart(node);
       }
       case "freeze": {
@@ -410,18 +296,19 @@ export class SimulatedWorld implements LabWorld {
       }
       case "thaw": {
         const node = this.idOf(act.node);
-        if (this.#watch.stateOf(node) !== "frozen") throw notSo(act.node, "is not frozen");
+        if (this.watch.stateOf(node) !== "frozen") throw notSo(act.node, "is not frozen");
         return () => simulator.thaw(node);
       }
       case "wipe": {
         const node = this.idOf(act.node);
-        const state = this.#watch.stateOf(node);
-        if (state === "wiped" || state === "gone" || this.#lights.has(node)) throw notSo(act.node, "has no disk");
+        const state = this.watch.stateOf(node);
+        if (state === "wiped" || state === "gone" || this.#simulator.isLight(node))
+          throw notSo(act.node, "has no disk");
         this.#demandNew(act.successor);
         const id = nodeIdOf(act.successor);
         return () => {
           this.#nodes.set(act.successor, id);
-          this.#watch.recorder.added(id);
+          this.watch.recorder.added(id);
           simulator.wipe(node, act.successor, id);
         };
       }
@@ -439,7 +326,6 @@ export class SimulatedWorld implements LabWorld {
         const node = this.idOf(act.node);
         return () => {
           network.slow(node, act.factor);
-          this.#ails(node, { networkSlowness: act.factor });
         };
       }
       case "gray": {
@@ -447,7 +333,6 @@ export class SimulatedWorld implements LabWorld {
         const grayMs = act.byMs ?? Infinity;
         return () => {
           network.makeGray(node, grayMs);
-          this.#ails(node, { grayMs });
         };
       }
       case "loss":
@@ -458,15 +343,13 @@ export class SimulatedWorld implements LabWorld {
       case "skew": {
         const node = this.idOf(act.node);
         return () => {
-          simulator.jumpWallClock(node, act.byMs - (this.#ailments.get(node)?.clockSkewMs ?? 0));
-          this.#ails(node, { clockSkewMs: act.byMs });
+          simulator.jumpWallClock(node, act.byMs - simulator.wallSkewOf(node));
         };
       }
       case "disk-full": {
         const node = this.idOf(act.node);
         return () => {
           simulator.diskOf(node).full = act.full;
-          this.#ails(node, { diskFull: act.full });
         };
       }
       case "flip-bit": {
@@ -482,7 +365,6 @@ export class SimulatedWorld implements LabWorld {
           const disk = simulator.diskOf(node);
           if (act.factor === 1) disk.recover();
           else disk.slow(act.factor);
-          this.#ails(node, { diskSlowness: act.factor });
         };
       }
       case "hide":
@@ -490,7 +372,6 @@ export class SimulatedWorld implements LabWorld {
         const node = this.#alive(act.node);
         return () => {
           simulator.setVisibility(node, act.do === "hide", act.do === "hide" ? act.throttleMs : 1);
-          this.#ails(node, { hidden: act.do === "hide" });
         };
       }
       case "drop": {
@@ -515,7 +396,7 @@ export class SimulatedWorld implements LabWorld {
         const { swaps, planned } = act;
         return () =>
           simulator.changeMembership(node, { kind: "move", swaps, planned }, (refusal) =>
-            this.#watch.tellWorld(
+            this.watch.tellWorld(
               `tokens ${refusal === undefined ? "change owners" : `stay where they are: ${refusal.code}`}`,
             ),
           );
@@ -536,7 +417,7 @@ export class SimulatedWorld implements LabWorld {
       over: () => {
         const { asked = 0, failed = 0 } = this.#load?.counts ?? {};
         this.#load = undefined;
-        this.#watch.tellWorld(`the load is over: ${asked} requests, ${failed} of them failed so far`);
+        this.watch.tellWorld(`the load is over: ${asked} requests, ${failed} of them failed so far`);
       },
     };
   }
@@ -548,14 +429,14 @@ export class SimulatedWorld implements LabWorld {
   /** Runs, frozen or not. */
   #alive(name: string): NodeId {
     const node = this.idOf(name);
-    const state = this.#watch.stateOf(node);
+    const state = this.watch.stateOf(node);
     if (state !== "running" && state !== "frozen") throw notSo(name, `is ${state}`);
     return node;
   }
 
   #member(name: string): NodeId {
     const node = this.#alive(name);
-    if (this.#lights.has(node)) throw notSo(name, "is a light client");
+    if (this.#simulator.isLight(node)) throw notSo(name, "is a light client");
     return node;
   }
 
@@ -570,16 +451,12 @@ export class SimulatedWorld implements LabWorld {
 
   /** `moving`: not one that is kept back. */
   #underWay(flight: number, moving = false): void {
-    const found = this.#watch.recorder.flight(flight);
+    const found = this.watch.recorder.flight(flight);
     if (found === undefined || found.endedAt !== undefined)
       throw new LabError("unknown-flight", `Message ${flight} is not on its way, or not any more. Nothing was done.`);
     const isThere = found.fate === "held" && found.arrivesAt !== undefined;
     if (isThere || (moving && found.fate === "held"))
       throw new LabError("not-so", `Message ${flight} is kept back, or waits at its receiver. Nothing was done.`);
-  }
-
-  #ails(node: NodeId, what: Ailments): void {
-    this.#ailments.set(node, { ...this.#ailments.get(node), ...what });
   }
 
   // Callers
@@ -606,7 +483,7 @@ export class SimulatedWorld implements LabWorld {
     answer: (result: ClientResult | undefined) => void,
   ): void {
     // Before the node has it: that may answer within the same call.
-    this.#watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "get", write: undefined }, by);
+    this.watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "get", write: undefined }, by);
     this.#simulator.get(node, key, { r }, answer);
   }
 
@@ -628,7 +505,7 @@ export class SimulatedWorld implements LabWorld {
       w,
     };
     const asked = { value, context: write.context, operation };
-    this.#watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "put", write: asked }, by);
+    this.watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "put", write: asked }, by);
     this.#simulator.put(node, key, write, { prefer: seen?.prefer }, answer);
   }
 }
