@@ -31,6 +31,7 @@ import { HOLD_MS, LOST_MS, SILENT_MS, TabsRecording } from "./tabs-recording.ts"
 import { LabError, type LabWorld } from "./world.ts";
 
 const ORIGIN = 1_000_000;
+const LATENCY_MS_MAX = 3;
 const NO_FAULTS: TabFaults = { cut: "none", muted: [], perMilleLost: 0 };
 const key = (text: string) => text as Key;
 
@@ -45,23 +46,29 @@ class Tabs {
   readonly faults = new Map<NodeId, TabFaults>();
   readonly phases = new Map<NodeId, "open" | "closed" | "away">();
   readonly delivered: { from: NodeId; to: NodeId }[] = [];
+  /** Received by now of what may have been sent before the recording began. */
+  beforeItBegan = 0;
   /** These say nothing. */
   readonly mute = new Set<NodeId>();
   readonly #reader = new SpeechReader();
   readonly #writers = new Map<NodeId, HappeningWriter>();
   readonly #skew = new Map<NodeId, Millis>();
   #operations = 0;
+  #beganAt: Millis = 0;
 
   constructor(names: readonly string[], seed = 1, skews: readonly Millis[] = []) {
     this.ids = names.map(nodeIdOf);
     const writerOf = (node: NodeId): HappeningWriter => this.#writers.get(node)!;
     this.simulator = new Simulator(seed, {
       makeNode: (made, light) => (light ? new LightClient(made) : new DynamoNode(made)),
-      network: { ...calmNetwork, latencyMs: { min: 1, max: 3 }, jitterMs: 0 },
+      network: { ...calmNetwork, latencyMs: { min: 1, max: LATENCY_MS_MAX }, jitterMs: 0 },
       storage: calmStorage,
       observer: {
         stepped: (node, event, effects) => {
-          if (event.kind === "message-received") this.delivered.push({ from: event.from, to: node });
+          if (event.kind === "message-received") {
+            this.delivered.push({ from: event.from, to: node });
+            if (this.simulator.now <= this.#beganAt + LATENCY_MS_MAX) this.beforeItBegan++;
+          }
           writerOf(node).stepped(event, effects);
         },
         applied: (node, store, address, _, after) => {
@@ -83,6 +90,8 @@ class Tabs {
     this.simulator.runUntil(this.simulator.now + 10_000);
     for (const writer of this.#writers.values()) writer.take();
     this.delivered.length = 0;
+    this.beforeItBegan = 0;
+    this.#beganAt = this.simulator.now;
     this.recording = new TabsRecording(this.now, {
       ask: (node, number, act) => this.asked.push({ node, number, act }),
       look: (wanted) => this.looks.push(wanted),
@@ -212,8 +221,10 @@ test("whatever the clocks and the batches, each message is received after its se
         const records = new Map(trace.map((record) => [record.number, record]));
         const received = trace.filter(({ event }) => event.what === "received");
         expect(received.filter(({ number }) => number > from).length).toBeGreaterThanOrEqual(count);
+        const sentBefore = received.filter(({ event }) => event.what === "received" && event.sentRecord === 0);
+        expect(sentBefore.length).toBeLessThanOrEqual(tabs.beforeItBegan);
         for (const record of received) {
-          if (record.event.what !== "received") continue;
+          if (record.event.what !== "received" || record.event.sentRecord === 0) continue;
           const sending = records.get(record.event.sentRecord);
           expect(sending?.event.what).toBe("sent");
           expect(compareCausally(sending!.clock, record.clock)).toBe("before");
