@@ -241,7 +241,7 @@ export class Custody {
   }
 
   #ringOf(node: NodeId): Ring | undefined {
-    const view = this.#world.inspect(node)?.view;
+    const view = this.#world.viewOf(node);
     if (view === undefined) return undefined;
     let ring = this.#rings.get(view);
     if (ring === undefined) this.#rings.set(view, (ring = new Ring(view)));

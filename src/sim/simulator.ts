@@ -144,6 +144,8 @@ interface Host {
   readonly gatherings: Map<RequestId, (what: Gathered | undefined) => void>;
   steppedAt: Millis;
   stepsThen: number;
+  /** What there was to look at since its last step: many judges look at the same node at the same moment. */
+  inspected: NodeView | undefined;
 }
 
 export class Simulator {
@@ -270,7 +272,9 @@ export class Simulator {
   }
 
   inspect(node: NodeId): NodeView | undefined {
-    return this.#hosts.get(node)?.node?.inspect();
+    const host = this.#hosts.get(node);
+    if (host?.node === undefined) return undefined;
+    return (host.inspected ??= host.node.inspect());
   }
 
   viewOf(node: NodeId): View | undefined {
@@ -324,6 +328,7 @@ export class Simulator {
       gatherings: new Map(),
       steppedAt: -1,
       stepsThen: 0,
+      inspected: undefined,
     };
     if (options.disk !== undefined) storage.goBackTo(options.disk);
     this.#hosts.set(id, host);
@@ -356,6 +361,7 @@ export class Simulator {
     const host = this.#host(node);
     const buffered = this.buffered(node);
     host.node = undefined;
+    host.inspected = undefined;
     host.armedAt = undefined;
     host.throttleMs = 1;
     host.held = undefined;
@@ -679,6 +685,7 @@ export class Simulator {
     if (++host.stepsThen > STEPS_PER_MOMENT_MAX)
       throw new SimulationError(`${host.options.name} took ${STEPS_PER_MOMENT_MAX} steps at one moment: it spins`);
     this.#steps++;
+    host.inspected = undefined;
     const event = { ...happening, at: host.clockOrigin + this.#now * host.clockRate } as NodeEvent;
     let effects: readonly Effect[];
     try {

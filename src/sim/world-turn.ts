@@ -275,6 +275,10 @@ export class Turn implements Watched {
     return local === undefined ? undefined : this.#ledger.locals.viewOf(local);
   }
 
+  viewOf(node: NodeId): ReturnType<Watched["viewOf"]> {
+    return this.inspect(node)?.view;
+  }
+
   // Clients
 
   #begin(client: number): void {
