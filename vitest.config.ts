@@ -1,5 +1,6 @@
 /** Two kinds of unit tests in one run: those that Node can run, and those that need a real browser's IndexedDB, locks and WebRTC. */
 
+import { availableParallelism } from "node:os";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
@@ -9,6 +10,8 @@ export default defineConfig({
   test: {
     // Two cores are shared with browsers elsewhere in the run; a property test may take its time.
     testTimeout: 30_000,
+    // By default one core is left to others; here there are none.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         extends: true,

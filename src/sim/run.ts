@@ -19,7 +19,7 @@ import { linkOfSeed } from "./seed-link.ts";
 import { type SeedOptions, type SeedOutcome, runSeed } from "./swarm.ts";
 
 /** From this many seeds on every `sometimes` point must have been reached. */
-const STANDARD_SEEDS = 100;
+const STANDARD_SEEDS = 50;
 const SHRINK_SECONDS = 60;
 const LINE_CHARACTERS = 220;
 

@@ -30,6 +30,8 @@ import type { Simulator } from "./simulator.ts";
 
 export const NEWCOMERS_MAX = 3;
 /** By then others have noticed that a node is away. */
+/** No node has this id. */
+const NOBODY = "f".repeat(32) as NodeId;
 const REMOVE_AFTER_MS = 5_000;
 /** How long a founder that is cut off as well stays down. */
 const SHORT_MS = 300;
@@ -315,17 +317,18 @@ export class Saboteur {
       this.#down(victim, downMs);
     }
     this.#departing.add(victim);
+    const ask = (node: NodeId): void =>
+      simulator.changeMembership(operator, { kind: "remove", node, force: false, planned: undefined }, (refusal) => {
+        this.#world.count(refusal === undefined ? "removed" : `removal refused: ${refusal.code}`);
+        if (refusal === undefined) this.#accepted.set(node, operator);
+      });
     // Somebody else may take it for reachable for a while.
     const remove = (): void => {
       if (simulator.stateOf(operator) !== "running") return;
-      simulator.changeMembership(
-        operator,
-        { kind: "remove", node: victim, force: false, planned: undefined },
-        (refusal) => {
-          this.#world.count(refusal === undefined ? "removed" : `removal refused: ${refusal.code}`);
-          if (refusal === undefined) this.#accepted.set(victim, operator);
-        },
-      );
+      // Operators mistype: these two are refused, whatever goes on.
+      ask(NOBODY);
+      ask(operator);
+      ask(victim);
     };
     this.#later(Math.min(downMs, REMOVE_AFTER_MS), remove);
     return true;
