@@ -1,12 +1,18 @@
-/** The tests in real tabs: one at a time, because each has five tabs or more and all share the machine; no retries, because a flaky test is a bug. */
+/**
+ * The tests in real tabs; no retries, because a flaky test is a bug. Two kinds, one test of each at a time: `tabs` have a cluster of five tabs or more,
+ * which wait for each other most of the time; `pages` have one page, served from files, which keeps a core busy.
+ */
 
 import { defineConfig } from "@playwright/test";
 
+const PAGES = ["lab.e2e.ts", "lab-*.e2e.ts", "lessons.e2e.ts"];
+/** Of real tabs, all the same. */
+const TABS_OF_THE_LAB = "lab-tabs*.e2e.ts";
+
 export default defineConfig({
   testDir: ".",
-  testMatch: "*.e2e.ts",
   outputDir: "../test-results/e2e",
-  workers: 1,
+  workers: 2,
   fullyParallel: false,
   retries: 0,
   forbidOnly: true,
@@ -14,4 +20,13 @@ export default defineConfig({
   globalTimeout: 20 * 60_000,
   expect: { timeout: 20_000 },
   reporter: [["list"], ["json", { outputFile: "../test-results/e2e.json" }]],
+  projects: [
+    {
+      name: "tabs",
+      testMatch: "*.e2e.ts",
+      testIgnore: /\/(?!lab-tabs)(lab(-[a-z-]+)?|lessons)\.e2e\.ts$/,
+      workers: 1,
+    },
+    { name: "pages", testMatch: PAGES, testIgnore: TABS_OF_THE_LAB, workers: 1 },
+  ],
 });
