@@ -107,6 +107,7 @@ import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
 import { Budget } from "./budget.ts";
 import { Checkers, InvariantViolation, setsOnDisk } from "./checkers.ts";
+import { HedgeJudge } from "./hedge-judge.ts";
 import { History, type OperationBits, promisedOf } from "./history.ts";
 import { canGoBack, olderConfig } from "./mixed-versions.ts";
 import { parseOptions } from "./shrink.ts";
@@ -206,6 +207,7 @@ class Scenario {
   readonly #nodes = new Map<string, NodeId>();
   readonly #history = new History(isSessionKey);
   readonly #checkers = new Checkers(this.#history);
+  readonly #hedgeJudge = new HedgeJudge();
   /** By node and key. */
   readonly #read = new Map<string, Seen>();
   readonly #put = new Map<string, Seen>();
@@ -726,6 +728,7 @@ class Scenario {
 
   #onStep(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
     this.#checkers.onStep(node, event, effects);
+    this.#hedgeJudge.onStep(node, event, effects, this.#config.slowReplyMs, this.#names.node(node));
     if (this.#shown === "answers") return;
     if (this.#shown === "messages" && event.kind === "message-received" && isAboutKeys(event.message))
       this.#line(node, `< ${this.#names.node(event.from)}: ${formatMessage(event.message, this.#names)}`);
