@@ -70,6 +70,28 @@ for (const colorScheme of ["light", "dark"] as const)
       await context.close();
     });
 
+test("each panel says what is simplified in it, and the world what is simplified in all of it", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`${files.address}#/lab`);
+  await page.getByTestId("lab-simplified").locator("summary").click();
+  const said = new Map<string, string>();
+  for (const tab of await page.getByRole("tab").all()) {
+    await tab.click();
+    const text = page.getByTestId("lab-simplified").locator("[data-of=panel]");
+    await expect.poll(async () => [...said.values()].includes(await text.innerText())).toBe(false);
+    said.set(await tab.innerText(), await text.innerText());
+  }
+  expect(said.size).toBe(16);
+  expect(Math.min(...[...said.values()].map(({ length }) => length))).toBeGreaterThan(100);
+  const ofWorld = page.getByTestId("lab-simplified").locator("[data-of=world]");
+  await expect(ofWorld).toContainText("simulated in this page");
+  await page.goto(`${files.address}#/lab/seed/9`);
+  await page.getByTestId("lab-simplified").locator("summary").click();
+  await expect(ofWorld).toContainText("npm run sim");
+  await context.close();
+});
+
 test("a whole lesson by keyboard alone", async () => {
   const context = await browser.newContext({ reducedMotion: "reduce" });
   const page = await context.newPage();
