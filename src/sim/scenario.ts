@@ -14,6 +14,7 @@
  *                                   after so many seconds), grace=10000 (silent for so many ms, removed), history=60 (carts keep what was
  *                                   replaced for so many seconds); `a/1` has an older build, which reads up to version 1 of the protocol
  *   join d e                        at the same moment, introduced by the first node;  join e via c   introduced by c
+ *   light l via a b links=2         a light client, which knows these two, and is linked to two members at most
  *
  *   Callers
  *   a put carts/ada milk            a shopper at node a; keys in sessions/ are of the bucket where the last write wins
@@ -102,6 +103,7 @@ import type { Effect, Note, Write } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import type { ClientResult, Message } from "../core/message.ts";
+import { LightClient } from "../core/light-client.ts";
 import { isGone } from "../core/membership.ts";
 import { DynamoNode } from "../core/node.ts";
 import { Ring, tokenCounts } from "../core/ring.ts";
@@ -239,6 +241,8 @@ class Scenario {
         return this.#cluster(rest);
       case "join":
         return this.#joinNow(rest);
+      case "light":
+        return this.#light(rest);
       case "partition":
         return this.#world.partition(
           rest
@@ -340,7 +344,7 @@ class Scenario {
       history: numbers.has("history") ? { carts: { keepMs: numbers.get("history")! * 1_000 } } : {},
     };
     this.#simulator = new Simulator(numbers.get("seed") ?? 1, {
-      makeNode: (options) => new DynamoNode(options),
+      makeNode: (options, light) => (light ? new LightClient(options) : new DynamoNode(options)),
       network: calmNetwork,
       storage: calmStorage,
       observer: {
@@ -384,6 +388,14 @@ class Scenario {
     const node = this.#world.add({ name, id: idOf(name), config, found, seeds: seed === undefined ? [] : [seed] });
     this.#first ??= node;
     this.#nodes.set(name, node);
+  }
+
+  #light([name = "", via, ...rest]: readonly string[]): void {
+    if (!/^[a-z][a-z0-9]{0,15}$/.test(name) || this.#nodes.has(name) || via !== "via")
+      throw new ScenarioError(`${name} is no name for a new light client`);
+    const config = { ...this.#config, linksMax: numbersOf(rest).get("links") ?? this.#config.linksMax };
+    const seeds = this.#several(rest.filter((word) => !word.includes("=")));
+    this.#nodes.set(name, this.#world.add({ name, id: idOf(name), config, seeds, light: true }));
   }
 
   #wipe(words: readonly string[]): void {
