@@ -8,8 +8,8 @@ import { chromiumLaunch } from "./e2e/browser.ts";
 
 export default defineConfig({
   test: {
-    // Two cores are shared with browsers elsewhere in the run; a property test may take its time.
-    testTimeout: 30_000,
+    // A property test may take its time, and machines are slow at times: what hangs is found all the same.
+    testTimeout: 120_000,
     // By default one core is left to others; here there are none.
     maxWorkers: availableParallelism(),
     projects: [
