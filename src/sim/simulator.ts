@@ -154,6 +154,8 @@ export class Simulator {
   readonly #prng: Prng;
   readonly #queue = new EventQueue();
   readonly #hosts = new Map<NodeId, Host>();
+  /** Another list with each that is added: it is asked for all the time. */
+  #nodes: readonly NodeId[] = [];
   #now: Millis = 0;
   #nextRequest = 1;
   #steps = 0;
@@ -204,7 +206,7 @@ export class Simulator {
 
   /** All hosts ever added, in that order, but for light clients. */
   get nodes(): readonly NodeId[] {
-    return [...this.#hosts.values()].flatMap((host) => (host.options.light === true ? [] : [host.id]));
+    return this.#nodes;
   }
 
   /** All hosts ever added, in that order, light clients among them. */
@@ -332,6 +334,7 @@ export class Simulator {
     };
     if (options.disk !== undefined) storage.goBackTo(options.disk);
     this.#hosts.set(id, host);
+    if (options.light !== true) this.#nodes = [...this.#nodes, id];
     this.#start(host);
     return id;
   }
