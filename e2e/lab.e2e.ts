@@ -196,6 +196,12 @@ test("faults: each button does what it says, and hints are kept while an owner i
   await pass(2);
   await look("Hints");
   await expect(page.getByTestId("lab-hints")).toHaveAttribute("data-count", "1");
+  // Its box: who keeps it for whom, since when, and that c was not asked yet; no more of it when c has it.
+  const box = page.locator("[data-hint]");
+  await expect(box).toHaveCount(1);
+  await expect(box).toHaveAttribute("data-hint", /^[a-z] c carts\/ada$/);
+  await expect(box).toHaveAttribute("data-tries", "0");
+  await expect(box).toContainText(/for \d/);
   await look("Node");
   await choose("c");
   await act("restart");
@@ -203,6 +209,7 @@ test("faults: each button does what it says, and hints are kept while an owner i
   await pass(20);
   await look("Hints");
   await expect(page.getByTestId("lab-hints")).toHaveAttribute("data-count", "0");
+  await expect(box).toHaveCount(0);
 
   await look("Node");
   await choose("d");

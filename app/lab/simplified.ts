@@ -43,8 +43,8 @@ export const OF_PANEL: Readonly<Record<Panel, string>> = {
     "One message is one arrow. Between tabs several go in one frame, in lanes, with flow control, over channels that repeat what was lost: a message is " +
     "hardly ever lost without its link. Pings and gossip are left out of the picture until you ask for them.",
   hints:
-    "Counted are the hints on the disks at this moment. How old each is and when it is tried next is not shown: it is tried as soon as its owner " +
-    "is heard again.",
+    "Nobody in the cluster sees all hints at once; each node knows its own. How long one was kept counts from what the trace still knows, and for a key there is " +
+    "one hint for each target, however many writes it stands for.",
   beliefs:
     "All beliefs of one moment stand side by side, which nobody in the cluster could put together. Two rings with the same letter have the same digest; how " +
     "two that differ do so is not shown.",
