@@ -265,6 +265,9 @@ test("gossip: while the network is cut a node of one side leaves, and the two si
   await pass(60);
   await look("Gossip");
   await expect(page.getByTestId("lab-views")).toHaveAttribute("data-views", "1");
+  // All that stay have heard of it; b may have told so itself.
+  await expect(page.getByTestId("lab-spread")).toHaveAttribute("data-nodes", /^[45]$/);
+  await expect(page.getByTestId("lab-spread")).toContainText(/\d rounds? of gossip, \d+ messages/);
   expect(await page.evaluate(() => window.tabringLab!.scene.nodes.find(({ name }) => name === "b")!.state)).toBe(
     "gone",
   );

@@ -166,7 +166,7 @@ const ENTRIES = [
   /\.setup\.ts$/,
   /^signaling\/main\.ts$/,
   /^tool\/record-build\.mjs$/,
-  /^e2e\/bench\/run\.ts$/,
+  /^e2e\/bench\/run(-[a-z-]+)?\.ts$/,
 ];
 
 const SKIPPED_FOLDERS = new Set([

@@ -16,6 +16,13 @@ function play(of: SimulatedWorld, act: LabAct, forMs: number): void {
   of.runUntil(of.now + forMs);
 }
 
+/** Two gets of one key at one node, handed to a slow one, and from there to the same other one. */
+const TWO_AT_ONCE: [LabAct, number][] = [
+  [{ do: "load", bucket: "load", perSecond: 60, readsPercent: 0, keys: 8, zipf: true, seed: 8, forMs: 844 }, 0],
+  [{ do: "put", node: "a", key: KEY, value: "", context: "seen", w: undefined }, 256],
+  [{ do: "slow", node: "b", factor: 50 }, 0],
+];
+
 const keysOf = new WeakMap<SimulatedWorld, Map<number, Key>>();
 
 function storyKeys(of: SimulatedWorld): Map<number, Key> {
@@ -221,7 +228,17 @@ describe("the waterfall of a request", () => {
             expect(event.set.siblings.some(({ operation }) => operation === operations.get(request))).toBe(true);
           expect(key === undefined || key === storyKeys(of).get(request)).toBe(true);
         }
-        for (const story of stories(of)) {
+        const all = stories(of);
+        for (const story of all) {
+          // Two gets of one key at one node and at one time may be taken for each other: then one of them has messages of the other.
+          const isAlone = !all.some(
+            (other) =>
+              other !== story &&
+              other.key === story.key &&
+              other.operation === "get" &&
+              other.askedAt <= (story.answeredAt ?? of.now) &&
+              story.askedAt <= (other.answeredAt ?? of.now),
+          );
           const answers = of.trace.filter(
             ({ request, event }) => request === story.request && event.what === "answered",
           );
@@ -230,7 +247,8 @@ describe("the waterfall of a request", () => {
           const questions = story.legs.filter(
             ({ role }) => role === "counted" || role === "hint" || role === "fallback",
           );
-          if (story.outcome === "ok" && questions.length > 0) expect(story.quorumAt).toBeDefined();
+          if (story.outcome === "ok" && questions.length > 0 && (story.operation === "put" || isAlone))
+            expect(story.quorumAt).toBeDefined();
           for (const leg of story.legs) {
             const times = [leg.sentAt, leg.arrivedAt, leg.replySentAt, leg.repliedAt].filter((at) => at !== undefined);
             expect(times).toEqual([...times].sort((a, b) => a - b));
@@ -243,7 +261,7 @@ describe("the waterfall of a request", () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 40, examples: [[TWO_AT_ONCE, 28]] },
     );
   });
 

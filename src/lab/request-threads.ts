@@ -25,7 +25,7 @@ interface Thread {
   readonly key: Key;
   /** The caller's node, and those that were asked to coordinate. */
   readonly at: Set<NodeId>;
-  /** Who asked whom for a replica, apart by a space. */
+  /** What it was asked for, by whom and of whom, apart by spaces. */
   readonly asked: Set<string>;
   answered: boolean;
 }
@@ -134,7 +134,8 @@ export class RequestThreads {
     const { request } = thread;
     const asked = questionOf(message);
     if (asked !== undefined) this.#exchanges.set(`${node} ${asked}`, request);
-    if (message.kind === "replica-get") thread.asked.add(`${node} ${to}`);
+    if (message.kind === "replica-get" || message.kind === "coordinate-get")
+      thread.asked.add(`${message.kind} ${node} ${to}`);
     if (message.kind === "replica-put" && message.hintFor !== undefined)
       this.#hints.set(`${to} ${message.key} ${message.hintFor}`, request);
     return request;
@@ -153,11 +154,10 @@ export class RequestThreads {
       case "coordinate-put":
         return of(this.#byOperation.get(message.write.operation));
       case "coordinate-get":
-        return of(this.#causeFor(cause, message.key)) ?? this.#oldest(node, message.key, "get", () => true);
       case "replica-get":
         return (
           of(this.#causeFor(cause, message.key)) ??
-          this.#oldest(node, message.key, "get", ({ asked }) => !asked.has(`${node} ${to}`))
+          this.#oldest(node, message.key, "get", ({ asked }) => !asked.has(`${message.kind} ${node} ${to}`))
         );
       case "replica-put": {
         if (message.purpose === "repair")

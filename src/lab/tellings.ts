@@ -82,9 +82,9 @@ export function tellingOfReceived(from: NodeId, message: Message, flight: Flight
   };
 }
 
-/** Everyday merges and news of the view would push out what is worth reading. */
+/** Everyday merges would push out what is worth reading. */
 export function isTold(note: Note): boolean {
-  return note.what !== "merged" && note.what !== "view";
+  return note.what !== "merged";
 }
 
 export function tellingOfNote(note: Note, request: RequestId | undefined, names: Names): Telling {
