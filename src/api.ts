@@ -172,11 +172,17 @@ export interface StoreStatus {
   readonly oneZone: boolean;
   /** In how many zones the first n nodes of a key lie, of the keys that are worst off: so many failures of a whole zone take all copies. */
   readonly zonesOfKeys: number;
+  /** Faults that somebody has given this node on purpose and not ended yet. */
+  readonly faults: readonly FaultName[];
 }
 
+/** Kinds of faults that a store can be given on purpose; see `FaultControls`. */
+export type FaultName = "cut" | "muted" | "loss" | "latency";
+
 /**
- * Faults inside our own transport, for demonstrations and tests. A cut link loses everything, silently, both ways, until it heals. A node that is muted towards
- * another still hears it, and keeps its link: only its messages are lost.
+ * Faults on purpose, for demonstrations and tests, within this tab alone: nothing else is touched, and `StoreStatus.faults` says which are on. A cut link loses
+ * everything, silently, both ways, until it heals. A node that is muted towards another still hears it, and keeps its link: only its messages are lost.
+ * Numbers that are none are refused with `InvalidFaultError`.
  */
 export interface FaultControls {
   /** Cuts this node off from everybody, the server included. */
@@ -187,12 +193,22 @@ export interface FaultControls {
   mute(towards: readonly NodeId[]): void;
   /** Of so many in a thousand messages that this node sends; 0 ends it. */
   lose(perMille: number): void;
-  /** Undoes every cut and every muting of this node, and leaves `lose` as it is. */
+  /**
+   * Each message that this node sends, and each that comes to it, takes so many milliseconds longer, 60,000 at most; 0 ends it, and what waits already is not
+   * hurried. Between two nodes with it both count. In a hidden tab timers fire once a second, and so do these.
+   */
+  addLatency(byMs: number): void;
+  /** Undoes every cut and every muting of this node, and leaves what has a number or ails the node itself as it is. */
   heal(): void;
+  /** Ends every fault of this node. */
+  endAll(): void;
+  /** Which are on. */
+  readonly on: readonly FaultName[];
   /** What is cut now; "all" when cut off. */
   readonly current: "none" | "all" | readonly NodeId[];
   readonly muted: readonly NodeId[];
   readonly perMilleLost: number;
+  readonly addedLatencyMs: number;
 }
 
 /**

@@ -15,7 +15,6 @@ import type {
   Canary,
   ClusterStatistics,
   ExportOptions,
-  FaultControls,
   GetOptions,
   GetResult,
   Merge,
@@ -77,9 +76,9 @@ import { DepartedError, MembershipChangeError, membershipPlan } from "./operator
 import { PROTOCOL_MIN } from "./core/versions.ts";
 import { toHex } from "./base/bytes.ts";
 import { type RewindingStore, previewRewind, rewind } from "./rewind.ts";
+import { StoreFaults } from "./store-faults.ts";
 import { Prng } from "./base/prng.ts";
 import { Driver } from "./driver/driver.ts";
-import { FaultySends } from "./driver/faulty-sends.ts";
 import { MemoryStorage } from "./driver/memory-storage.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
 import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
@@ -168,7 +167,7 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
 ]);
 
 export class TabringStore implements Store {
-  readonly faults: FaultControls;
+  readonly faults: StoreFaults;
   readonly inspector: StoreInspector;
   readonly #parts: StoreParts;
   readonly #driver: Driver;
@@ -180,7 +179,6 @@ export class TabringStore implements Store {
   #refusal: Error | undefined;
   #statusQueued = false;
   #ring: Ring | undefined;
-  #cut: "all" | "none" | readonly NodeId[] = "none";
   #canary: Canary | undefined;
   #departure: StoreEvents["departed"] | undefined;
 
@@ -198,13 +196,13 @@ export class TabringStore implements Store {
       history: parts.history ?? defaultConfig.history,
       writesProtocol: parts.writesProtocol ?? defaultConfig.writesProtocol,
     };
-    const sends = new FaultySends(parts.transport, parts.random);
+    this.faults = new StoreFaults(parts, () => this.#queueStatus());
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
     this.#driver = new Driver({
       id: parts.node,
       config,
       storage: parts.storage,
-      transport: sends,
+      transport: this.faults.transport,
       clock: parts.clock,
       random: parts.random,
       light: parts.light === true,
@@ -231,31 +229,6 @@ export class TabringStore implements Store {
       },
     });
     this.#random = Prng.fromNumber(new DataView(Uint8Array.from(parts.random(4)).buffer).getUint32(0));
-    const setCut = (cut: "all" | "none" | readonly NodeId[]) => {
-      this.#cut = cut;
-      parts.transport.setCut(cut);
-      this.#queueStatus();
-    };
-    const current = () => this.#cut;
-    this.faults = {
-      cutOff: () => setCut("all"),
-      cut: (nodes) => setCut([...nodes]),
-      mute: (towards) => (sends.muted = [...towards]),
-      lose: (perMille) => (sends.perMilleLost = perMille),
-      heal: () => {
-        sends.muted = [];
-        setCut("none");
-      },
-      get current() {
-        return current();
-      },
-      get muted() {
-        return sends.muted;
-      },
-      get perMilleLost() {
-        return sends.perMilleLost;
-      },
-    };
     const driver = this.#driver;
     this.inspector = {
       observe: (observer) => driver.observe(observer),
@@ -281,6 +254,7 @@ export class TabringStore implements Store {
       this.#parts,
       this.#closing === undefined ? undefined : this.#closedWhy,
       this.#refusal,
+      this.faults.on,
     );
   }
 
@@ -788,6 +762,7 @@ function statusOf(
   parts: StoreParts,
   closedWhy: string | undefined,
   refusal: Error | undefined,
+  faults: StoreStatus["faults"],
 ): StoreStatus {
   const view = node?.view;
   const nodes = node === undefined ? [] : nodesOf(node, () => undefined);
@@ -848,6 +823,7 @@ function statusOf(
     seed: parts.transport.seedState,
     oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
     zonesOfKeys: view === undefined ? 0 : listsOf(view, parts.node).zones,
+    faults,
   };
 }
 

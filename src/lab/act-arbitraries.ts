@@ -57,6 +57,7 @@ export const acts: fc.Arbitrary<LabAct> = fc.oneof(
   sides.map(([from, to]) => ({ do: "cut-one-way" as const, from, to })),
   fc.constant({ do: "heal" as const }),
   fc.record({ do: fc.constantFrom("slow" as const, "disk-slow" as const), node, factor }),
+  sides.map(([nodes]) => ({ do: "latency" as const, nodes, byMs: 200 * nodes.length - 200 })),
   fc.record({ do: fc.constant("gray" as const), node, byMs: fc.option(timeMs, { nil: undefined }) }),
   fc.record({ do: fc.constant("loss" as const), perMille: fc.constantFrom(0, 100, 1_000) }),
   fc.record({

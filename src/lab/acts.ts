@@ -82,6 +82,11 @@ export type LabAct =
       readonly node: string;
       readonly factor: number;
     }
+  | /** All messages to and from these take so much longer; 0 ends it. */ {
+      readonly do: "latency";
+      readonly nodes: readonly string[];
+      readonly byMs: Millis;
+    }
   | /** It answers pings, but its answers to requests of its replica come so much later, or never (undefined); 0 ends it. */ {
       readonly do: "gray";
       readonly node: string;
@@ -131,6 +136,7 @@ export type LabAct =
 export type PutContext = "seen" | "own" | "none";
 
 export const FACTOR_MAX = 10_000;
+export const ADDED_LATENCY_MS_MAX: Millis = 60_000;
 export const DURATION_MS_MAX: Millis = 24 * 3_600_000;
 export const VALUE_LENGTH_MAX = 1_000;
 export const NAME_LENGTH_MAX = 12;
@@ -165,6 +171,7 @@ export function namesIn(act: LabAct): readonly string[] {
   if (act.do === "join") names.push(act.name, act.via);
   if (act.do === "wipe") names.push(act.successor);
   if (act.do === "cut") names.push(...act.side, ...act.other);
+  if (act.do === "latency") names.push(...act.nodes);
   if (act.do === "cut-one-way") names.push(...act.from, ...act.to);
   return names;
 }
@@ -202,6 +209,8 @@ function fieldsFault(act: LabAct): string | undefined {
     case "slow":
     case "disk-slow":
       return numberFault("the factor", act.factor, 1, FACTOR_MAX);
+    case "latency":
+      return sideFault(act.nodes) ?? numberFault("the added latency", act.byMs, 0, ADDED_LATENCY_MS_MAX);
     case "gray":
       return numberFault("the time", act.byMs ?? 0, 0, DURATION_MS_MAX);
     case "loss":
@@ -333,6 +342,10 @@ export function describeAct(act: LabAct): string {
       return "heal";
     case "slow":
       return `slow ${act.node} ${act.factor}x`;
+    case "latency":
+      return act.byMs === 0
+        ? `no latency is added to ${act.nodes.join(" ")} any more`
+        : `${act.byMs} ms of latency are added to ${act.nodes.join(" ")}`;
     case "gray":
       return `gray ${act.node} ${act.byMs === undefined ? "never" : `${act.byMs} ms`}`;
     case "loss":

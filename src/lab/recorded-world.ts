@@ -15,7 +15,7 @@ import type { StatisticsSnapshot } from "../core/statistics.ts";
 import type { LabAct } from "./acts.ts";
 import { type Moment, countUpTo, momentAt } from "./moments.ts";
 import { listIn, listsIn, planIn } from "./rings.ts";
-import type { Snapshot, TabFaults, TabPhase } from "./tab-reports.ts";
+import { NO_FAULTS, type Snapshot, type TabFaults, type TabPhase } from "./tab-reports.ts";
 import type { Flight, LabNode, LabWorld, NodeState, RecordsOfKey, TraceRecord } from "./world.ts";
 
 export interface KeyState extends Omit<RecordsOfKey, "hints"> {
@@ -150,6 +150,7 @@ export class RecordedWorld implements LabWorld {
 
   #nodeOf(tab: KnownTab): LabNode {
     const member = this.#entryOf(tab);
+    const faults = momentAt(tab.faults, this.now) ?? NO_FAULTS;
     return {
       id: tab.id,
       name: tab.name,
@@ -162,6 +163,7 @@ export class RecordedWorld implements LabWorld {
       diskFull: false,
       diskSlowness: 1,
       networkSlowness: 1,
+      addedLatencyMs: faults.addedLatencyMs,
       grayMs: 0,
     };
   }

@@ -234,6 +234,22 @@ describe("an act", () => {
     expect(codeOf(() => of.act(get("a")))).toBe("not-so");
   });
 
+  test("added latency counts at both ends, and ends when it is set to 0", () => {
+    const tookMs = (byMs: number): number => {
+      const of = world();
+      of.act({ do: "latency", nodes: ["a", "b"], byMs: 300 });
+      of.act({ do: "latency", nodes: ["b"], byMs });
+      of.act({ do: "get", node: "a", key: KEY, r: 3 });
+      of.runUntil(of.now + 3_000);
+      const [from, to] = [of.idOf("a"), of.idOf("b")];
+      const flight = of.flights.find((each) => each.from === from && each.to === to && each.kind === "replica-get");
+      return flight!.endedAt! - flight!.sentAt;
+    };
+    expect(tookMs(0)).toBeGreaterThanOrEqual(300);
+    // Jitter is drawn anew.
+    expect(Math.abs(tookMs(500) - tookMs(0) - 500)).toBeLessThanOrEqual(defaultLabOptions.jitterMs);
+  });
+
   test("every kind of act is an ability of this world, and can be done", () => {
     const of = world();
     const node = "a";
@@ -247,6 +263,7 @@ describe("an act", () => {
       { do: "bucket", node, bucket: "carts", policy: "siblings", r: 1 },
       { do: "flip-bit", node: "c", key: KEY },
       { do: "slow", node, factor: 2 },
+      { do: "latency", nodes: [node], byMs: 50 },
       { do: "gray", node, byMs: 0 },
       { do: "loss", perMille: 1 },
       { do: "skew", node, byMs: 60_000 },

@@ -64,6 +64,7 @@ const ABILITIES: readonly LabAct["do"][] = [
   "cut-one-way",
   "heal",
   "slow",
+  "latency",
   "gray",
   "loss",
   "skew",
@@ -327,6 +328,10 @@ export class SimulatedWorld extends WatchedWorld {
         return () => {
           network.slow(node, act.factor);
         };
+      }
+      case "latency": {
+        const nodes = this.#several(act.nodes);
+        return () => nodes.forEach((node) => network.moveAway(node, act.byMs));
       }
       case "gray": {
         const node = this.idOf(act.node);

@@ -25,7 +25,7 @@ import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/reco
 import type { PutContext } from "./acts.ts";
 import { isTold } from "./tellings.ts";
 
-export const REPORT_FORMAT = 1;
+export const REPORT_FORMAT = 2;
 export const HAPPENINGS_MAX = 4_000;
 export const HAPPENINGS_BYTES_MAX = 8 * 1_048_576;
 const TEXT_LENGTH_MAX = 4_096;
@@ -58,7 +58,8 @@ export type TabAct =
       readonly do: "mute";
       readonly nodes: readonly NodeId[];
     }
-  | { readonly do: "lose"; readonly perMille: number };
+  | { readonly do: "lose"; readonly perMille: number }
+  | { readonly do: "latency"; readonly byMs: Millis };
 
 export type LabCall =
   | { readonly kind: "listening"; readonly lab: string }
@@ -82,7 +83,7 @@ export function parseCall(data: unknown): LabCall | undefined {
 
 function parseAct(data: unknown): TabAct | undefined {
   if (!isObject(data)) return undefined;
-  const { do: what, key, value, context, w, r, bucket, policy, planned, target, force, nodes, perMille } = data;
+  const { do: what, key, value, context, w, r, bucket, policy, planned, target, force, nodes, perMille, byMs } = data;
   const isQuorum = (number: unknown): number is number | undefined => number === undefined || isCount(number);
   const isContext = context === "seen" || context === "own" || context === "none";
   switch (what) {
@@ -113,6 +114,8 @@ function parseAct(data: unknown): TabAct | undefined {
       return areNodes(nodes) ? { do: what, nodes } : undefined;
     case "lose":
       return isCount(perMille) && perMille <= 1_000 ? { do: what, perMille } : undefined;
+    case "latency":
+      return isCount(byMs) ? { do: what, byMs } : undefined;
     default:
       return undefined;
   }
@@ -123,11 +126,15 @@ function parseAct(data: unknown): TabAct | undefined {
 /** opening: its disk is not open yet. gone: left, or removed; its data is thrown away. away: its page goes. */
 export type TabPhase = "opening" | "open" | "closed" | "gone" | "away";
 
+/** Faults that a tab has on purpose; see `FaultControls`. */
 export interface TabFaults {
   readonly cut: "none" | "all" | readonly NodeId[];
   readonly muted: readonly NodeId[];
   readonly perMilleLost: number;
+  readonly addedLatencyMs: Millis;
 }
+
+export const NO_FAULTS: TabFaults = { cut: "none", muted: [], perMilleLost: 0, addedLatencyMs: 0 };
 
 export interface Snapshot {
   readonly view: NodeView;
@@ -507,6 +514,7 @@ function areFaults(data: unknown): data is TabFaults {
     isObject(data) &&
     (data["cut"] === "none" || data["cut"] === "all" || areNodes(data["cut"])) &&
     areNodes(data["muted"]) &&
-    isCount(data["perMilleLost"])
+    isCount(data["perMilleLost"]) &&
+    isCount(data["addedLatencyMs"])
   );
 }

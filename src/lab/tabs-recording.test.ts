@@ -18,6 +18,8 @@ import { storyOf, requestsIn } from "./request-story.ts";
 import { nodeIdOf } from "./simulated-world.ts";
 import {
   HappeningWriter,
+  NO_FAULTS,
+  REPORT_FORMAT,
   SpeechReader,
   type TabAct,
   type TabFaults,
@@ -32,7 +34,6 @@ import { LabError, type LabWorld } from "./world.ts";
 
 const ORIGIN = 1_000_000;
 const LATENCY_MS_MAX = 3;
-const NO_FAULTS: TabFaults = { cut: "none", muted: [], perMilleLost: 0 };
 const key = (text: string) => text as Key;
 
 /** Nodes a, b, c, ... of a simulator, each with a tab's reporter, and a lab that hears of them. */
@@ -341,6 +342,36 @@ test("what is lost on its way without a cut is lost after a while, and the recor
     });
 });
 
+test("with added latency a message may be long on its way: it is not taken for lost, and the node tells of its latency", () => {
+  const tabs = new Tabs(["a", "b", "c"]);
+  const [a, b, c] = tabs.ids as [NodeId, NodeId, NodeId];
+  tabs.pass(300);
+  const byMs = LOST_MS + 3_000;
+  tabs.recording.act({ do: "latency", nodes: ["a"], byMs });
+  expect(tabs.asked.map(({ node, act }) => [node, act])).toEqual([[a, { do: "latency", byMs }]]);
+  tabs.faults.set(a, { ...NO_FAULTS, addedLatencyMs: byMs });
+  tabs.simulator.network.profile = { ...calmNetwork, lossProbability: 1 };
+  tabs.pass(300);
+  expect(tabs.world.nodes.map(({ addedLatencyMs }) => addedLatencyMs)).toEqual([byMs, 0, 0]);
+  tabs.put(b, "carts/ada", "slow");
+  tabs.pass(500);
+  const sent = tabs.world.flightsUnderWay
+    .filter(({ kind }) => kind === "replica-put")
+    .map(({ id, to }) => ({ id, to }));
+  const fates = (): unknown =>
+    sent.map(({ id, to }) => [to, tabs.world.flights.find((flight) => flight.id === id)?.fate]);
+  tabs.pass(LOST_MS + 500);
+  expect(fates()).toEqual([
+    [c, "lost"],
+    [a, "under-way"],
+  ]);
+  tabs.pass(byMs);
+  expect(fates()).toEqual([
+    [c, "lost"],
+    [a, "lost"],
+  ]);
+});
+
 test("what a disk had before this began is asked for when somebody looks, and then known, for the past too", () => {
   const tabs = new Tabs(["a", "b", "c"]);
   const [a] = tabs.ids as [NodeId];
@@ -444,7 +475,7 @@ test("pages of other builds are counted and not read; what is nothing is nothing
     { what: "step", at: 2, sent: [], replies: [], notes: [{ what: "a note of tomorrow" }], cause: undefined },
     7,
   ];
-  tabs.say({ format: 1, kind: "report", ...report, happenings });
+  tabs.say({ format: REPORT_FORMAT, kind: "report", ...report, happenings });
   tabs.recording.pump(tabs.now);
   // Three could not be read; the note was, and nobody here knows how to say it.
   expect(tabs.recording.missing).toEqual({ strange: 1, untold: 4 });

@@ -29,7 +29,14 @@ import { type Moment, addMoment, forgetBefore, momentAt } from "./moments.ts";
 import { type KeyState, type KnownTab, RecordedWorld, type Recording } from "./recorded-world.ts";
 import { RequestThreads } from "./request-threads.ts";
 import { listIn } from "./rings.ts";
-import type { Happening, KeyAnswer, TabAct, TabFaults, TabSpeech } from "./tab-reports.ts";
+import {
+  type Happening,
+  type KeyAnswer,
+  NO_FAULTS,
+  type TabAct,
+  type TabFaults,
+  type TabSpeech,
+} from "./tab-reports.ts";
 import {
   roleOf,
   tellingOfAnswer,
@@ -70,6 +77,7 @@ const ABILITIES: readonly LabAct["do"][] = [
   "cut-one-way",
   "heal",
   "loss",
+  "latency",
 ];
 
 /** Why the rest cannot. */
@@ -475,10 +483,16 @@ export class TabsRecording implements Recording {
         continue;
       }
       const isCut = this.isCut(flight.from, flight.to, flight.sentAt);
-      if (ageMs < (isCut ? CUT_LOST_MS : LOST_MS)) continue;
+      if (ageMs < (isCut ? CUT_LOST_MS : LOST_MS + this.#lateBy(flight))) continue;
       this.#uncarry(flight.id);
       this.#recorder.lost(flight.id, isCut ? "cut" : "not received", (node) => this.nameOf(node));
     }
+  }
+
+  /** So much later than usual it may come, by what its ends tell of themselves. */
+  #lateBy({ from, to, sentAt }: Flight): Millis {
+    const latencyAt = (node: NodeId): Millis => this.#faultsAt(node, sentAt).addedLatencyMs;
+    return latencyAt(from) + latencyAt(to);
   }
 
   #uncarry(flight: number): void {
@@ -492,12 +506,15 @@ export class TabsRecording implements Recording {
 
   /** What one said to the other then could not pass, by what either of them tells of its own faults. */
   isCut(from: NodeId, to: NodeId, at: Millis): boolean {
-    const faultsOf = (node: NodeId): TabFaults | undefined => momentAt(this.#tabs.get(node)?.faults ?? [], at);
     const cuts = (node: NodeId, other: NodeId): boolean => {
-      const cut = faultsOf(node)?.cut ?? "none";
+      const { cut } = this.#faultsAt(node, at);
       return cut === "all" || (cut !== "none" && cut.includes(other));
     };
-    return cuts(from, to) || cuts(to, from) || faultsOf(from)?.muted.includes(to) === true;
+    return cuts(from, to) || cuts(to, from) || this.#faultsAt(from, at).muted.includes(to);
+  }
+
+  #faultsAt(node: NodeId, at: Millis): TabFaults {
+    return momentAt(this.#tabs.get(node)?.faults ?? [], at) ?? NO_FAULTS;
   }
 
   /** Records that stand in several messages are one and the same object from here on. */
@@ -572,6 +589,10 @@ export class TabsRecording implements Recording {
         return this.#atLeastOne(
           [...this.#reporters.keys()].map((node) => [node, { do: "lose", perMille: act.perMille }] as const),
         );
+      case "latency":
+        return this.#atLeastOne(
+          act.nodes.map((name) => [this.#named(name), { do: "latency", byMs: act.byMs }] as const),
+        );
       default:
         throw new LabError("not-able", `${whyNot(act.do)}. Nothing was done.`);
     }
@@ -616,7 +637,5 @@ function notSo(name: string, why: string): LabError {
 }
 
 function sameFaults(a: TabFaults | undefined, b: TabFaults): boolean {
-  const wordsOf = ({ cut, muted, perMilleLost }: TabFaults): string =>
-    `${typeof cut === "string" ? cut : cut.join()} ${muted.join()} ${perMilleLost}`;
-  return a !== undefined && wordsOf(a) === wordsOf(b);
+  return a !== undefined && JSON.stringify(a) === JSON.stringify(b);
 }

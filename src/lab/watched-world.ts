@@ -53,6 +53,7 @@ export abstract class WatchedWorld implements LabWorld {
         diskFull: disk.full,
         diskSlowness: disk.slowness,
         networkSlowness: simulator.network.slownessOf(id),
+        addedLatencyMs: simulator.network.distanceOf(id),
         grayMs: simulator.network.grayMsOf(id),
       };
     });

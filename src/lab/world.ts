@@ -80,6 +80,8 @@ export interface LabNode {
   /** How many times longer its disk, and messages to and from it, take; 1 as usual. */
   readonly diskSlowness: number;
   readonly networkSlowness: number;
+  /** So much longer messages to and from it take. */
+  readonly addedLatencyMs: Millis;
   /** By how much its answers to requests of its replica are late; Infinity: they never come. */
   readonly grayMs: Millis;
 }

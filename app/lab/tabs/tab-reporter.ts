@@ -10,6 +10,7 @@ import type { PutContext } from "../../../src/lab/acts.ts";
 import { LatestMap } from "../../../src/lab/latest-map.ts";
 import {
   HappeningWriter,
+  NO_FAULTS,
   type LabCall,
   type TabAct,
   type TabFaults,
@@ -27,7 +28,6 @@ const LISTENING_MS = 4_000;
 const SNAPSHOT_MS = 500;
 const LABS_MAX = 16;
 const CONTEXTS_MAX = 1_000;
-const NO_FAULTS: TabFaults = { cut: "none", muted: [], perMilleLost: 0 };
 
 /** What the reporter needs of the shop. */
 export interface ReporterHost {
@@ -147,8 +147,7 @@ export class TabReporter {
     const observed = this.#observed;
     if (observed === undefined) return;
     const { store, node, isLight } = observed;
-    const { current, muted, perMilleLost } = store.faults;
-    const faults = phase === "open" ? { cut: current, muted, perMilleLost } : NO_FAULTS;
+    const faults = phase === "open" ? faultsOf(store) : NO_FAULTS;
     const snapshot = phase === "open" ? this.#snapshot(store) : undefined;
     this.#post(sealReport({ node, at: commonNow(), phase, isLight, faults, snapshot, ...this.#writer.take() }));
   }
@@ -234,12 +233,19 @@ export class TabReporter {
         return faults.heal();
       case "lose":
         return faults.lose(act.perMille);
+      case "latency":
+        return faults.addLatency(act.byMs);
     }
   }
 
   #contextOf(context: PutContext, key: string): Uint8Array | undefined {
     return context === "none" ? undefined : (context === "seen" ? this.#got : this.#put).get(key);
   }
+}
+
+function faultsOf({ faults }: Store): TabFaults {
+  const { current: cut, muted, perMilleLost, addedLatencyMs } = faults;
+  return { cut, muted, perMilleLost, addedLatencyMs };
 }
 
 function union(some: readonly NodeId[], more: readonly NodeId[]): readonly NodeId[] {

@@ -1,0 +1,87 @@
+/**
+ * Lets messages wait, for demonstrations and tests: each line is in order, whatever is changed meanwhile, so that what is put in it with a shorter delay stays
+ * behind what is there already. What comes to an empty line with no delay goes on at once.
+ *
+ * Limits: WAITING_BYTES_MAX over all lines; what is more is refused, and its owner gives up the link.
+ */
+
+import type { Millis } from "../core/identifiers.ts";
+import type { Clock } from "./ports.ts";
+
+export const WAITING_BYTES_MAX = 64 * 1_048_576;
+
+interface Waiting {
+  readonly dueAt: Millis;
+  readonly bytes: number;
+  readonly goOn: () => void;
+}
+
+interface Line {
+  readonly queue: Waiting[];
+  disarm: () => void;
+}
+
+export class DelayLine<Name> {
+  readonly #clock: Clock;
+  readonly #lines = new Map<Name, Line>();
+  #bytes = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return [...this.#lines.values()].reduce((sum, { queue }) => sum + queue.length, 0);
+  }
+
+  /** False when there is no room for it; then it is not done. */
+  put(name: Name, delayMs: Millis, bytes: number, goOn: () => void): boolean {
+    let line = this.#lines.get(name);
+    if (line === undefined && delayMs <= 0) {
+      goOn();
+      return true;
+    }
+    if (this.#bytes + bytes > WAITING_BYTES_MAX) return false;
+    if (line === undefined) this.#lines.set(name, (line = { queue: [], disarm: () => undefined }));
+    const dueAt = Math.max(this.#clock.now() + delayMs, line.queue.at(-1)?.dueAt ?? 0);
+    line.queue.push({ dueAt, bytes, goOn });
+    this.#bytes += bytes;
+    if (line.queue.length === 1) this.#arm(name, line);
+    return true;
+  }
+
+  /** What waits in it is never done. */
+  drop(name: Name): void {
+    const line = this.#lines.get(name);
+    if (line === undefined) return;
+    line.disarm();
+    this.#lines.delete(name);
+    for (const { bytes } of line.queue) this.#bytes -= bytes;
+  }
+
+  dropAll(): void {
+    for (const name of [...this.#lines.keys()]) this.drop(name);
+  }
+
+  #arm(name: Name, line: Line): void {
+    const [first] = line.queue;
+    if (first === undefined) {
+      this.#lines.delete(name);
+      return;
+    }
+    line.disarm = this.#clock.after(Math.max(0, first.dueAt - this.#clock.now()), () => this.#release(name, line));
+  }
+
+  #release(name: Name, line: Line): void {
+    const now = this.#clock.now();
+    for (let next = line.queue[0]; next !== undefined && next.dueAt <= now; next = line.queue[0]) {
+      line.queue.shift();
+      this.#bytes -= next.bytes;
+      next.goOn();
+      // It may have ended the link that it belongs to.
+      if (this.#lines.get(name) !== line) return;
+    }
+    this.#arm(name, line);
+  }
+}
