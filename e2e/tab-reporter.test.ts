@@ -10,7 +10,7 @@ import { requestsIn, storyOf } from "../src/lab/request-story.ts";
 import { SimulatedWorld } from "../src/lab/simulated-world.ts";
 import { SpeechReader, sealCall } from "../src/lab/tab-reports.ts";
 import { TabsRecording } from "../src/lab/tabs-recording.ts";
-import type { LabWorld } from "../src/lab/world.ts";
+import type { LabNode, LabWorld } from "../src/lab/world.ts";
 import { MemoryCluster, nodeId } from "../src/memory-cluster.ts";
 import type { TabringStore } from "../src/store.ts";
 
@@ -160,6 +160,24 @@ test("a tab whose page goes says so", async () => {
   lab.reporters.pop()!.leave();
   await lab.pass(500);
   expect(lab.world.nodes.map(({ state }) => state)).toEqual(["running", "down"]);
+});
+
+test("each fault is set by the lab, told of by the tab, and ended by the lab", async () => {
+  const lab = await labOf(3);
+  const { faults } = cluster!.stores[1]!;
+  const b = (): LabNode => lab.world.nodes[1]!;
+  await lab.act({ do: "latency", nodes: ["a", "b"], byMs: 40 });
+  await lab.act({ do: "disk-full", node: "b", full: true });
+  await lab.act({ do: "skew", node: "b", byMs: 5_000 });
+  await lab.act({ do: "freeze", node: "b", forMs: 3_600_000 });
+  expect(faults.on).toEqual(["latency", "frozen", "disk-full", "clock"]);
+  expect(b()).toMatchObject({ addedLatencyMs: 40, diskFull: true, clockSkewMs: 5_000, state: "frozen" });
+  await lab.act({ do: "thaw", node: "b" });
+  await lab.act({ do: "latency", nodes: ["a", "b"], byMs: 0 });
+  await lab.act({ do: "disk-full", node: "b", full: false });
+  await lab.act({ do: "skew", node: "b", byMs: 0 });
+  expect(faults.on).toEqual([]);
+  expect(b()).toMatchObject({ addedLatencyMs: 0, diskFull: false, clockSkewMs: 0, state: "running" });
 });
 
 /** Write, cut c off, write on both sides, heal. What each node has in the end, as values, and what the lab's callers read. */

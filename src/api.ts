@@ -177,7 +177,7 @@ export interface StoreStatus {
 }
 
 /** Kinds of faults that a store can be given on purpose; see `FaultControls`. */
-export type FaultName = "cut" | "muted" | "loss" | "latency";
+export type FaultName = "cut" | "muted" | "loss" | "latency" | "frozen" | "disk-full" | "clock";
 
 /**
  * Faults on purpose, for demonstrations and tests, within this tab alone: nothing else is touched, and `StoreStatus.faults` says which are on. A cut link loses
@@ -198,6 +198,20 @@ export interface FaultControls {
    * hurried. Between two nodes with it both count. In a hidden tab timers fire once a second, and so do these.
    */
   addLatency(byMs: number): void;
+  /**
+   * The node gets no time, for so many milliseconds or until it thaws: it answers nobody, its timers do not fire, its callers wait. What comes meanwhile waits in
+   * its order, up to 20,000 messages or 64 MiB, and is all taken at once then, as by a tab that a browser has frozen. Unlike in such a tab the page goes on, and
+   * the links go on: they answer heartbeats, so that the others miss the node's own answers and not its links.
+   */
+  freeze(forMs?: number): void;
+  thaw(): void;
+  /**
+   * Whatever would put a record, a hint or history on this node's disk fails, as with a browser's quota used up, until there is room again. Reading goes on, and
+   * so does removing.
+   */
+  fillDisk(full: boolean): void;
+  /** This node's wall clock is wrong by so many milliseconds, a day at most: ahead, or behind when it is negative. 0 sets it right. Timers do not go by it. */
+  skewClock(byMs: number): void;
   /** Undoes every cut and every muting of this node, and leaves what has a number or ails the node itself as it is. */
   heal(): void;
   /** Ends every fault of this node. */
@@ -209,6 +223,9 @@ export interface FaultControls {
   readonly muted: readonly NodeId[];
   readonly perMilleLost: number;
   readonly addedLatencyMs: number;
+  readonly frozen: boolean;
+  readonly diskFull: boolean;
+  readonly clockSkewMs: number;
 }
 
 /**

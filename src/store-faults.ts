@@ -6,10 +6,12 @@
 import type { FaultControls, FaultName } from "./api.ts";
 import { TabringError } from "./core/errors.ts";
 import type { Millis, NodeId } from "./core/identifiers.ts";
+import { FaultyStorage } from "./driver/faulty-storage.ts";
 import { FaultyTransport } from "./driver/faulty-transport.ts";
-import type { Clock, Transport } from "./driver/ports.ts";
+import type { Clock, Storage, Transport } from "./driver/ports.ts";
 
-export const LATENCY_MS_MAX: Millis = 60_000;
+const LATENCY_MS_MAX: Millis = 60_000;
+const DAY_MS: Millis = 24 * 3_600_000;
 
 /** A fault was asked for with a number that is none. Nothing was changed. */
 export class InvalidFaultError extends TabringError {
@@ -27,24 +29,46 @@ interface CuttableTransport extends Transport {
   setCut(cut: "all" | "none" | readonly NodeId[]): void;
 }
 
+/** What runs the node. */
+interface Freezable {
+  freeze(): void;
+  thaw(): void;
+  readonly isFrozen: boolean;
+}
+
 export class StoreFaults implements FaultControls {
   /** What the node is to be run on. */
   readonly transport: FaultyTransport;
+  readonly storage: FaultyStorage;
+  readonly clock: Clock;
   readonly #links: CuttableTransport;
+  readonly #node: () => Freezable;
   readonly #changed: () => void;
+  #skewMs: Millis = 0;
+  #stopThawing: () => void = () => undefined;
   #cut: "all" | "none" | readonly NodeId[] = "none";
 
-  /** `changed`: something was set, or has ended. */
+  /** `node`: asked when it is to be frozen, not before. `changed`: something was set, or has ended. */
   constructor(
     parts: {
       readonly transport: CuttableTransport;
+      readonly storage: Storage;
       readonly clock: Clock;
       readonly random: (bytes: number) => Uint8Array;
     },
+    node: () => Freezable,
     changed: () => void,
   ) {
+    const { clock } = parts;
     this.#links = parts.transport;
-    this.transport = new FaultyTransport(parts.transport, parts.random, parts.clock);
+    this.transport = new FaultyTransport(parts.transport, parts.random, clock);
+    this.storage = new FaultyStorage(parts.storage);
+    this.clock = {
+      now: () => clock.now(),
+      wall: () => clock.wall() + this.#skewMs,
+      after: (delayMs, callback) => clock.after(delayMs, callback),
+    };
+    this.#node = node;
     this.#changed = changed;
   }
 
@@ -71,6 +95,30 @@ export class StoreFaults implements FaultControls {
     this.#changed();
   }
 
+  freeze(forMs?: Millis): void {
+    const thawAfter = forMs === undefined ? undefined : demand("time of the freeze", forMs, 1, DAY_MS);
+    this.#stopThawing();
+    this.#stopThawing = thawAfter === undefined ? () => undefined : this.clock.after(thawAfter, () => this.thaw());
+    this.#node().freeze();
+    this.#changed();
+  }
+
+  thaw(): void {
+    this.#stopThawing();
+    this.#node().thaw();
+    this.#changed();
+  }
+
+  fillDisk(full: boolean): void {
+    this.storage.isFull = full;
+    this.#changed();
+  }
+
+  skewClock(byMs: Millis): void {
+    this.#skewMs = demand("skew of the clock", byMs, -DAY_MS, DAY_MS);
+    this.#changed();
+  }
+
   heal(): void {
     this.transport.muted = [];
     this.#setCut("none");
@@ -79,7 +127,10 @@ export class StoreFaults implements FaultControls {
   endAll(): void {
     this.transport.perMilleLost = 0;
     this.transport.latencyMs = 0;
+    this.storage.isFull = false;
+    this.#skewMs = 0;
     this.heal();
+    this.thaw();
   }
 
   get on(): readonly FaultName[] {
@@ -88,6 +139,9 @@ export class StoreFaults implements FaultControls {
       muted: this.muted.length > 0,
       loss: this.perMilleLost > 0,
       latency: this.addedLatencyMs > 0,
+      frozen: this.frozen,
+      "disk-full": this.diskFull,
+      clock: this.clockSkewMs !== 0,
     };
     return (Object.keys(isOn) as FaultName[]).filter((name) => isOn[name]);
   }
@@ -106,6 +160,18 @@ export class StoreFaults implements FaultControls {
 
   get addedLatencyMs(): Millis {
     return this.transport.latencyMs;
+  }
+
+  get frozen(): boolean {
+    return this.#node().isFrozen;
+  }
+
+  get diskFull(): boolean {
+    return this.storage.isFull;
+  }
+
+  get clockSkewMs(): Millis {
+    return this.#skewMs;
   }
 
   #setCut(cut: "all" | "none" | readonly NodeId[]): void {

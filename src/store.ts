@@ -196,14 +196,18 @@ export class TabringStore implements Store {
       history: parts.history ?? defaultConfig.history,
       writesProtocol: parts.writesProtocol ?? defaultConfig.writesProtocol,
     };
-    this.faults = new StoreFaults(parts, () => this.#queueStatus());
+    this.faults = new StoreFaults(
+      parts,
+      () => this.#driver,
+      () => this.#queueStatus(),
+    );
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
     this.#driver = new Driver({
       id: parts.node,
       config,
-      storage: parts.storage,
+      storage: this.faults.storage,
       transport: this.faults.transport,
-      clock: parts.clock,
+      clock: this.faults.clock,
       random: parts.random,
       light: parts.light === true,
       onNote: (note, atMs) => {
@@ -458,7 +462,7 @@ export class TabringStore implements Store {
         get view() {
           return view();
         },
-        wall: () => this.#parts.clock.wall(),
+        wall: () => this.faults.clock.wall(),
         random: this.#parts.random,
         gather: (wanted) => this.#driver.gather(wanted),
       },
@@ -491,7 +495,7 @@ export class TabringStore implements Store {
       ...this.#writing(undefined),
       view: this.#driver.view,
       keeps: (bucket) => this.#parts.history?.[bucket] !== undefined,
-      wall: () => this.#parts.clock.wall(),
+      wall: () => this.faults.clock.wall(),
       operation: () => toHex(this.#parts.random(16)) as OperationId,
       gather: (wanted) => this.#driver.gather(wanted),
     };
@@ -638,7 +642,7 @@ export class TabringStore implements Store {
         value: value?.slice() ?? null,
         context: context?.clock ?? [],
         operation,
-        at: this.#parts.clock.wall(),
+        at: this.faults.clock.wall(),
         w,
         pw,
         dw,

@@ -79,7 +79,7 @@ export class RecordedWorld implements LabWorld {
   get flights(): readonly Flight[] {
     this.#flights ??= this.#recording.flights
       .filter(({ sentAt }) => sentAt <= this.now)
-      .map((flight) => flightAt(flight, this.now));
+      .map((flight) => this.#heldBack(flightAt(flight, this.now)));
     return this.#flights;
   }
 
@@ -158,14 +158,21 @@ export class RecordedWorld implements LabWorld {
       zone: member?.zone ?? "not known",
       capacity: member?.capacity ?? 0,
       hidden: member?.hidden ?? false,
-      clockSkewMs: 0,
+      clockSkewMs: faults.clockSkewMs,
       isLight: tab.isLight,
-      diskFull: false,
+      diskFull: faults.diskFull,
       diskSlowness: 1,
       networkSlowness: 1,
       addedLatencyMs: faults.addedLatencyMs,
       grayMs: 0,
     };
+  }
+
+  /** What comes to a frozen node waits there. */
+  #heldBack(flight: Flight): Flight {
+    const to = this.#tabs.get(flight.to);
+    if (flight.endedAt !== undefined || to === undefined || this.#stateOf(to) !== "frozen") return flight;
+    return { ...flight, fate: "held", arrivesAt: flight.sentAt };
   }
 
   /** By its own word, else the newest of what others have. */
@@ -188,6 +195,7 @@ export class RecordedWorld implements LabWorld {
   #stateOf(tab: KnownTab): NodeState {
     const phase = momentAt(tab.phases, this.now);
     if (phase === "gone") return "gone";
+    if (phase === "open" && momentAt(tab.faults, this.now)?.frozen === true) return "frozen";
     if (phase === "open" || phase === "opening") return "running";
     if (phase === "closed" || phase === "away") return "down";
     const entry = this.#entryOf(tab);

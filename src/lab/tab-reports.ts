@@ -59,7 +59,10 @@ export type TabAct =
       readonly nodes: readonly NodeId[];
     }
   | { readonly do: "lose"; readonly perMille: number }
-  | { readonly do: "latency"; readonly byMs: Millis };
+  | { readonly do: "latency" | "skew"; readonly byMs: Millis }
+  | { readonly do: "freeze"; readonly forMs: Millis }
+  | { readonly do: "thaw" }
+  | { readonly do: "disk-full"; readonly full: boolean };
 
 export type LabCall =
   | { readonly kind: "listening"; readonly lab: string }
@@ -83,7 +86,24 @@ export function parseCall(data: unknown): LabCall | undefined {
 
 function parseAct(data: unknown): TabAct | undefined {
   if (!isObject(data)) return undefined;
-  const { do: what, key, value, context, w, r, bucket, policy, planned, target, force, nodes, perMille, byMs } = data;
+  const {
+    do: what,
+    key,
+    value,
+    context,
+    w,
+    r,
+    bucket,
+    policy,
+    planned,
+    target,
+    force,
+    nodes,
+    perMille,
+    byMs,
+    forMs,
+    full,
+  } = data;
   const isQuorum = (number: unknown): number is number | undefined => number === undefined || isCount(number);
   const isContext = context === "seen" || context === "own" || context === "none";
   switch (what) {
@@ -108,6 +128,7 @@ function parseAct(data: unknown): TabAct | undefined {
     case "close":
     case "restart":
     case "heal":
+    case "thaw":
       return { do: what };
     case "cut":
     case "mute":
@@ -116,6 +137,12 @@ function parseAct(data: unknown): TabAct | undefined {
       return isCount(perMille) && perMille <= 1_000 ? { do: what, perMille } : undefined;
     case "latency":
       return isCount(byMs) ? { do: what, byMs } : undefined;
+    case "skew":
+      return isSkew(byMs) ? { do: what, byMs } : undefined;
+    case "freeze":
+      return isCount(forMs) ? { do: what, forMs } : undefined;
+    case "disk-full":
+      return typeof full === "boolean" ? { do: what, full } : undefined;
     default:
       return undefined;
   }
@@ -132,9 +159,20 @@ export interface TabFaults {
   readonly muted: readonly NodeId[];
   readonly perMilleLost: number;
   readonly addedLatencyMs: Millis;
+  readonly frozen: boolean;
+  readonly diskFull: boolean;
+  readonly clockSkewMs: Millis;
 }
 
-export const NO_FAULTS: TabFaults = { cut: "none", muted: [], perMilleLost: 0, addedLatencyMs: 0 };
+export const NO_FAULTS: TabFaults = {
+  cut: "none",
+  muted: [],
+  perMilleLost: 0,
+  addedLatencyMs: 0,
+  frozen: false,
+  diskFull: false,
+  clockSkewMs: 0,
+};
 
 export interface Snapshot {
   readonly view: NodeView;
@@ -500,6 +538,9 @@ function isCount(data: unknown): data is number {
 function isTime(data: unknown): data is Millis {
   return typeof data === "number" && Number.isFinite(data);
 }
+function isSkew(data: unknown): data is Millis {
+  return typeof data === "number" && Number.isSafeInteger(data);
+}
 function isNode(data: unknown): data is NodeId {
   return typeof data === "string" && isNodeId(data);
 }
@@ -515,6 +556,9 @@ function areFaults(data: unknown): data is TabFaults {
     (data["cut"] === "none" || data["cut"] === "all" || areNodes(data["cut"])) &&
     areNodes(data["muted"]) &&
     isCount(data["perMilleLost"]) &&
-    isCount(data["addedLatencyMs"])
+    isCount(data["addedLatencyMs"]) &&
+    typeof data["frozen"] === "boolean" &&
+    typeof data["diskFull"] === "boolean" &&
+    isSkew(data["clockSkewMs"])
   );
 }

@@ -23,14 +23,16 @@ import {
   SpeechReader,
   type TabAct,
   type TabFaults,
+  parseCall,
   sealAnswer,
+  sealCall,
   sealDone,
   sealReport,
   snapshotForm,
   viewBytes,
 } from "./tab-reports.ts";
 import { HOLD_MS, LOST_MS, SILENT_MS, TabsRecording } from "./tabs-recording.ts";
-import { LabError, type LabWorld } from "./world.ts";
+import { type Flight, LabError, type LabWorld } from "./world.ts";
 
 const ORIGIN = 1_000_000;
 const LATENCY_MS_MAX = 3;
@@ -340,6 +342,62 @@ test("what is lost on its way without a cut is lost after a while, and the recor
       fate: "lost",
       lostBy: "not received",
     });
+});
+
+test("a frozen tab is drawn frozen; what it is sent waits there, is not taken for lost, and arrives when it thaws", () => {
+  const tabs = new Tabs(["a", "b", "c"]);
+  const [a, , c] = tabs.ids as [NodeId, NodeId, NodeId];
+  tabs.pass(300);
+  expect(() => tabs.recording.act({ do: "thaw", node: "c" })).toThrow("not frozen");
+  tabs.recording.act({ do: "freeze", node: "c", forMs: 60_000 });
+  tabs.simulator.freeze(c, 60_000);
+  tabs.faults.set(c, { ...NO_FAULTS, frozen: true });
+  tabs.pass(500);
+  expect(tabs.world.nodes.map(({ state }) => state)).toEqual(["running", "running", "frozen"]);
+  tabs.put(a, "carts/ada", "while it is frozen");
+  tabs.pass(500);
+  const isTo = ({ to, kind }: Flight): boolean => to === c && kind === "replica-put";
+  const [waiting] = tabs.world.flightsUnderWay.filter(isTo);
+  expect(waiting?.fate).toBe("held");
+  tabs.pass(2 * LOST_MS);
+  expect(tabs.world.flights.find(({ id }) => id === waiting!.id)?.fate).toBe("held");
+  const frozenAt = tabs.recording.now - 1;
+  tabs.recording.act({ do: "thaw", node: "c" });
+  tabs.simulator.thaw(c);
+  tabs.faults.delete(c);
+  tabs.pass(2 * LOST_MS);
+  expect(tabs.asked.map(({ node, act }) => [node, act])).toEqual([
+    [c, { do: "freeze", forMs: 60_000 }],
+    [c, { do: "thaw" }],
+  ]);
+  expect(tabs.world.flights.find(({ id }) => id === waiting!.id)?.fate).toBe("arrived");
+  expect(tabs.world.nodes.at(-1)?.state).toBe("running");
+  // The past is still what it was.
+  const then = tabs.recording.worldAt(frozenAt);
+  expect([then.nodes.at(-1)?.state, then.flights.find(({ id }) => id === waiting!.id)?.fate]).toEqual([
+    "frozen",
+    "held",
+  ]);
+});
+
+test("a full disk and a wrong clock are asked of their tab, and told of by it", () => {
+  const tabs = new Tabs(["a", "b"]);
+  const [, b] = tabs.ids as [NodeId, NodeId];
+  tabs.pass(300);
+  tabs.recording.act({ do: "disk-full", node: "b", full: true });
+  tabs.recording.act({ do: "skew", node: "b", byMs: -3_600_000 });
+  expect(tabs.asked.map(({ node, act }) => [node, act])).toEqual([
+    [b, { do: "disk-full", full: true }],
+    [b, { do: "skew", byMs: -3_600_000 }],
+  ]);
+  for (const { act, number } of tabs.asked)
+    expect(parseCall(sealCall({ kind: "do", lab: "lab", number, node: b, act }))).toMatchObject({ act });
+  tabs.faults.set(b, { ...NO_FAULTS, diskFull: true, clockSkewMs: -3_600_000 });
+  tabs.pass(300);
+  expect(tabs.world.nodes.map(({ diskFull, clockSkewMs }) => [diskFull, clockSkewMs])).toEqual([
+    [false, 0],
+    [true, -3_600_000],
+  ]);
 });
 
 test("with added latency a message may be long on its way: it is not taken for lost, and the node tells of its latency", () => {

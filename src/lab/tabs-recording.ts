@@ -78,6 +78,10 @@ const ABILITIES: readonly LabAct["do"][] = [
   "heal",
   "loss",
   "latency",
+  "freeze",
+  "thaw",
+  "disk-full",
+  "skew",
 ];
 
 /** Why the rest cannot. */
@@ -482,11 +486,20 @@ export class TabsRecording implements Recording {
         this.#recorder.unseen(flight.id);
         continue;
       }
+      // What waits at a frozen node is not lost, and what it takes when it thaws is told after that.
+      if (this.#at - this.#frozenLastAt(flight.to) < LOST_MS) continue;
       const isCut = this.isCut(flight.from, flight.to, flight.sentAt);
       if (ageMs < (isCut ? CUT_LOST_MS : LOST_MS + this.#lateBy(flight))) continue;
       this.#uncarry(flight.id);
       this.#recorder.lost(flight.id, isCut ? "cut" : "not received", (node) => this.nameOf(node));
     }
+  }
+
+  /** When it was frozen last; minus infinity when it never was. */
+  #frozenLastAt(node: NodeId): Millis {
+    const faults = this.#tabs.get(node)?.faults ?? [];
+    for (let i = faults.length - 1; i >= 0; i--) if (faults[i]!.what.frozen) return faults[i + 1]?.at ?? this.#at;
+    return -Infinity;
   }
 
   /** So much later than usual it may come, by what its ends tell of themselves. */
@@ -589,6 +602,17 @@ export class TabsRecording implements Recording {
         return this.#atLeastOne(
           [...this.#reporters.keys()].map((node) => [node, { do: "lose", perMille: act.perMille }] as const),
         );
+      case "freeze":
+        return [[this.#open(act.node), { do: "freeze", forMs: act.forMs }]];
+      case "thaw": {
+        const node = this.#open(act.node);
+        if (!this.#faultsAt(node, this.#at).frozen) throw notSo(act.node, "is not frozen");
+        return [[node, { do: "thaw" }]];
+      }
+      case "disk-full":
+        return [[this.#open(act.node), { do: "disk-full", full: act.full }]];
+      case "skew":
+        return [[this.#open(act.node), { do: "skew", byMs: act.byMs }]];
       case "latency":
         return this.#atLeastOne(
           act.nodes.map((name) => [this.#named(name), { do: "latency", byMs: act.byMs }] as const),

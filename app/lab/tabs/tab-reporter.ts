@@ -235,6 +235,14 @@ export class TabReporter {
         return faults.lose(act.perMille);
       case "latency":
         return faults.addLatency(act.byMs);
+      case "skew":
+        return faults.skewClock(act.byMs);
+      case "freeze":
+        return faults.freeze(act.forMs);
+      case "thaw":
+        return faults.thaw();
+      case "disk-full":
+        return faults.fillDisk(act.full);
     }
   }
 
@@ -244,8 +252,8 @@ export class TabReporter {
 }
 
 function faultsOf({ faults }: Store): TabFaults {
-  const { current: cut, muted, perMilleLost, addedLatencyMs } = faults;
-  return { cut, muted, perMilleLost, addedLatencyMs };
+  const { current: cut, muted, perMilleLost, addedLatencyMs, frozen, diskFull, clockSkewMs } = faults;
+  return { cut, muted, perMilleLost, addedLatencyMs, frozen, diskFull, clockSkewMs };
 }
 
 function union(some: readonly NodeId[], more: readonly NodeId[]): readonly NodeId[] {
