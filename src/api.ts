@@ -5,13 +5,14 @@ import type { ClusterParameters } from "./core/config.ts";
 import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { TokenSwap } from "./core/load-plan.ts";
-import type { RequestReport } from "./core/message.ts";
+import type { Message, RequestReport } from "./core/message.ts";
 import type { NodeView } from "./core/node.ts";
 import type { AdmissionReason, Note } from "./core/effect.ts";
 import type { ArchivePart } from "./wire/archive.ts";
 import type { Balance, LatencySummary, StatisticsFigures, StatisticsSnapshot } from "./core/statistics.ts";
 import type { BackgroundWork } from "./core/surroundings.ts";
 import type { DiskRecords, NodeObserver } from "./driver/driver.ts";
+import type { MessageFault } from "./driver/faulty-transport.ts";
 
 export type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
 export type { DiskRecords, NodeObserver } from "./driver/driver.ts";
@@ -177,7 +178,10 @@ export interface StoreStatus {
 }
 
 /** Kinds of faults that a store can be given on purpose; see `FaultControls`. */
-export type FaultName = "cut" | "muted" | "loss" | "latency" | "frozen" | "disk-full" | "clock";
+export type FaultName = "cut" | "muted" | "loss" | "latency" | "message" | "frozen" | "disk-full" | "clock";
+
+/** What is to become of the next message of a kind that a node sends to another one. */
+export type { MessageFault } from "./driver/faulty-transport.ts";
 
 /**
  * Faults on purpose, for demonstrations and tests, within this tab alone: nothing else is touched, and `StoreStatus.faults` says which are on. A cut link loses
@@ -199,6 +203,11 @@ export interface FaultControls {
    */
   addLatency(byMs: number): void;
   /**
+   * The next message of this kind that this node sends to that one is dropped, comes `byMs` later, when others may have overtaken it, or comes twice. It is
+   * caught once; several of a kind are caught one after the other, 64 at most wait. The event `caught` tells of it.
+   */
+  catchNext(fault: MessageFault): void;
+  /**
    * The node gets no time, for so many milliseconds or until it thaws: it answers nobody, its timers do not fire, its callers wait. What comes meanwhile waits in
    * its order, up to 20,000 messages or 64 MiB, and is all taken at once then, as by a tab that a browser has frozen. Unlike in such a tab the page goes on, and
    * the links go on: they answer heartbeats, so that the others miss the node's own answers and not its links.
@@ -212,7 +221,7 @@ export interface FaultControls {
   fillDisk(full: boolean): void;
   /** This node's wall clock is wrong by so many milliseconds, a day at most: ahead, or behind when it is negative. 0 sets it right. Timers do not go by it. */
   skewClock(byMs: number): void;
-  /** Undoes every cut and every muting of this node, and leaves what has a number or ails the node itself as it is. */
+  /** Undoes every cut and every muting of this node, and lets the next messages pass; what has a number, or ails the node itself, stays as it is. */
   heal(): void;
   /** Ends every fault of this node. */
   endAll(): void;
@@ -223,6 +232,8 @@ export interface FaultControls {
   readonly muted: readonly NodeId[];
   readonly perMilleLost: number;
   readonly addedLatencyMs: number;
+  /** Messages that have not come yet. */
+  readonly toCatch: readonly MessageFault[];
   readonly frozen: boolean;
   readonly diskFull: boolean;
   readonly clockSkewMs: number;
@@ -494,6 +505,8 @@ export interface StoreEvents {
   /** A refusal at the edge: wrong secret, wrong protocol version, malformed frames from a peer. */
   refused: { readonly error: Error; readonly peer: NodeId | undefined };
   trace: { readonly atMs: number; readonly note: Note };
+  /** A message that this node sends has met what `faults.catchNext` has set for it. */
+  caught: { readonly fault: MessageFault; readonly message: Message };
   /** This node has left, or was removed by another; others have all that it had. It is closed and its data is thrown away. */
   departed: { readonly standing: "left" | "removed"; readonly by: NodeId };
 }

@@ -68,13 +68,21 @@ test("all faults end at once, and a number that is none changes nothing", async 
   faults.mute([nodeId(2)]);
   faults.lose(20);
   faults.addLatency(20);
+  const caught = { to: nodeId(2), kind: "ping", how: "delay", byMs: 5 } as const;
+  faults.catchNext(caught);
+  expect(faults.toCatch).toEqual([caught]);
   faults.freeze();
   faults.fillDisk(true);
   faults.skewClock(-5);
-  expect(faults.on).toEqual(["cut", "muted", "loss", "latency", "frozen", "disk-full", "clock"]);
+  expect(faults.on).toEqual(["cut", "muted", "loss", "latency", "message", "frozen", "disk-full", "clock"]);
   for (const wrong of [-1, 1.5, NaN, 1_001]) expect(() => faults.lose(wrong)).toThrow(InvalidFaultError);
   for (const wrong of [-1, 1.5, NaN, 60_001]) expect(() => faults.addLatency(wrong)).toThrow("from 0 to 60000");
   expect([faults.perMilleLost, faults.addedLatencyMs]).toEqual([20, 20]);
+  expect(() => faults.catchNext({ ...caught, byMs: 60_001 })).toThrow("The delay is 60001");
+  faults.heal();
+  expect(faults.on).toEqual(["loss", "latency", "frozen", "disk-full", "clock"]);
+  for (let i = 0; i < 64; i++) faults.catchNext(caught);
+  expect(() => faults.catchNext(caught)).toThrow("must be a whole number from 1 to 64");
   faults.endAll();
   expect(faults.on).toEqual([]);
 });
@@ -168,4 +176,35 @@ test("a clock that is ahead wins where the last write wins, and none of the node
   await clock.during(right.put("carts/ben", text("second"), { w: 3, policy }));
   expect((await clock.during(right.get("carts/ben"))).values).toEqual([text("second")]);
   expect(() => ahead.faults.skewClock(86_400_001)).toThrow(InvalidFaultError);
+});
+
+test("the next write to a replica is dropped: the put is answered by the others, and a read repairs the one that missed it", async () => {
+  const { clock, stores } = await clusterOf(3);
+  const [writer, missed] = stores as [TabringStore, TabringStore];
+  const caught: string[] = [];
+  writer.on("caught", ({ fault, message }) => void caught.push(`${fault.how} ${message.kind}`));
+  writer.faults.catchNext({ to: nodeId(2), kind: "replica-put", how: "drop", byMs: 0 });
+  expect(writer.status.faults).toEqual(["message"]);
+  const put = await clock.during(writer.put("carts/ada", text("one"), { w: 2 }));
+  expect(put.report.answered).not.toContain(nodeId(2));
+  expect([caught, writer.faults.toCatch]).toEqual([["drop replica-put"], []]);
+  expect(await valuesAt(missed, "carts/ada")).toEqual([]);
+  await clock.during(writer.get("carts/ada", { r: 3 }));
+  await clock.pass(2_000);
+  expect(await valuesAt(missed, "carts/ada")).toEqual(["one"]);
+});
+
+test("a write that comes twice is one write, and one that comes after the next one changes nothing", async () => {
+  const { clock, stores } = await clusterOf(3);
+  const writer = stores[0]!;
+  for (const [n, how] of [
+    [2, "duplicate"],
+    [3, "delay"],
+  ] as const)
+    writer.faults.catchNext({ to: nodeId(n), kind: "replica-put", how, byMs: how === "delay" ? 3_000 : 0 });
+  const first = await clock.during(writer.put("carts/ada", text("one"), { w: 2 }));
+  await clock.during(writer.put("carts/ada", text("two"), { w: 3, context: first.context }));
+  await clock.pass(10_000);
+  expect(writer.faults.on).toEqual([]);
+  for (const store of stores) expect(await valuesAt(store, "carts/ada")).toEqual(["two"]);
 });

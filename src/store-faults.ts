@@ -3,11 +3,12 @@
  * nothing is set. See `FaultControls` for what each fault does.
  */
 
-import type { FaultControls, FaultName } from "./api.ts";
+import type { FaultControls, FaultName, MessageFault } from "./api.ts";
 import { TabringError } from "./core/errors.ts";
 import type { Millis, NodeId } from "./core/identifiers.ts";
+import type { Message } from "./core/message.ts";
 import { FaultyStorage } from "./driver/faulty-storage.ts";
-import { FaultyTransport } from "./driver/faulty-transport.ts";
+import { CAUGHT_MAX, FaultyTransport } from "./driver/faulty-transport.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
 
 const LATENCY_MS_MAX: Millis = 60_000;
@@ -48,7 +49,7 @@ export class StoreFaults implements FaultControls {
   #stopThawing: () => void = () => undefined;
   #cut: "all" | "none" | readonly NodeId[] = "none";
 
-  /** `node`: asked when it is to be frozen, not before. `changed`: something was set, or has ended. */
+  /** `node`: asked when it is to be frozen, not before. `changed`: something was set, or has ended. `caught`: a message has met what was set for it. */
   constructor(
     parts: {
       readonly transport: CuttableTransport;
@@ -58,10 +59,14 @@ export class StoreFaults implements FaultControls {
     },
     node: () => Freezable,
     changed: () => void,
+    caught: (fault: MessageFault, message: Message) => void,
   ) {
     const { clock } = parts;
     this.#links = parts.transport;
-    this.transport = new FaultyTransport(parts.transport, parts.random, clock);
+    this.transport = new FaultyTransport(parts.transport, parts.random, clock, (fault, message) => {
+      caught(fault, message);
+      changed();
+    });
     this.storage = new FaultyStorage(parts.storage);
     this.clock = {
       now: () => clock.now(),
@@ -95,6 +100,14 @@ export class StoreFaults implements FaultControls {
     this.#changed();
   }
 
+  catchNext({ to, kind, how, byMs }: MessageFault): void {
+    const { toCatch } = this.transport;
+    demand("number of messages to be caught", toCatch.length + 1, 1, CAUGHT_MAX);
+    demand("delay", byMs, 0, LATENCY_MS_MAX);
+    this.transport.toCatch = [...toCatch, { to, kind, how, byMs }];
+    this.#changed();
+  }
+
   freeze(forMs?: Millis): void {
     const thawAfter = forMs === undefined ? undefined : demand("time of the freeze", forMs, 1, DAY_MS);
     this.#stopThawing();
@@ -121,6 +134,7 @@ export class StoreFaults implements FaultControls {
 
   heal(): void {
     this.transport.muted = [];
+    this.transport.toCatch = [];
     this.#setCut("none");
   }
 
@@ -139,6 +153,7 @@ export class StoreFaults implements FaultControls {
       muted: this.muted.length > 0,
       loss: this.perMilleLost > 0,
       latency: this.addedLatencyMs > 0,
+      message: this.toCatch.length > 0,
       frozen: this.frozen,
       "disk-full": this.diskFull,
       clock: this.clockSkewMs !== 0,
@@ -160,6 +175,10 @@ export class StoreFaults implements FaultControls {
 
   get addedLatencyMs(): Millis {
     return this.transport.latencyMs;
+  }
+
+  get toCatch(): readonly MessageFault[] {
+    return this.transport.toCatch;
   }
 
   get frozen(): boolean {

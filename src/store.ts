@@ -200,6 +200,7 @@ export class TabringStore implements Store {
       parts,
       () => this.#driver,
       () => this.#queueStatus(),
+      (fault, message) => this.#emit("caught", { fault, message }),
     );
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
     this.#driver = new Driver({

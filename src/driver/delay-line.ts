@@ -30,11 +30,6 @@ export class DelayLine<Name> {
     this.#clock = clock;
   }
 
-  /** How many wait. */
-  get waiting(): number {
-    return [...this.#lines.values()].reduce((sum, { queue }) => sum + queue.length, 0);
-  }
-
   /** False when there is no room for it; then it is not done. */
   put(name: Name, delayMs: Millis, bytes: number, goOn: () => void): boolean {
     let line = this.#lines.get(name);
@@ -51,17 +46,17 @@ export class DelayLine<Name> {
     return true;
   }
 
-  /** What waits in it is never done. */
-  drop(name: Name): void {
+  /** What waits in these lines is never done. */
+  dropThose(isOne: (name: Name) => boolean): void {
+    for (const name of [...this.#lines.keys()]) if (isOne(name)) this.#drop(name);
+  }
+
+  #drop(name: Name): void {
     const line = this.#lines.get(name);
     if (line === undefined) return;
     line.disarm();
     this.#lines.delete(name);
     for (const { bytes } of line.queue) this.#bytes -= bytes;
-  }
-
-  dropAll(): void {
-    for (const name of [...this.#lines.keys()]) this.drop(name);
   }
 
   #arm(name: Name, line: Line): void {

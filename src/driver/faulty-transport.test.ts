@@ -4,6 +4,7 @@ import { Prng } from "../base/prng.ts";
 import type { NodeId } from "../core/identifiers.ts";
 import { WAITING_BYTES_MAX } from "./delay-line.ts";
 import { FaultyTransport } from "./faulty-transport.ts";
+import { encodeMessage } from "../wire/codec.ts";
 import { LeapingClock } from "./leaping-clock.ts";
 import { MemoryHub, MemoryTransport } from "./memory-transport.ts";
 import type { Clock, Transport, TransportHandlers } from "./ports.ts";
@@ -36,6 +37,7 @@ describeTransportContract("in front of memory, without a fault", test, async () 
       }),
       random,
       realClock,
+      () => undefined,
     );
   return {
     a: make(ada, 1),
@@ -56,6 +58,7 @@ function recorded(): {
   readonly ended: NodeId[];
   readonly behind: () => TransportHandlers;
   readonly clock: LeapingClock;
+  readonly caught: string[];
 } {
   const [passed, sent, received, ended]: [NodeId[], number[], number[], NodeId[]] = [[], [], [], []];
   let handlers: TransportHandlers | undefined;
@@ -73,14 +76,15 @@ function recorded(): {
     },
     close: () => Promise.resolve(),
   };
-  const faulty = new FaultyTransport(behind, random, clock);
+  const caught: string[] = [];
+  const faulty = new FaultyTransport(behind, random, clock, ({ how }, { kind }) => caught.push(`${how} ${kind}`));
   void faulty.open({
     connected: () => undefined,
     lost: () => undefined,
     received: (_, bytes) => void received.push(bytes[0]!),
     refused: () => undefined,
   });
-  return { faulty, passed, sent, received, ended, behind: () => handlers!, clock };
+  return { faulty, passed, sent, received, ended, behind: () => handlers!, clock, caught };
 }
 
 test("what is sent to a muted peer is lost, what is sent to others is not, until it is muted no more", () => {
@@ -163,4 +167,44 @@ test("more than the line takes ends the link, and what waits in it goes with it"
   faulty.send(bob, large, "foreground");
   await clock.pass(200);
   expect(passed).toEqual([bob]);
+});
+
+const pingOf = (sequence: number) => encodeMessage({ kind: "ping", sequence, epoch: 1 }, 1);
+const pongOf = (sequence: number) => encodeMessage({ kind: "pong", sequence, epoch: 1 }, 1);
+
+test("of a kind to a peer the next message is caught, once: dropped, doubled, or delayed past those after it", async () => {
+  const { faulty, passed, clock, caught } = recorded();
+  const fault = { to: bob, kind: "ping", byMs: 0 } as const;
+  faulty.toCatch = [{ ...fault, how: "drop" }];
+  faulty.send(bob, pongOf(1), "foreground");
+  faulty.send(cat, pingOf(1), "foreground");
+  expect([passed, caught]).toEqual([[bob, cat], []]);
+  faulty.send(bob, pingOf(2), "foreground");
+  expect([passed, caught]).toEqual([[bob, cat], ["drop ping"]]);
+  faulty.send(bob, pingOf(3), "foreground");
+  expect([passed.length, faulty.toCatch]).toEqual([3, []]);
+
+  faulty.toCatch = [
+    { ...fault, how: "duplicate" },
+    { ...fault, how: "delay", byMs: 200 },
+  ];
+  faulty.send(bob, pingOf(4), "foreground");
+  expect(passed.length).toBe(5);
+  faulty.send(bob, pingOf(5), "foreground");
+  faulty.send(bob, pingOf(6), "foreground");
+  expect(passed.length).toBe(6);
+  await clock.pass(199);
+  expect(passed.length).toBe(6);
+  await clock.pass(1);
+  expect(passed.length).toBe(7);
+  expect(caught.slice(1)).toEqual(["duplicate ping", "delay ping"]);
+});
+
+test("what was delayed alone is lost with its link", async () => {
+  const { faulty, passed, behind, clock } = recorded();
+  faulty.toCatch = [{ to: bob, kind: "ping", how: "delay", byMs: 200 }];
+  faulty.send(bob, pingOf(1), "foreground");
+  behind().lost(bob, "silent");
+  await clock.pass(500);
+  expect(passed).toEqual([]);
 });

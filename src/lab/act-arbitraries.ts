@@ -1,7 +1,7 @@
 /** Random acts for tests: of every kind, mostly about nodes that there are. */
 
 import fc from "fast-check";
-import type { LabAct } from "./acts.ts";
+import { CATCHABLE_KINDS, type LabAct } from "./acts.ts";
 import type { LabWorld } from "./world.ts";
 
 const node = fc.constantFrom("a", "b", "c", "d", "e", "f", "zz9");
@@ -70,6 +70,14 @@ export const acts: fc.Arbitrary<LabAct> = fc.oneof(
   fc.record({ do: fc.constant("hide" as const), node, throttleMs: timeMs }),
   fc.record({ do: fc.constantFrom("drop" as const, "duplicate" as const), flight }),
   fc.record({ do: fc.constant("delay" as const), flight, byMs: timeMs }),
+  fc.record({
+    do: fc.constant("catch" as const),
+    from: fc.constant("a"),
+    to: fc.constantFrom("b", "c"),
+    kind: fc.constantFrom(...CATCHABLE_KINDS),
+    how: fc.constant("delay" as const),
+    byMs: timeMs,
+  }),
   fc.record({
     do: fc.constant("load" as const),
     bucket: fc.constantFrom("load", "carts"),

@@ -230,6 +230,9 @@ describe("an act", () => {
       "invalid",
     ]);
     expect(of.traceHash).toBe(traceHash);
+    expect(codeOf(() => of.act({ do: "catch", from: "a", to: "b", kind: "ping", how: "drop", byMs: 0 }))).toBe(
+      "not-able",
+    );
     play(of, { do: "crash", node: "a" });
     expect(codeOf(() => of.act(get("a")))).toBe("not-so");
   });

@@ -391,6 +391,11 @@ export class SimulatedWorld extends WatchedWorld {
         this.#underWay(act.flight, true);
         return () => network.duplicateFlight(act.flight);
       }
+      case "catch":
+        throw new LabError(
+          "not-able",
+          "In this world a message can be touched on its way: choose it. Nothing was done.",
+        );
       case "load":
         return () => {
           this.#load?.stop();

@@ -82,6 +82,7 @@ const ABILITIES: readonly LabAct["do"][] = [
   "thaw",
   "disk-full",
   "skew",
+  "catch",
 ];
 
 /** Why the rest cannot. */
@@ -128,6 +129,8 @@ export class TabsRecording implements Recording {
   readonly #carried = new Map<string, number[]>();
   /** Where each of those stands. */
   readonly #carriedAt = new Map<number, string>();
+  /** Messages that were delayed alone, by how much. */
+  readonly #delayed = new LatestMap<number, Millis>(REQUESTS_MAX);
   readonly #acts = new LatestMap<number, LabAct>(REQUESTS_MAX);
   /** The same record in two messages is one, as at its sender: by that a write is followed. */
   readonly #sets = new LatestMap<string, DvvSet>(STATES_MAX);
@@ -312,6 +315,7 @@ export class TabsRecording implements Recording {
     try {
       if (happening.what === "step") this.#step(node, reporter, happening);
       else if (happening.what === "stored") this.#stored(node, happening);
+      else if (happening.what === "caught") this.#caught(node, happening);
       else happening.apply();
     } catch {
       // A note or an answer of another build: the rest is good.
@@ -325,6 +329,8 @@ export class TabsRecording implements Recording {
     const isSending = (each: (typeof queue)[number]): boolean =>
       each.what === "step" && each.sent.some((sending) => sending.to === to && sending.sum === sum);
     while (!this.#carried.has(`${from} ${to} ${sum}`) && queue.some(isSending)) this.#applyNext(from);
+    // What became of it at once is told right after it.
+    while (queue[0]?.what === "caught") this.#applyNext(from);
   }
 
   #meet(node: NodeId): KnownTab {
@@ -406,11 +412,37 @@ export class TabsRecording implements Recording {
     const label = formatMessage(message, this.#names);
     const telling = tellingOfSent({ to, flight, message, request, role, label }, this.#names);
     this.#recorder.sent(flight, from, to, { kind: message.kind, letter: undefined, label, role }, Infinity, telling);
-    const place = `${from} ${to} ${sum}`;
+    this.#carry(flight, `${from} ${to} ${sum}`);
+  }
+
+  #carry(flight: number, place: string): void {
     const waiting = this.#carried.get(place);
     if (waiting === undefined) this.#carried.set(place, [flight]);
     else waiting.push(flight);
     this.#carriedAt.set(flight, place);
+  }
+
+  #caught(from: NodeId, { fault, sum }: Happening & { what: "caught" }): void {
+    const { to, how, byMs } = fault;
+    const place = `${from} ${to} ${sum}`;
+    const id = this.#carried.get(place)?.at(-1);
+    const flight = id === undefined ? undefined : this.#recorder.flight(id);
+    if (flight === undefined) return;
+    if (how === "drop") {
+      this.#uncarry(flight.id);
+      this.#recorder.lost(flight.id, "dropped", (node) => this.nameOf(node));
+      return;
+    }
+    if (how === "delay") this.#delayed.set(flight.id, byMs);
+    else {
+      const copy = ++this.#flights;
+      this.#recorder.doubled(copy, flight.id, Infinity);
+      this.#carry(copy, place);
+    }
+    const what = how === "delay" ? `delayed by ${byMs} ms` : "doubled";
+    const { label, key, request } = flight;
+    const told = `${what}: ${this.nameOf(from)} > ${this.nameOf(to)} ${label}`;
+    this.#recorder.record(undefined, { label: told, key, request, event: { what: "world" } });
   }
 
   #received(node: NodeId, from: NodeId, message: Message, sum: string): void {
@@ -418,7 +450,7 @@ export class TabsRecording implements Recording {
     const flight = this.#carried.get(`${from} ${node} ${sum}`)?.[0];
     if (flight !== undefined) {
       this.#uncarry(flight);
-      this.#recorder.arrived(flight, false);
+      this.#recorder.arrived(flight, this.#delayed.get(flight) !== undefined);
       this.#recorder.received(node, (kept) => tellingOfReceived(from, message, kept, this.#names));
       return;
     }
@@ -503,9 +535,9 @@ export class TabsRecording implements Recording {
   }
 
   /** So much later than usual it may come, by what its ends tell of themselves. */
-  #lateBy({ from, to, sentAt }: Flight): Millis {
+  #lateBy({ id, from, to, sentAt }: Flight): Millis {
     const latencyAt = (node: NodeId): Millis => this.#faultsAt(node, sentAt).addedLatencyMs;
-    return latencyAt(from) + latencyAt(to);
+    return latencyAt(from) + latencyAt(to) + (this.#delayed.get(id) ?? 0);
   }
 
   #uncarry(flight: number): void {
@@ -608,6 +640,10 @@ export class TabsRecording implements Recording {
         const node = this.#open(act.node);
         if (!this.#faultsAt(node, this.#at).frozen) throw notSo(act.node, "is not frozen");
         return [[node, { do: "thaw" }]];
+      }
+      case "catch": {
+        const { kind, how, byMs } = act;
+        return [[this.#open(act.from), { do: "catch", to: this.#named(act.to), kind, how, byMs }]];
       }
       case "disk-full":
         return [[this.#open(act.node), { do: "disk-full", full: act.full }]];

@@ -6,7 +6,7 @@
 import type { Store } from "../../../src/api.ts";
 import type { NodeId } from "../../../src/core/identifiers.ts";
 import { TabringError } from "../../../src/core/errors.ts";
-import type { PutContext } from "../../../src/lab/acts.ts";
+import { CATCHABLE_KINDS, type CatchableKind, type PutContext } from "../../../src/lab/acts.ts";
 import { LatestMap } from "../../../src/lab/latest-map.ts";
 import {
   HappeningWriter,
@@ -120,10 +120,15 @@ export class TabReporter {
       departed: false,
       stop: () => {
         unobserve();
-        off();
+        offDeparted();
+        offCaught();
       },
     };
-    const off = store.on("departed", () => (observed.departed = true));
+    const offDeparted = store.on("departed", () => (observed.departed = true));
+    const offCaught = store.on("caught", ({ fault, message }) => {
+      const { kind } = fault;
+      if (!this.#isAlone() && isCatchable(kind)) this.#writer.caught({ ...fault, kind }, message);
+    });
     this.#observed = observed;
     this.#toldView = undefined;
   }
@@ -241,6 +246,10 @@ export class TabReporter {
         return faults.freeze(act.forMs);
       case "thaw":
         return faults.thaw();
+      case "catch": {
+        const { to, kind, how, byMs } = act;
+        return faults.catchNext({ to, kind, how, byMs });
+      }
       case "disk-full":
         return faults.fillDisk(act.full);
     }
@@ -253,7 +262,13 @@ export class TabReporter {
 
 function faultsOf({ faults }: Store): TabFaults {
   const { current: cut, muted, perMilleLost, addedLatencyMs, frozen, diskFull, clockSkewMs } = faults;
-  return { cut, muted, perMilleLost, addedLatencyMs, frozen, diskFull, clockSkewMs };
+  const toCatch = faults.toCatch.flatMap(({ kind, ...rest }) => (isCatchable(kind) ? [{ ...rest, kind }] : []));
+  return { cut, muted, perMilleLost, addedLatencyMs, toCatch, frozen, diskFull, clockSkewMs };
+}
+
+/** The lab offers some of the kinds. */
+function isCatchable(kind: string): kind is CatchableKind {
+  return CATCHABLE_KINDS.some((each) => each === kind);
 }
 
 function union(some: readonly NodeId[], more: readonly NodeId[]): readonly NodeId[] {
