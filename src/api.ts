@@ -178,7 +178,7 @@ export interface StoreStatus {
 }
 
 /** Kinds of faults that a store can be given on purpose; see `FaultControls`. */
-export type FaultName = "cut" | "muted" | "loss" | "latency" | "message" | "frozen" | "disk-full" | "clock";
+export type FaultName = "cut" | "server" | "muted" | "loss" | "latency" | "message" | "frozen" | "disk-full" | "clock";
 
 /** What is to become of the next message of a kind that a node sends to another one. */
 export type { MessageFault } from "./driver/faulty-transport.ts";
@@ -193,6 +193,11 @@ export interface FaultControls {
   cutOff(): void;
   /** Cuts this node off from these nodes. */
   cut(nodes: readonly NodeId[]): void;
+  /**
+   * As if the server were down: this node closes its socket to it and opens none, until it is told to. What is linked stays linked, new links are made through
+   * members. The server itself runs on, and serves others.
+   */
+  cutServer(cut: boolean): void;
   /** What this node sends to these nodes is lost. Replaces those before. */
   mute(towards: readonly NodeId[]): void;
   /** Of so many in a thousand messages that this node sends; 0 ends it. */
@@ -221,7 +226,7 @@ export interface FaultControls {
   fillDisk(full: boolean): void;
   /** This node's wall clock is wrong by so many milliseconds, a day at most: ahead, or behind when it is negative. 0 sets it right. Timers do not go by it. */
   skewClock(byMs: number): void;
-  /** Undoes every cut and every muting of this node, and lets the next messages pass; what has a number, or ails the node itself, stays as it is. */
+  /** Undoes every cut and every muting of this node, and lets the next messages pass; the server, what has a number, and what ails the node itself, stay as they are. */
   heal(): void;
   /** Ends every fault of this node. */
   endAll(): void;
@@ -229,6 +234,7 @@ export interface FaultControls {
   readonly on: readonly FaultName[];
   /** What is cut now; "all" when cut off. */
   readonly current: "none" | "all" | readonly NodeId[];
+  readonly serverCut: boolean;
   readonly muted: readonly NodeId[];
   readonly perMilleLost: number;
   readonly addedLatencyMs: number;

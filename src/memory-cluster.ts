@@ -52,7 +52,11 @@ export class MemoryCluster {
     const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
     const options = { self: nodeId(n), cluster: this.#name, secret: new Uint8Array(32), clock: this.clock, random };
     const memory = new MemoryTransport(this.hub, options);
-    const transport: StoreTransport = Object.assign(memory, { setCut: () => undefined, seedState: "none" as const });
+    const transport: StoreTransport = Object.assign(memory, {
+      setCut: () => undefined,
+      setServerCut: () => undefined,
+      seedState: "none" as const,
+    });
     const disk = this.disks.get(n) ?? new MemoryDisk();
     this.disks.set(n, disk);
     const store = new TabringStore({

@@ -65,6 +65,7 @@ test("all faults end at once, and a number that is none changes nothing", async 
   const { stores } = await clusterOf(1);
   const { faults } = stores[0]!;
   faults.cutOff();
+  faults.cutServer(true);
   faults.mute([nodeId(2)]);
   faults.lose(20);
   faults.addLatency(20);
@@ -74,13 +75,13 @@ test("all faults end at once, and a number that is none changes nothing", async 
   faults.freeze();
   faults.fillDisk(true);
   faults.skewClock(-5);
-  expect(faults.on).toEqual(["cut", "muted", "loss", "latency", "message", "frozen", "disk-full", "clock"]);
+  expect(faults.on).toEqual(["cut", "server", "muted", "loss", "latency", "message", "frozen", "disk-full", "clock"]);
   for (const wrong of [-1, 1.5, NaN, 1_001]) expect(() => faults.lose(wrong)).toThrow(InvalidFaultError);
   for (const wrong of [-1, 1.5, NaN, 60_001]) expect(() => faults.addLatency(wrong)).toThrow("from 0 to 60000");
   expect([faults.perMilleLost, faults.addedLatencyMs]).toEqual([20, 20]);
   expect(() => faults.catchNext({ ...caught, byMs: 60_001 })).toThrow("The delay is 60001");
   faults.heal();
-  expect(faults.on).toEqual(["loss", "latency", "frozen", "disk-full", "clock"]);
+  expect(faults.on).toEqual(["server", "loss", "latency", "frozen", "disk-full", "clock"]);
   for (let i = 0; i < 64; i++) faults.catchNext(caught);
   expect(() => faults.catchNext(caught)).toThrow("must be a whole number from 1 to 64");
   faults.endAll();

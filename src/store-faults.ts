@@ -28,6 +28,7 @@ export class InvalidFaultError extends TabringError {
 /** Links that can be cut on purpose. */
 interface CuttableTransport extends Transport {
   setCut(cut: "all" | "none" | readonly NodeId[]): void;
+  setServerCut(cut: boolean): void;
 }
 
 /** What runs the node. */
@@ -45,6 +46,7 @@ export class StoreFaults implements FaultControls {
   readonly #links: CuttableTransport;
   readonly #node: () => Freezable;
   readonly #changed: () => void;
+  #serverCut = false;
   #skewMs: Millis = 0;
   #stopThawing: () => void = () => undefined;
   #cut: "all" | "none" | readonly NodeId[] = "none";
@@ -83,6 +85,12 @@ export class StoreFaults implements FaultControls {
 
   cut(nodes: readonly NodeId[]): void {
     this.#setCut([...nodes]);
+  }
+
+  cutServer(cut: boolean): void {
+    this.#serverCut = cut;
+    this.#links.setServerCut(cut);
+    this.#changed();
   }
 
   mute(towards: readonly NodeId[]): void {
@@ -144,12 +152,14 @@ export class StoreFaults implements FaultControls {
     this.storage.isFull = false;
     this.#skewMs = 0;
     this.heal();
+    this.cutServer(false);
     this.thaw();
   }
 
   get on(): readonly FaultName[] {
     const isOn: Readonly<Record<FaultName, boolean>> = {
       cut: this.#cut === "all" || (this.#cut !== "none" && this.#cut.length > 0),
+      server: this.serverCut,
       muted: this.muted.length > 0,
       loss: this.perMilleLost > 0,
       latency: this.addedLatencyMs > 0,
@@ -163,6 +173,10 @@ export class StoreFaults implements FaultControls {
 
   get current(): "all" | "none" | readonly NodeId[] {
     return this.#cut;
+  }
+
+  get serverCut(): boolean {
+    return this.#serverCut;
   }
 
   get muted(): readonly NodeId[] {

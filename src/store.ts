@@ -99,6 +99,7 @@ export class InvalidClusterOptionsError extends TabringError {
 /** Links that can be cut on purpose and know how the seed is doing. */
 export interface StoreTransport extends Transport {
   setCut(cut: "all" | "none" | readonly NodeId[]): void;
+  setServerCut(cut: boolean): void;
   readonly seedState: "connected" | "connecting" | "none";
 }
 

@@ -70,6 +70,7 @@ export const acts: fc.Arbitrary<LabAct> = fc.oneof(
   fc.record({ do: fc.constant("hide" as const), node, throttleMs: timeMs }),
   fc.record({ do: fc.constantFrom("drop" as const, "duplicate" as const), flight }),
   fc.record({ do: fc.constant("delay" as const), flight, byMs: timeMs }),
+  fc.record({ do: fc.constant("server" as const), down: fc.boolean() }),
   fc.record({
     do: fc.constant("catch" as const),
     from: fc.constant("a"),

@@ -78,6 +78,10 @@ export type LabAct =
       readonly to: readonly string[];
     }
   | { readonly do: "heal" }
+  | /** The server, which keeps no data and introduces nodes to each other, stops, or is there again. */ {
+      readonly do: "server";
+      readonly down: boolean;
+    }
   | /** All messages to and from it take so many times as long; 1 ends it. */ {
       readonly do: "slow";
       readonly node: string;
@@ -288,6 +292,7 @@ function fieldsFault(act: LabAct): string | undefined {
     case "restart":
     case "thaw":
     case "heal":
+    case "server":
     case "disk-full":
     case "unhide":
       return undefined;
@@ -380,6 +385,8 @@ export function describeAct(act: LabAct): string {
       return `cut ${act.from.join(" ")} > ${act.to.join(" ")}`;
     case "heal":
       return "heal";
+    case "server":
+      return act.down ? "the server stops" : "the server starts again";
     case "slow":
       return `slow ${act.node} ${act.factor}x`;
     case "latency":

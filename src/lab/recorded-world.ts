@@ -76,6 +76,10 @@ export class RecordedWorld implements LabWorld {
     );
   }
 
+  get serverDown(): boolean {
+    return [...this.#tabs.values()].some((tab) => momentAt(tab.faults, this.now)?.serverCut === true);
+  }
+
   get flights(): readonly Flight[] {
     this.#flights ??= this.#recording.flights
       .filter(({ sentAt }) => sentAt <= this.now)
@@ -160,6 +164,7 @@ export class RecordedWorld implements LabWorld {
       hidden: member?.hidden ?? false,
       clockSkewMs: faults.clockSkewMs,
       isLight: tab.isLight,
+      isServer: member?.capacity === 0 && !tab.isLight,
       diskFull: faults.diskFull,
       diskSlowness: 1,
       networkSlowness: 1,

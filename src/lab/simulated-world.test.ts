@@ -253,6 +253,36 @@ describe("an act", () => {
     expect(Math.abs(tookMs(500) - tookMs(0) - 500)).toBeLessThanOrEqual(defaultLabOptions.jitterMs);
   });
 
+  test("with the server down nothing that runs stops; who knows the server alone joins when it is back, who knows a member at once", () => {
+    const of = world({ nodes: [...defaultLabOptions.nodes, { name: "srv", capacity: 0, zone: "srv" }] });
+    const without = world();
+    expect([without.serverDown, codeOf(() => without.act({ do: "server", down: true }))]).toEqual([
+      undefined,
+      "not-able",
+    ]);
+    expect(of.nodes.map(({ isServer }) => isServer)).toEqual([false, false, false, false, false, true]);
+    // It is outside of the ring.
+    const ownersIn = (one: SimulatedWorld) => one.listsAt(one.idOf("a")).map(({ owners }) => owners);
+    expect(ownersIn(of)).toEqual(ownersIn(without));
+    expect([of.abilities.has("server"), of.serverDown]).toEqual([true, false]);
+    expect(codeOf(() => of.act({ do: "server", down: false }))).toBe("not-so");
+
+    play(of, { do: "server", down: true });
+    expect([of.serverDown, stateOf(of, "srv")]).toEqual([true, "down"]);
+    play(of, put("a", "milk"));
+    of.act(get("d"));
+    of.act({ do: "join", name: "f", capacity: 1, zone: "f", via: "srv", light: false });
+    of.act({ do: "join", name: "g", capacity: 1, zone: "g", via: "b", light: false });
+    of.runUntil(of.now + 30_000);
+    const failed = of.trace.filter(({ event }) => event.what === "answered" && event.outcome !== "ok");
+    expect(failed).toEqual([]);
+    const isMember = (name: string): boolean => of.viewOf(of.idOf(name))?.phase === "member";
+    expect([isMember("f"), isMember("g")]).toEqual([false, true]);
+    play(of, { do: "server", down: false });
+    of.runUntil(of.now + 30_000);
+    expect([of.serverDown, isMember("f")]).toEqual([false, true]);
+  });
+
   test("every kind of act is an ability of this world, and can be done", () => {
     const of = world();
     const node = "a";

@@ -64,6 +64,7 @@ export type TabAct =
   | { readonly do: "freeze"; readonly forMs: Millis }
   | { readonly do: "thaw" }
   | { readonly do: "disk-full"; readonly full: boolean }
+  | { readonly do: "server"; readonly down: boolean }
   | ({ readonly do: "catch" } & CaughtMessage);
 
 /** What is to become of the next message of a kind to a node; see `FaultControls.catchNext`. */
@@ -113,6 +114,7 @@ function parseAct(data: unknown): TabAct | undefined {
     byMs,
     forMs,
     full,
+    down,
   } = data;
   const isQuorum = (number: unknown): number is number | undefined => number === undefined || isCount(number);
   const isContext = context === "seen" || context === "own" || context === "none";
@@ -153,6 +155,8 @@ function parseAct(data: unknown): TabAct | undefined {
       return isSkew(byMs) ? { do: what, byMs } : undefined;
     case "freeze":
       return isCount(forMs) ? { do: what, forMs } : undefined;
+    case "server":
+      return typeof down === "boolean" ? { do: what, down } : undefined;
     case "disk-full":
       return typeof full === "boolean" ? { do: what, full } : undefined;
     default:
@@ -176,6 +180,8 @@ export interface TabFaults {
   readonly frozen: boolean;
   readonly diskFull: boolean;
   readonly clockSkewMs: Millis;
+  /** It stays away from the server. */
+  readonly serverCut: boolean;
 }
 
 export const NO_FAULTS: TabFaults = {
@@ -187,6 +193,7 @@ export const NO_FAULTS: TabFaults = {
   frozen: false,
   diskFull: false,
   clockSkewMs: 0,
+  serverCut: false,
 };
 
 export interface Snapshot {
@@ -605,6 +612,7 @@ function areFaults(data: unknown): data is TabFaults {
     data["toCatch"].every(isCaught) &&
     typeof data["frozen"] === "boolean" &&
     typeof data["diskFull"] === "boolean" &&
-    isSkew(data["clockSkewMs"])
+    isSkew(data["clockSkewMs"]) &&
+    typeof data["serverCut"] === "boolean"
   );
 }

@@ -400,6 +400,22 @@ test("a full disk and a wrong clock are asked of their tab, and told of by it", 
   ]);
 });
 
+test("as if the server were down: every tab that reports stays away from it, and the world says so", () => {
+  const tabs = new Tabs(["a", "b", "c"]);
+  const [a, b, c] = tabs.ids as [NodeId, NodeId, NodeId];
+  tabs.mute.add(c);
+  tabs.pass(500);
+  expect(tabs.world.serverDown).toBe(false);
+  tabs.recording.act({ do: "server", down: true });
+  expect(tabs.asked.map(({ node, act }) => [node, act])).toEqual([
+    [a, { do: "server", down: true }],
+    [b, { do: "server", down: true }],
+  ]);
+  for (const node of [a, b]) tabs.faults.set(node, { ...NO_FAULTS, serverCut: true });
+  tabs.pass(500);
+  expect(tabs.world.serverDown).toBe(true);
+});
+
 test("with added latency a message may be long on its way: it is not taken for lost, and the node tells of its latency", () => {
   const tabs = new Tabs(["a", "b", "c"]);
   const [a, b, c] = tabs.ids as [NodeId, NodeId, NodeId];

@@ -83,6 +83,7 @@ const ABILITIES: readonly LabAct["do"][] = [
   "disk-full",
   "skew",
   "catch",
+  "server",
 ];
 
 /** Why the rest cannot. */
@@ -645,6 +646,10 @@ export class TabsRecording implements Recording {
         const { kind, how, byMs } = act;
         return [[this.#open(act.from), { do: "catch", to: this.#named(act.to), kind, how, byMs }]];
       }
+      case "server":
+        return this.#atLeastOne(
+          [...this.#reporters.keys()].map((node) => [node, { do: "server", down: act.down }] as const),
+        );
       case "disk-full":
         return [[this.#open(act.node), { do: "disk-full", full: act.full }]];
       case "skew":

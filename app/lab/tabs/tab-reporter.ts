@@ -250,6 +250,8 @@ export class TabReporter {
         const { to, kind, how, byMs } = act;
         return faults.catchNext({ to, kind, how, byMs });
       }
+      case "server":
+        return faults.cutServer(act.down);
       case "disk-full":
         return faults.fillDisk(act.full);
     }
@@ -261,9 +263,9 @@ export class TabReporter {
 }
 
 function faultsOf({ faults }: Store): TabFaults {
-  const { current: cut, muted, perMilleLost, addedLatencyMs, frozen, diskFull, clockSkewMs } = faults;
+  const { current: cut, muted, perMilleLost, addedLatencyMs, frozen, diskFull, clockSkewMs, serverCut } = faults;
   const toCatch = faults.toCatch.flatMap(({ kind, ...rest }) => (isCatchable(kind) ? [{ ...rest, kind }] : []));
-  return { cut, muted, perMilleLost, addedLatencyMs, toCatch, frozen, diskFull, clockSkewMs };
+  return { cut, muted, perMilleLost, addedLatencyMs, toCatch, frozen, diskFull, clockSkewMs, serverCut };
 }
 
 /** The lab offers some of the kinds. */
