@@ -8,6 +8,9 @@ import { TabsLab, act, held } from "./tabs-lab.ts";
 
 const CART = "carts/faulty";
 
+// Each goes through what failure detection and hinted handoff take.
+test.describe.configure({ timeout: 180_000 });
+
 let tabsLab: TabsLab;
 let cluster: Cluster;
 let lab: Page;
