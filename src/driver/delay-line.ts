@@ -11,6 +11,7 @@ import type { Clock } from "./ports.ts";
 export const WAITING_BYTES_MAX = 64 * 1_048_576;
 
 interface Waiting {
+  /** Not before this; nor before those that stand before it. */
   readonly dueAt: Millis;
   readonly bytes: number;
   readonly goOn: () => void;
@@ -39,8 +40,7 @@ export class DelayLine<Name> {
     }
     if (this.#bytes + bytes > WAITING_BYTES_MAX) return false;
     if (line === undefined) this.#lines.set(name, (line = { queue: [], disarm: () => undefined }));
-    const dueAt = Math.max(this.#clock.now() + delayMs, line.queue.at(-1)?.dueAt ?? 0);
-    line.queue.push({ dueAt, bytes, goOn });
+    line.queue.push({ dueAt: this.#clock.now() + delayMs, bytes, goOn });
     this.#bytes += bytes;
     if (line.queue.length === 1) this.#arm(name, line);
     return true;
