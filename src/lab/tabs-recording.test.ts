@@ -535,6 +535,48 @@ test("acts: what cannot be done is refused with a reason, what can goes to the t
   expect(tabs.recording.trace.at(-1)?.label).toBe("a is told to remove b: It answers.");
 });
 
+test("faults and acts that are none are not read, whichever of their fields is wrong", () => {
+  const node = nodeIdOf("a");
+  const report = {
+    node,
+    at: 5,
+    phase: "open" as const,
+    isLight: false,
+    happenings: [],
+    untold: 0,
+    snapshot: undefined,
+  };
+  const caught = { to: nodeIdOf("b"), kind: "replica-put", how: "delay", byMs: 5 } as const;
+  const faults: TabFaults = { ...NO_FAULTS, clockSkewMs: -5, toCatch: [caught] };
+  const readFaults = (given: unknown): unknown =>
+    new SpeechReader().read(sealReport({ ...report, faults: given as TabFaults }));
+  expect(readFaults(faults)).toMatchObject({ faults });
+  const junk = [undefined, null, "x", 1.5, {}, ["x"], NaN];
+  for (const field of Object.keys(NO_FAULTS))
+    for (const value of junk)
+      expect(readFaults({ ...faults, [field]: value }), `${field} ${String(value)}`).toBeUndefined();
+  for (const [field, value] of Object.entries({ to: "b", kind: "load-news", how: "eat", byMs: -1 }))
+    expect(readFaults({ ...faults, toCatch: [{ ...caught, [field]: value }] }), field).toBeUndefined();
+  expect(readFaults({ ...faults, toCatch: Array.from({ length: 65 }, () => caught) })).toBeUndefined();
+
+  const acts: readonly TabAct[] = [
+    { do: "latency", byMs: 5 },
+    { do: "skew", byMs: -5 },
+    { do: "freeze", forMs: 5 },
+    { do: "disk-full", full: true },
+    { do: "server", down: true },
+    { do: "catch", ...caught },
+  ];
+  const readAct = (act: unknown): unknown =>
+    parseCall(sealCall({ kind: "do", lab: "lab", number: 1, node, act: act as TabAct }));
+  for (const act of acts) {
+    expect(readAct(act)).toMatchObject({ act });
+    for (const field of Object.keys(act))
+      for (const value of junk)
+        expect(readAct({ ...act, [field]: value }), `${field} ${String(value)}`).toBeUndefined();
+  }
+});
+
 test("pages of other builds are counted and not read; what is nothing is nothing", () => {
   const tabs = new Tabs(["a"]);
   const [a] = tabs.ids as [NodeId];
