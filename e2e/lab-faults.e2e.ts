@@ -213,7 +213,8 @@ test("as if the server were down nothing stops; back, all have it again; and all
   await act(lab, { do: "latency", nodes: [a, b], byMs: 50 });
   await act(lab, { do: "disk-full", node: b, full: true });
   await act(lab, { do: "skew", node: c, byMs: 1_000 });
-  await act(lab, { do: "catch", from: d, to: a, kind: "replica-get", how: "drop", byMs: 0 });
+  // A frozen node asks for no comparison, so that nobody answers one.
+  await act(lab, { do: "catch", from: d, to: a, kind: "tree-reply", how: "drop", byMs: 0 });
   await act(lab, { do: "cut", side: [d], other: [c] });
   await act(lab, { do: "loss", perMille: 10 });
   await act(lab, { do: "server", down: true });

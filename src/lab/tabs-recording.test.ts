@@ -554,7 +554,7 @@ test("faults and acts that are none are not read, whichever of their fields is w
   const junk = [undefined, null, "x", 1.5, {}, ["x"], NaN];
   for (const field of Object.keys(NO_FAULTS))
     for (const value of junk)
-      expect(readFaults({ ...faults, [field]: value }), `${field} ${String(value)}`).toBeUndefined();
+      expect(readFaults({ ...faults, [field]: value }), `${field} ${JSON.stringify(value)}`).toBeUndefined();
   for (const [field, value] of Object.entries({ to: "b", kind: "load-news", how: "eat", byMs: -1 }))
     expect(readFaults({ ...faults, toCatch: [{ ...caught, [field]: value }] }), field).toBeUndefined();
   expect(readFaults({ ...faults, toCatch: Array.from({ length: 65 }, () => caught) })).toBeUndefined();
@@ -573,7 +573,7 @@ test("faults and acts that are none are not read, whichever of their fields is w
     expect(readAct(act)).toMatchObject({ act });
     for (const field of Object.keys(act))
       for (const value of junk)
-        expect(readAct({ ...act, [field]: value }), `${field} ${String(value)}`).toBeUndefined();
+        expect(readAct({ ...act, [field]: value }), `${field} ${JSON.stringify(value)}`).toBeUndefined();
   }
 });
 
