@@ -3,7 +3,7 @@
 import { QuorumError, TabringError } from "../src/core/errors.ts";
 import type { AdmissionReason, Note } from "../src/core/effect.ts";
 import type { Message } from "../src/core/message.ts";
-import type { StoreStatus } from "../src/api.ts";
+import type { FaultName, StoreStatus } from "../src/api.ts";
 import { unreachable } from "../src/base/assert.ts";
 
 const EUROS = new Intl.NumberFormat("en-IE", { style: "currency", currency: "EUR" });
@@ -34,6 +34,32 @@ export function shortNode(node: string): string {
 /** Version A, version B, … of a conflict. */
 export function versionName(index: number): string {
   return index < 26 ? String.fromCharCode(65 + index) : String(index + 1);
+}
+
+/** A fault that somebody has given this tab on purpose. */
+export function faultWord(fault: FaultName): string {
+  switch (fault) {
+    case "cut":
+      return "links cut";
+    case "server":
+      return "away from the server";
+    case "muted":
+      return "not heard by some";
+    case "loss":
+      return "loses messages";
+    case "latency":
+      return "slow messages";
+    case "message":
+      return "waits for a message to spoil";
+    case "frozen":
+      return "frozen";
+    case "disk-full":
+      return "full disk";
+    case "clock":
+      return "wrong clock";
+    default:
+      return unreachable(fault);
+  }
 }
 
 export function stateWord(state: StoreStatus["state"]): string {

@@ -3,67 +3,27 @@
 import AxeBuilder from "@axe-core/playwright";
 import { type Page, expect, test } from "@playwright/test";
 import type { Key, NodeId } from "../src/core/identifiers.ts";
-import type { LabAct } from "../src/lab/acts.ts";
-import { type Cluster, type Tab, inviteParts, openCluster, waitUntil } from "./cluster.ts";
+import { type Cluster, type Tab, inviteParts, waitUntil } from "./cluster.ts";
+import { TabsLab, act, held } from "./tabs-lab.ts";
 
 const CART = "carts/lab-tabs";
 
+let tabsLab: TabsLab;
 let cluster: Cluster;
 let lab: Page;
-const troubles: string[] = [];
 
 test.beforeEach(async () => {
-  troubles.length = 0;
-  cluster = await openCluster({ tabs: 3 });
-  lab = await cluster.context.newPage();
-  lab.on("pageerror", (error) => troubles.push(String(error)));
-  await lab.goto(`${cluster.server.address}#/lab/tabs/${inviteParts(cluster.server.invite).cluster}`);
-  await expect(lab.getByTestId("lab-tabs-status")).toHaveAttribute("data-reporting", "3");
+  tabsLab = await TabsLab.open(3);
+  ({ cluster, lab } = tabsLab);
 });
-test.afterEach(async () => {
-  await cluster.close();
-  expect(troubles).toEqual([]);
-});
+test.afterEach(() => tabsLab.close());
 
-/** What `window.tabringLab` is here; `lab.e2e.ts` declares its world and its nodes. */
-interface Acting {
-  act(act: LabAct): boolean;
-  seek(at: number): void;
-}
-
-function act(page: Page, what: LabAct): Promise<boolean> {
-  return page.evaluate((what) => (window.tabringLab as unknown as Acting).act(what), what);
-}
-
-async function look(panel: string): Promise<void> {
-  await lab.getByRole("tab", { name: panel, exact: true }).click();
-}
-
-/** The lab's names of the tabs, in the order of `cluster.tabs`. */
 async function namesOfTabs(): Promise<[string, string, string]> {
-  const ids = await Promise.all(cluster.tabs.map((tab) => tab.node()));
-  const names = await lab.evaluate(
-    (ids) => ids.map((id) => window.tabringLab!.scene.nodes.find((node) => node.id === id)?.name ?? ""),
-    ids,
-  );
-  return names as [string, string, string];
+  return (await tabsLab.names()) as [string, string, string];
 }
 
-/** What each of these nodes has of the key on its disk, as the world on the page knows it: values, sorted; undefined for no record. */
-function held(page: Page, names: readonly string[], key: string): Promise<(readonly string[] | undefined)[]> {
-  return page.evaluate(
-    ({ names, key }) => {
-      const { world, nodes } = window.tabringLab!.scene;
-      return names.map((name) => {
-        const id = nodes.find((node) => node.name === name)?.id;
-        const record = id === undefined ? undefined : world.recordsOf(id, key as Key).record;
-        return record?.siblings
-          .map(({ value }) => (value === null ? "deleted" : new TextDecoder().decode(value)))
-          .sort();
-      });
-    },
-    { names, key },
-  );
+function look(panel: string): Promise<void> {
+  return tabsLab.look(panel);
 }
 
 test("the lab's owners are those of the tabs; a put in the lab is read in a tab, its messages were drawn, and the past can be seen again", async () => {
@@ -173,7 +133,7 @@ test("a cut from the lab leaves a hint, and after the heal it comes home; a tab 
   // What cannot be done is grey, with a word why.
   await look("Node");
   await lab.locator(`[data-node="${names[0]}"]`).click();
-  await expect(lab.locator('[data-act="freeze"]')).toBeDisabled();
+  await expect(lab.locator('[data-act="crash"]')).toBeDisabled();
   await expect(lab.getByTestId("lab-limits")).toBeVisible();
   await lab.locator('[data-act="close"]').click();
   await expect(lab.locator(`[data-node="${names[0]}"]`)).toHaveAttribute("data-state", "down");

@@ -10,7 +10,7 @@ import { requestsIn, storyOf } from "../src/lab/request-story.ts";
 import { SimulatedWorld } from "../src/lab/simulated-world.ts";
 import { SpeechReader, sealCall } from "../src/lab/tab-reports.ts";
 import { TabsRecording } from "../src/lab/tabs-recording.ts";
-import type { LabWorld } from "../src/lab/world.ts";
+import type { Flight, LabNode, LabWorld } from "../src/lab/world.ts";
 import { MemoryCluster, nodeId } from "../src/memory-cluster.ts";
 import type { TabringStore } from "../src/store.ts";
 
@@ -160,6 +160,67 @@ test("a tab whose page goes says so", async () => {
   lab.reporters.pop()!.leave();
   await lab.pass(500);
   expect(lab.world.nodes.map(({ state }) => state)).toEqual(["running", "down"]);
+});
+
+test("each fault is set by the lab, told of by the tab, and ended by the lab", async () => {
+  const lab = await labOf(3);
+  const { faults } = cluster!.stores[1]!;
+  const b = (): LabNode => lab.world.nodes[1]!;
+  await lab.act({ do: "latency", nodes: ["a", "b"], byMs: 40 });
+  await lab.act({ do: "disk-full", node: "b", full: true });
+  await lab.act({ do: "skew", node: "b", byMs: 5_000 });
+  await lab.act({ do: "freeze", node: "b", forMs: 3_600_000 });
+  expect(faults.on).toEqual(["latency", "frozen", "disk-full", "clock"]);
+  expect(b()).toMatchObject({ addedLatencyMs: 40, diskFull: true, clockSkewMs: 5_000, state: "frozen" });
+  await lab.act({ do: "thaw", node: "b" });
+  await lab.act({ do: "latency", nodes: ["a", "b"], byMs: 0 });
+  await lab.act({ do: "disk-full", node: "b", full: false });
+  await lab.act({ do: "skew", node: "b", byMs: 0 });
+  expect(faults.on).toEqual([]);
+  expect(b()).toMatchObject({ addedLatencyMs: 0, diskFull: false, clockSkewMs: 0, state: "running" });
+});
+
+test("the next message of a kind is dropped, delayed or doubled by the lab, and the recording tells what became of it", async () => {
+  const lab = await labOf(3);
+  const [a, b] = [nodeId(1), nodeId(2)];
+  const sentNow = (): Flight[] =>
+    lab.world.flights
+      .filter(({ kind, from, to }) => kind === "replica-put" && from === a && to === b)
+      .sort((one, other) => one.id - other.id);
+  const catchNext = (how: "drop" | "delay" | "duplicate"): Promise<void> =>
+    lab.act({ do: "catch", from: "a", to: "b", kind: "replica-put", how, byMs: how === "delay" ? 2_000 : 0 });
+  const put = (key: string): Promise<void> => lab.act({ do: "put", node: "a", key, value: key, context: "none", w: 1 });
+
+  await catchNext("drop");
+  expect(lab.recording.tabs[0]!.faults.at(-1)?.what.toCatch).toMatchObject([{ to: b, how: "drop" }]);
+  await put("carts/dropped");
+  const [dropped] = sentNow().filter(({ key }) => key === "carts/dropped");
+  expect(dropped).toMatchObject({ fate: "dropped", lostBy: "dropped" });
+  expect(lab.recording.tabs[0]!.faults.at(-1)?.what.toCatch).toEqual([]);
+  expect(lab.world.recordsOf(b, "carts/dropped" as Key).record).toBeUndefined();
+
+  await catchNext("duplicate");
+  await put("carts/doubled");
+  const doubled = sentNow().filter(({ key }) => key === "carts/doubled");
+  expect(doubled.map(({ fate }) => fate)).toEqual(["arrived", "arrived"]);
+  expect(doubled[1]?.copyOf).toBe(doubled[0]?.id);
+
+  await catchNext("delay");
+  await put("carts/delayed");
+  const delayed = (): Flight | undefined => sentNow().find(({ key }) => key === "carts/delayed");
+  await lab.pass(4_000);
+  expect(delayed()).toMatchObject({ fate: "late" });
+  const told = lab.world.trace.filter(({ event }) => event.what === "world").map(({ label }) => label);
+  expect(told.filter((label) => label.startsWith("drop the next replica-put a > b"))).toHaveLength(1);
+  expect(told.filter((label) => label.startsWith("doubled: a > b replica-put"))).toHaveLength(1);
+  expect(told.filter((label) => label.startsWith("delayed by 2000 ms: a > b replica-put"))).toHaveLength(1);
+  expect(lab.world.trace.some(({ label }) => label.startsWith("lost (dropped): a > b"))).toBe(true);
+  // None is left over, and none was taken for what it is not.
+  expect(lab.world.flights.filter(({ fate }) => fate === "lost")).toEqual([]);
+
+  expect(() => lab.recording.act({ do: "catch", from: "a", to: "a", kind: "ping", how: "drop", byMs: 0 })).toThrow(
+    "a is on both sides",
+  );
 });
 
 /** Write, cut c off, write on both sides, heal. What each node has in the end, as values, and what the lab's callers read. */

@@ -5,13 +5,14 @@ import type { ClusterParameters } from "./core/config.ts";
 import type { Clock, Sibling } from "./core/dvvset.ts";
 import type { NodeId, Partition } from "./core/identifiers.ts";
 import type { TokenSwap } from "./core/load-plan.ts";
-import type { RequestReport } from "./core/message.ts";
+import type { Message, RequestReport } from "./core/message.ts";
 import type { NodeView } from "./core/node.ts";
 import type { AdmissionReason, Note } from "./core/effect.ts";
 import type { ArchivePart } from "./wire/archive.ts";
 import type { Balance, LatencySummary, StatisticsFigures, StatisticsSnapshot } from "./core/statistics.ts";
 import type { BackgroundWork } from "./core/surroundings.ts";
 import type { DiskRecords, NodeObserver } from "./driver/driver.ts";
+import type { MessageFault } from "./driver/faulty-transport.ts";
 
 export type { BucketEntry, BucketPolicy } from "./core/buckets.ts";
 export type { DiskRecords, NodeObserver } from "./driver/driver.ts";
@@ -172,27 +173,76 @@ export interface StoreStatus {
   readonly oneZone: boolean;
   /** In how many zones the first n nodes of a key lie, of the keys that are worst off: so many failures of a whole zone take all copies. */
   readonly zonesOfKeys: number;
+  /** Faults that somebody has given this node on purpose and not ended yet. */
+  readonly faults: readonly FaultName[];
 }
 
+/** Kinds of faults that a store can be given on purpose; see `FaultControls`. */
+export type FaultName = "cut" | "server" | "muted" | "loss" | "latency" | "message" | "frozen" | "disk-full" | "clock";
+
+/** What is to become of the next message of a kind that a node sends to another one. */
+export type { MessageFault } from "./driver/faulty-transport.ts";
+
 /**
- * Faults inside our own transport, for demonstrations and tests. A cut link loses everything, silently, both ways, until it heals. A node that is muted towards
- * another still hears it, and keeps its link: only its messages are lost.
+ * Faults on purpose, for demonstrations and tests, within this tab alone: nothing else is touched, and `StoreStatus.faults` says which are on. A cut link loses
+ * everything, silently, both ways, until it heals. A node that is muted towards another still hears it, and keeps its link: only its messages are lost.
+ * Numbers that are none are refused with `InvalidFaultError`.
  */
 export interface FaultControls {
   /** Cuts this node off from everybody, the server included. */
   cutOff(): void;
   /** Cuts this node off from these nodes. */
   cut(nodes: readonly NodeId[]): void;
+  /**
+   * As if the server were down: this node closes its socket to it and opens none, until it is told to. What is linked stays linked, new links are made through
+   * members. The server itself runs on, and serves others.
+   */
+  cutServer(cut: boolean): void;
   /** What this node sends to these nodes is lost. Replaces those before. */
   mute(towards: readonly NodeId[]): void;
   /** Of so many in a thousand messages that this node sends; 0 ends it. */
   lose(perMille: number): void;
-  /** Undoes every cut and every muting of this node, and leaves `lose` as it is. */
+  /**
+   * Each message that this node sends, and each that comes to it, takes so many milliseconds longer, 60,000 at most; 0 ends it, and what waits already is not
+   * hurried. Between two nodes with it both count. In a hidden tab timers fire once a second, and so do these.
+   */
+  addLatency(byMs: number): void;
+  /**
+   * The next message of this kind that this node sends to that one is dropped, comes `byMs` later, when others may have overtaken it, or comes twice. It is
+   * caught once; several of a kind are caught one after the other, 64 at most wait. The event `caught` tells of it.
+   */
+  catchNext(fault: MessageFault): void;
+  /**
+   * The node gets no time, for so many milliseconds or until it thaws: it answers nobody, its timers do not fire, its callers wait. What comes meanwhile waits in
+   * its order, up to 20,000 messages or 64 MiB, and is all taken at once then, as by a tab that a browser has frozen. Unlike in such a tab the page goes on, and
+   * the links go on: they answer heartbeats, so that the others miss the node's own answers and not its links.
+   */
+  freeze(forMs?: number): void;
+  thaw(): void;
+  /**
+   * Whatever would put a record, a hint or history on this node's disk fails, as with a browser's quota used up, until there is room again. Reading goes on, and
+   * so does removing.
+   */
+  fillDisk(full: boolean): void;
+  /** This node's wall clock is wrong by so many milliseconds, a day at most: ahead, or behind when it is negative. 0 sets it right. Timers do not go by it. */
+  skewClock(byMs: number): void;
+  /** Undoes every cut and every muting of this node, and lets the next messages pass; the server, what has a number, and what ails the node itself, stay as they are. */
   heal(): void;
+  /** Ends every fault of this node. */
+  endAll(): void;
+  /** Which are on. */
+  readonly on: readonly FaultName[];
   /** What is cut now; "all" when cut off. */
   readonly current: "none" | "all" | readonly NodeId[];
+  readonly serverCut: boolean;
   readonly muted: readonly NodeId[];
   readonly perMilleLost: number;
+  readonly addedLatencyMs: number;
+  /** Messages that have not come yet. */
+  readonly toCatch: readonly MessageFault[];
+  readonly frozen: boolean;
+  readonly diskFull: boolean;
+  readonly clockSkewMs: number;
 }
 
 /**
@@ -461,6 +511,8 @@ export interface StoreEvents {
   /** A refusal at the edge: wrong secret, wrong protocol version, malformed frames from a peer. */
   refused: { readonly error: Error; readonly peer: NodeId | undefined };
   trace: { readonly atMs: number; readonly note: Note };
+  /** A message that this node sends has met what `faults.catchNext` has set for it. */
+  caught: { readonly fault: MessageFault; readonly message: Message };
   /** This node has left, or was removed by another; others have all that it had. It is closed and its data is thrown away. */
   departed: { readonly standing: "left" | "removed"; readonly by: NodeId };
 }

@@ -2,6 +2,7 @@
 
 export type * from "./api.ts";
 export { InvalidClusterOptionsError, newCluster, openStore, parseSecret } from "./store.ts";
+export { InvalidFaultError } from "./store-faults.ts";
 export { DepartedError, MembershipChangeError } from "./operator.ts";
 export { json, mergeOf } from "./bucket.ts";
 export type { BucketProperties } from "./core/buckets.ts";

@@ -41,6 +41,9 @@ class TestTransport extends MemoryTransport implements StoreTransport {
   setCut(): void {
     throw new Error("nothing is cut here");
   }
+  setServerCut(): void {
+    throw new Error("there is no server here");
+  }
 }
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;

@@ -60,7 +60,11 @@ class World {
     const random = (count: number) => Uint8Array.from({ length: count }, () => prng.below(256));
     const options = { self: id(n), cluster: "test", secret, clock: this.clock, random };
     const memory = new MemoryTransport(this.hub, options);
-    const transport: StoreTransport = Object.assign(memory, { setCut: () => undefined, seedState: "none" as const });
+    const transport: StoreTransport = Object.assign(memory, {
+      setCut: () => undefined,
+      setServerCut: () => undefined,
+      seedState: "none" as const,
+    });
     const store = new TabringStore({
       node: id(n),
       cluster: "test",

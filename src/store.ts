@@ -15,7 +15,6 @@ import type {
   Canary,
   ClusterStatistics,
   ExportOptions,
-  FaultControls,
   GetOptions,
   GetResult,
   Merge,
@@ -77,9 +76,9 @@ import { DepartedError, MembershipChangeError, membershipPlan } from "./operator
 import { PROTOCOL_MIN } from "./core/versions.ts";
 import { toHex } from "./base/bytes.ts";
 import { type RewindingStore, previewRewind, rewind } from "./rewind.ts";
+import { StoreFaults } from "./store-faults.ts";
 import { Prng } from "./base/prng.ts";
 import { Driver } from "./driver/driver.ts";
-import { FaultySends } from "./driver/faulty-sends.ts";
 import { MemoryStorage } from "./driver/memory-storage.ts";
 import type { Clock, Storage, Transport } from "./driver/ports.ts";
 import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
@@ -100,6 +99,7 @@ export class InvalidClusterOptionsError extends TabringError {
 /** Links that can be cut on purpose and know how the seed is doing. */
 export interface StoreTransport extends Transport {
   setCut(cut: "all" | "none" | readonly NodeId[]): void;
+  setServerCut(cut: boolean): void;
   readonly seedState: "connected" | "connecting" | "none";
 }
 
@@ -168,7 +168,7 @@ const STATUS_NOTES: ReadonlySet<Note["what"]> = new Set([
 ]);
 
 export class TabringStore implements Store {
-  readonly faults: FaultControls;
+  readonly faults: StoreFaults;
   readonly inspector: StoreInspector;
   readonly #parts: StoreParts;
   readonly #driver: Driver;
@@ -180,7 +180,6 @@ export class TabringStore implements Store {
   #refusal: Error | undefined;
   #statusQueued = false;
   #ring: Ring | undefined;
-  #cut: "all" | "none" | readonly NodeId[] = "none";
   #canary: Canary | undefined;
   #departure: StoreEvents["departed"] | undefined;
 
@@ -198,14 +197,19 @@ export class TabringStore implements Store {
       history: parts.history ?? defaultConfig.history,
       writesProtocol: parts.writesProtocol ?? defaultConfig.writesProtocol,
     };
-    const sends = new FaultySends(parts.transport, parts.random);
+    this.faults = new StoreFaults(
+      parts,
+      () => this.#driver,
+      () => this.#queueStatus(),
+      (fault, message) => this.#emit("caught", { fault, message }),
+    );
     // What was told to be on the disk must never be taken back by a power cut, or what was reaped may return.
     this.#driver = new Driver({
       id: parts.node,
       config,
-      storage: parts.storage,
-      transport: sends,
-      clock: parts.clock,
+      storage: this.faults.storage,
+      transport: this.faults.transport,
+      clock: this.faults.clock,
       random: parts.random,
       light: parts.light === true,
       onNote: (note, atMs) => {
@@ -231,31 +235,6 @@ export class TabringStore implements Store {
       },
     });
     this.#random = Prng.fromNumber(new DataView(Uint8Array.from(parts.random(4)).buffer).getUint32(0));
-    const setCut = (cut: "all" | "none" | readonly NodeId[]) => {
-      this.#cut = cut;
-      parts.transport.setCut(cut);
-      this.#queueStatus();
-    };
-    const current = () => this.#cut;
-    this.faults = {
-      cutOff: () => setCut("all"),
-      cut: (nodes) => setCut([...nodes]),
-      mute: (towards) => (sends.muted = [...towards]),
-      lose: (perMille) => (sends.perMilleLost = perMille),
-      heal: () => {
-        sends.muted = [];
-        setCut("none");
-      },
-      get current() {
-        return current();
-      },
-      get muted() {
-        return sends.muted;
-      },
-      get perMilleLost() {
-        return sends.perMilleLost;
-      },
-    };
     const driver = this.#driver;
     this.inspector = {
       observe: (observer) => driver.observe(observer),
@@ -281,6 +260,7 @@ export class TabringStore implements Store {
       this.#parts,
       this.#closing === undefined ? undefined : this.#closedWhy,
       this.#refusal,
+      this.faults.on,
     );
   }
 
@@ -484,7 +464,7 @@ export class TabringStore implements Store {
         get view() {
           return view();
         },
-        wall: () => this.#parts.clock.wall(),
+        wall: () => this.faults.clock.wall(),
         random: this.#parts.random,
         gather: (wanted) => this.#driver.gather(wanted),
       },
@@ -517,7 +497,7 @@ export class TabringStore implements Store {
       ...this.#writing(undefined),
       view: this.#driver.view,
       keeps: (bucket) => this.#parts.history?.[bucket] !== undefined,
-      wall: () => this.#parts.clock.wall(),
+      wall: () => this.faults.clock.wall(),
       operation: () => toHex(this.#parts.random(16)) as OperationId,
       gather: (wanted) => this.#driver.gather(wanted),
     };
@@ -664,7 +644,7 @@ export class TabringStore implements Store {
         value: value?.slice() ?? null,
         context: context?.clock ?? [],
         operation,
-        at: this.#parts.clock.wall(),
+        at: this.faults.clock.wall(),
         w,
         pw,
         dw,
@@ -788,6 +768,7 @@ function statusOf(
   parts: StoreParts,
   closedWhy: string | undefined,
   refusal: Error | undefined,
+  faults: StoreStatus["faults"],
 ): StoreStatus {
   const view = node?.view;
   const nodes = node === undefined ? [] : nodesOf(node, () => undefined);
@@ -848,6 +829,7 @@ function statusOf(
     seed: parts.transport.seedState,
     oneZone: keepers.length > 0 && new Set(keepers.map((info) => info.zone)).size === 1,
     zonesOfKeys: view === undefined ? 0 : listsOf(view, parts.node).zones,
+    faults,
   };
 }
 

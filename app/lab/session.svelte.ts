@@ -280,8 +280,10 @@ export class LabSession {
     const { trace } = this.live.recording;
     for (let i = trace.length - 1; i >= 0; i--) {
       const record = trace[i]!;
+      // What is told late of an earlier request stands between.
+      if (record.event.what !== "asked") continue;
       if (record.request !== undefined && record.request <= after) return;
-      if (record.event.what !== "asked" || record.node !== id || record.key !== key) continue;
+      if (record.node !== id || record.key !== key) continue;
       this.request = record.request;
       this.#awaited = undefined;
       if (this.playing && this.speed < 1) this.live.time.seek(record.at);

@@ -100,9 +100,13 @@ class RoomClient implements Signaling {
   }
 
   restart(): void {
+    this.suspend();
+    this.#room.join(this);
+  }
+
+  suspend(): void {
     if (this.#room.isJoined(this)) this.handlers?.down();
     this.#room.leave(this);
-    this.#room.join(this);
   }
 
   close(): void {

@@ -206,6 +206,27 @@ test("restart makes a new connection at once; close says goodbye and makes none"
   expect(sockets).toHaveLength(2);
 });
 
+test("suspended it leaves without a goodbye and stays away, however it was under way, until it is restarted", () => {
+  const { client, sockets, latest, told, join, pass } = world();
+  join();
+  client.suspend();
+  expect(told.at(-1)).toEqual(["down"]);
+  expect([latest().closed, latest().sent.length]).toEqual([true, 1]);
+  latest().happens("close");
+  pass(60_000);
+  expect(sockets).toHaveLength(1);
+  client.restart();
+  expect(sockets).toHaveLength(2);
+  // While it waits for its next try.
+  latest().happens("close");
+  client.suspend();
+  pass(60_000);
+  expect(sockets).toHaveLength(2);
+  client.restart();
+  join();
+  expect(told.at(-1)).toEqual(["joined", [], undefined]);
+});
+
 test("who asked for the buffer while it was full hears when it has drained", () => {
   const { client, latest, told, join, pass } = world();
   join();

@@ -1,7 +1,7 @@
 /**
  * One WebSocket to the signaling server: joins a cluster's room, says who is there, passes signals and relay envelopes.
  *
- * States: connecting (5 s for the socket and the answer to `join` together), joined, waiting (for the next try: 250 ms, doubling to 10 s, each
+ * States (besides suspended, on purpose, until it is restarted): connecting (5 s for the socket and the answer to `join` together), joined, waiting (for the next try: 250 ms, doubling to 10 s, each
  * with up to a quarter more by chance), closed. Several addresses are tried in turn. A server that refuses by name is told to the host and
  * left alone for the longest wait. Nothing is queued while not joined: the caller is told, and tries another way.
  */
@@ -53,6 +53,8 @@ export interface Signaling {
   readonly bufferedBytes: number;
   /** Leaves whatever connection there is and makes a new one at once. */
   restart(): void;
+  /** Leaves whatever connection there is and makes none, until `restart`. */
+  suspend(): void;
   /** Says goodbye; idempotent. */
   close(): void;
 }
@@ -125,6 +127,10 @@ export class SignalingClient implements Signaling {
     this.#leave();
     this.#retryMs = RETRY_MS_MIN;
     this.#connect();
+  }
+
+  suspend(): void {
+    if (this.#handlers !== undefined) this.#leave();
   }
 
   close(): void {

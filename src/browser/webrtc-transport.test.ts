@@ -411,6 +411,25 @@ test("a message over the limit is refused by name and leaves the link as it is",
 });
 
 describe("without the server", () => {
+  test("cut off from it on purpose: links stay, new ones go through members, and nobody comes back to it before that is undone", async () => {
+    const [world, a, b, c] = (await worldOf(3)) as Three;
+    await world.linked([a, b], [b, c]);
+    for (const tab of [a, b, c]) tab.transport.setServerCut(true);
+    await world.time.run(30_000);
+    expect([a, b, c].map((tab) => tab.transport.seedState)).toEqual(["connecting", "connecting", "connecting"]);
+    a.transport.connect(c.id);
+    await world.time.run(100);
+    expect(a.story).toEqual(["connected 3 webrtc"]);
+    // The end of another cut does not bring it back.
+    a.transport.setCut("all");
+    a.transport.setCut("none");
+    await world.time.run(1_000);
+    expect(a.transport.seedState).toBe("connecting");
+    for (const tab of [a, b, c]) tab.transport.setServerCut(false);
+    await world.time.run(1_000);
+    expect([a, b, c].map((tab) => tab.transport.seedState)).toEqual(["connected", "connected", "connected"]);
+  });
+
   test("links stay, and new ones are made through a common neighbour, whoever asks", async () => {
     for (const asker of [1, 3]) {
       const [world, a, b, c] = (await worldOf(3)) as Three;

@@ -100,6 +100,7 @@ export class WebRtcTransport implements Transport {
   /** Who refused this node, or was refused, since it joined: not greeted again. */
   readonly #unwelcome = new Set<NodeId>();
   #cut: Cut = "none";
+  #serverCut = false;
   /** Connections that ended during a cut and are closed after it. Bounded by the links there were when it began. */
   #toClose: { readonly peer: NodeId; readonly close: () => void }[] = [];
   #lastNumber = 0;
@@ -260,11 +261,23 @@ export class WebRtcTransport implements Transport {
     const ended = this.#toClose;
     this.#toClose = ended.filter(({ peer }) => this.#isCut(peer));
     for (const { peer, close } of ended) if (!this.#isCut(peer)) close();
-    if (before === "all" && cut !== "all") this.#signaling?.restart();
+    if (before === "all" && cut !== "all") this.#meetServer();
     else if (before !== "none") for (const node of this.#reachable()) this.#onPresent(node);
   }
 
+  /** As if the server were down: its socket is closed, and none is opened, until this is undone. Data channels stay; new ones are made through members. */
+  setServerCut(cut: boolean): void {
+    if (cut === this.#serverCut) return;
+    this.#serverCut = cut;
+    if (cut) this.#signaling?.suspend();
+    else this.#meetServer();
+  }
+
   // The room at the server.
+
+  #meetServer(): void {
+    if (!this.#serverCut) this.#signaling?.restart();
+  }
 
   #onJoined(members: readonly NodeId[], seed: NodeId | undefined): void {
     if (this.#cut === "all") return;
@@ -520,7 +533,7 @@ export class WebRtcTransport implements Transport {
     if (this.#links.get(peer) !== link) return;
     this.#forgetLink(peer);
     // A socket that carries nothing any more, though it claims to be open, is left.
-    if (link.kind === "websocket" && reason === "silent" && this.#cut === "none") this.#signaling?.restart();
+    if (link.kind === "websocket" && reason === "silent" && this.#cut === "none") this.#meetServer();
     this.#handlers?.lost(peer, reason);
   }
 

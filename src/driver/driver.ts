@@ -1,6 +1,6 @@
 /**
  * Runs one node on real time: feeds it events, performs its effects through the ports, arms its one timer, and settles its callers' promises.
- * It decides nothing of the protocol. States: new -> open -> closed.
+ * It decides nothing of the protocol. States: new -> open -> closed; while it is open it can be frozen on purpose, and then the node takes no event until it thaws.
  *
  * Storage: whatever the effects of some steps have to write goes through group commit; a scan waits for the stores that were emitted before it,
  * because the node relies on seeing them. Bytes that do not parse change nothing: the sender's link is given up and it is named.
@@ -45,6 +45,7 @@ import { LightClient } from "../core/light-client.ts";
 import { DynamoNode, type NodeView } from "../core/node.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
+import { FrozenEvents, type Happening } from "./frozen-events.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { Clock, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
 
@@ -133,6 +134,8 @@ export class Driver {
   readonly #strangers = new Set<NodeId>();
   readonly #observers = new Set<NodeObserver>();
   #node: DynamoNode | LightClient | undefined;
+  /** What waits for it to thaw; undefined when it is not frozen. */
+  #frozen: FrozenEvents | undefined;
   #closed = false;
   #requests = 0;
   #at: Millis = 0;
@@ -276,6 +279,22 @@ export class Driver {
     return this.#closed;
   }
 
+  /** Until it thaws the node takes no event: it answers nobody, its timers do not fire, and its callers wait. Its links stay up, because they answer for themselves. */
+  freeze(): void {
+    this.#frozen ??= new FrozenEvents();
+  }
+
+  /** The node takes all at once what came meanwhile, in its order, as a tab does that was frozen. */
+  thaw(): void {
+    const frozen = this.#frozen;
+    this.#frozen = undefined;
+    for (const happening of frozen?.all ?? []) this.#step(happening);
+  }
+
+  get isFrozen(): boolean {
+    return this.#frozen !== undefined;
+  }
+
   /** What this node has counted since it was opened; undefined before that. */
   get statistics(): StatisticsSnapshot | undefined {
     return this.#node?.statistics;
@@ -331,6 +350,7 @@ export class Driver {
   /** Stops the node; what was acknowledged stays on the disk. Callers under way are told. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.thaw();
     if (this.#node !== undefined) this.#step({ kind: "closing" });
     this.#closed = true;
     this.#cancelTimer?.();
@@ -373,7 +393,7 @@ export class Driver {
   #request<Result extends Got | Put>(
     operation: "get" | "put",
     signal: AbortSignal | undefined,
-    event: (request: RequestId) => DistributedOmit<NodeEvent, "at">,
+    event: (request: RequestId) => Happening,
   ): Promise<Result> {
     if (this.#closed || this.#node === undefined) return Promise.reject(notOpen());
     if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
@@ -402,12 +422,18 @@ export class Driver {
       if (!(error instanceof UnknownMessageError)) this.#options.transport.disconnect(peer);
       return;
     }
-    this.#step({ kind: "message-received", from: peer, ...decoded });
+    if (this.#frozen?.hasRoom(bytes.length) === false) this.#options.transport.disconnect(peer);
+    else this.#step({ kind: "message-received", from: peer, ...decoded }, bytes.length);
   }
 
-  #step(event: DistributedOmit<NodeEvent, "at">): void {
+  /** `bytes`: of the message that it brings. */
+  #step(event: Happening, bytes = 0): void {
     const node = this.#node;
     if (node === undefined || this.#closed) return;
+    if (this.#frozen !== undefined) {
+      this.#frozen.hold(event, bytes);
+      return;
+    }
     this.#at = Math.max(this.#at, this.#options.clock.now());
     const timed: NodeEvent = { ...event, at: this.#at };
     const effects = node.step(timed);
@@ -600,8 +626,6 @@ export class Driver {
     else pending.resolve(result);
   }
 }
-
-type DistributedOmit<Union, Field extends PropertyKey> = Union extends unknown ? Omit<Union, Field> : never;
 
 type WriteOf<E> = E extends { readonly kind: "store"; readonly writes: readonly (infer W)[] } ? W : never;
 

@@ -1,7 +1,7 @@
 /** Random acts for tests: of every kind, mostly about nodes that there are. */
 
 import fc from "fast-check";
-import type { LabAct } from "./acts.ts";
+import { CATCHABLE_KINDS, type LabAct } from "./acts.ts";
 import type { LabWorld } from "./world.ts";
 
 const node = fc.constantFrom("a", "b", "c", "d", "e", "f", "zz9");
@@ -57,6 +57,7 @@ export const acts: fc.Arbitrary<LabAct> = fc.oneof(
   sides.map(([from, to]) => ({ do: "cut-one-way" as const, from, to })),
   fc.constant({ do: "heal" as const }),
   fc.record({ do: fc.constantFrom("slow" as const, "disk-slow" as const), node, factor }),
+  sides.map(([nodes]) => ({ do: "latency" as const, nodes, byMs: 200 * nodes.length - 200 })),
   fc.record({ do: fc.constant("gray" as const), node, byMs: fc.option(timeMs, { nil: undefined }) }),
   fc.record({ do: fc.constant("loss" as const), perMille: fc.constantFrom(0, 100, 1_000) }),
   fc.record({
@@ -69,6 +70,15 @@ export const acts: fc.Arbitrary<LabAct> = fc.oneof(
   fc.record({ do: fc.constant("hide" as const), node, throttleMs: timeMs }),
   fc.record({ do: fc.constantFrom("drop" as const, "duplicate" as const), flight }),
   fc.record({ do: fc.constant("delay" as const), flight, byMs: timeMs }),
+  fc.record({ do: fc.constant("server" as const), down: fc.boolean() }),
+  fc.record({
+    do: fc.constant("catch" as const),
+    from: fc.constant("a"),
+    to: fc.constantFrom("b", "c"),
+    kind: fc.constantFrom(...CATCHABLE_KINDS),
+    how: fc.constant("delay" as const),
+    byMs: timeMs,
+  }),
   fc.record({
     do: fc.constant("load" as const),
     bucket: fc.constantFrom("load", "carts"),

@@ -8,6 +8,7 @@
 import type { BucketPolicy } from "../core/buckets.ts";
 import { KEY_BYTES_MAX, type Millis, PARTITIONS_MAX, type RingDigest } from "../core/identifiers.ts";
 import type { TokenSwap } from "../core/load-plan.ts";
+import type { Message } from "../core/message.ts";
 import { LoneSurrogateError, utf8Length } from "../base/bytes.ts";
 import { unreachable } from "../base/assert.ts";
 
@@ -77,10 +78,19 @@ export type LabAct =
       readonly to: readonly string[];
     }
   | { readonly do: "heal" }
+  | /** The server, which keeps no data and introduces nodes to each other, stops, or is there again. */ {
+      readonly do: "server";
+      readonly down: boolean;
+    }
   | /** All messages to and from it take so many times as long; 1 ends it. */ {
       readonly do: "slow";
       readonly node: string;
       readonly factor: number;
+    }
+  | /** All messages to and from these take so much longer; 0 ends it. */ {
+      readonly do: "latency";
+      readonly nodes: readonly string[];
+      readonly byMs: Millis;
     }
   | /** It answers pings, but its answers to requests of its replica come so much later, or never (undefined); 0 ends it. */ {
       readonly do: "gray";
@@ -109,6 +119,14 @@ export type LabAct =
   | { readonly do: "drop"; readonly flight: number }
   | { readonly do: "delay"; readonly flight: number; readonly byMs: Millis }
   | { readonly do: "duplicate"; readonly flight: number }
+  | /** The next message of this kind from one to the other, where a message is over before anybody could touch it. `byMs`: of a delay, else 0. */ {
+      readonly do: "catch";
+      readonly from: string;
+      readonly to: string;
+      readonly kind: CatchableKind;
+      readonly how: Catch;
+      readonly byMs: Millis;
+    }
   | /** Callers at random nodes get and put keys of a bucket, so many times a second, for so long; 0 a second ends it. */ {
       readonly do: "load";
       readonly bucket: string;
@@ -128,9 +146,33 @@ export type LabAct =
       readonly planned: RingDigest;
     };
 
+/** Kinds of messages of which the next one can be caught. */
+export const CATCHABLE_KINDS = [
+  "replica-put",
+  "replica-put-reply",
+  "replica-get",
+  "replica-get-reply",
+  "coordinate-put",
+  "coordinate-get",
+  "coordinate-reply",
+  "tree-request",
+  "tree-reply",
+  "recent-request",
+  "recent-reply",
+  "gossip-digest",
+  "gossip-versions",
+  "gossip-news",
+  "ping",
+  "pong",
+] as const satisfies readonly Message["kind"][];
+export type CatchableKind = (typeof CATCHABLE_KINDS)[number];
+export const CATCHES = ["drop", "delay", "duplicate"] as const;
+export type Catch = (typeof CATCHES)[number];
+
 export type PutContext = "seen" | "own" | "none";
 
 export const FACTOR_MAX = 10_000;
+export const ADDED_LATENCY_MS_MAX: Millis = 60_000;
 export const DURATION_MS_MAX: Millis = 24 * 3_600_000;
 export const VALUE_LENGTH_MAX = 1_000;
 export const NAME_LENGTH_MAX = 12;
@@ -165,6 +207,8 @@ export function namesIn(act: LabAct): readonly string[] {
   if (act.do === "join") names.push(act.name, act.via);
   if (act.do === "wipe") names.push(act.successor);
   if (act.do === "cut") names.push(...act.side, ...act.other);
+  if (act.do === "catch") names.push(act.from, act.to);
+  if (act.do === "latency") names.push(...act.nodes);
   if (act.do === "cut-one-way") names.push(...act.from, ...act.to);
   return names;
 }
@@ -202,6 +246,8 @@ function fieldsFault(act: LabAct): string | undefined {
     case "slow":
     case "disk-slow":
       return numberFault("the factor", act.factor, 1, FACTOR_MAX);
+    case "latency":
+      return sideFault(act.nodes) ?? numberFault("the added latency", act.byMs, 0, ADDED_LATENCY_MS_MAX);
     case "gray":
       return numberFault("the time", act.byMs ?? 0, 0, DURATION_MS_MAX);
     case "loss":
@@ -215,6 +261,13 @@ function fieldsFault(act: LabAct): string | undefined {
     case "delay":
       return (
         numberFault("the flight", act.flight, 1, FLIGHT_MAX) ?? numberFault("the time", act.byMs, 1, DURATION_MS_MAX)
+      );
+    case "catch":
+      return (
+        overlapFault([act.from], [act.to]) ??
+        (CATCHABLE_KINDS.includes(act.kind) ? undefined : `no message of the kind ${act.kind} can be caught`) ??
+        (CATCHES.includes(act.how) ? undefined : `${act.how} is nothing that can be done to a message`) ??
+        numberFault("the time", act.byMs, act.how === "delay" ? 1 : 0, act.how === "delay" ? ADDED_LATENCY_MS_MAX : 0)
       );
     case "drop":
     case "duplicate":
@@ -239,6 +292,7 @@ function fieldsFault(act: LabAct): string | undefined {
     case "restart":
     case "thaw":
     case "heal":
+    case "server":
     case "disk-full":
     case "unhide":
       return undefined;
@@ -331,8 +385,14 @@ export function describeAct(act: LabAct): string {
       return `cut ${act.from.join(" ")} > ${act.to.join(" ")}`;
     case "heal":
       return "heal";
+    case "server":
+      return act.down ? "the server stops" : "the server starts again";
     case "slow":
       return `slow ${act.node} ${act.factor}x`;
+    case "latency":
+      return act.byMs === 0
+        ? `no latency is added to ${act.nodes.join(" ")} any more`
+        : `${act.byMs} ms of latency are added to ${act.nodes.join(" ")}`;
     case "gray":
       return `gray ${act.node} ${act.byMs === undefined ? "never" : `${act.byMs} ms`}`;
     case "loss":
@@ -352,6 +412,8 @@ export function describeAct(act: LabAct): string {
       return `${act.do} message ${act.flight}`;
     case "delay":
       return `delay message ${act.flight} by ${act.byMs} ms`;
+    case "catch":
+      return `${act.how} the next ${act.kind} ${act.from} > ${act.to}${act.how === "delay" ? ` by ${act.byMs} ms` : ""}`;
     case "load":
       return act.perSecond === 0
         ? "the load is ended"

@@ -6,7 +6,7 @@ import { CAPACITY_MAX, ZONE_LENGTH_MAX, isNodeName, textFault } from "./acts.ts"
 
 export interface StartingNode {
   readonly name: string;
-  /** 0 to CAPACITY_MAX; 0 is a seed without data. */
+  /** 0 to CAPACITY_MAX; 0 is a seed without data: the server. */
   readonly capacity: number;
   readonly zone: string;
 }

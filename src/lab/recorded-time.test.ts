@@ -3,7 +3,7 @@ import { toHex } from "../base/bytes.ts";
 import type { Millis, NodeId } from "../core/identifiers.ts";
 import type { Ping } from "../core/message.ts";
 import { RecordedTime, SHOWN_MS } from "./recorded-time.ts";
-import { HappeningWriter, SpeechReader, sealReport } from "./tab-reports.ts";
+import { HappeningWriter, NO_FAULTS, SpeechReader, sealReport } from "./tab-reports.ts";
 import { TabsRecording } from "./tabs-recording.ts";
 
 const [A, B] = [1, 2].map((n) => toHex(new Uint8Array(16).fill(n)) as NodeId) as [NodeId, NodeId];
@@ -40,7 +40,7 @@ class Pings {
             at: this.now,
             phase: "open",
             isLight: false,
-            faults: { cut: "none", muted: [], perMilleLost: 0 },
+            faults: NO_FAULTS,
             snapshot: undefined,
             ...writer.take(),
           }),

@@ -91,7 +91,9 @@ export class RecordedTime implements LabTime {
       if (flight.endedAt !== undefined && flight.sentAt + SHOWN_MS <= now) return [];
       const arrives = flight.arrivesAt !== undefined || flight.fate === "arrived" || flight.fate === "late";
       const arrivesAt = arrives && !still ? flight.sentAt + SHOWN_MS : undefined;
-      return [{ ...flight, fate: "under-way", arrivesAt, endedAt: undefined, lostBy: undefined }];
+      // At a frozen node it comes to stand.
+      const stands = flight.fate === "held" && flight.sentAt + SHOWN_MS <= now;
+      return [{ ...flight, fate: stands ? "held" : "under-way", arrivesAt, endedAt: undefined, lostBy: undefined }];
     });
   }
 

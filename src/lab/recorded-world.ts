@@ -15,7 +15,7 @@ import type { StatisticsSnapshot } from "../core/statistics.ts";
 import type { LabAct } from "./acts.ts";
 import { type Moment, countUpTo, momentAt } from "./moments.ts";
 import { listIn, listsIn, planIn } from "./rings.ts";
-import type { Snapshot, TabFaults, TabPhase } from "./tab-reports.ts";
+import { NO_FAULTS, type Snapshot, type TabFaults, type TabPhase } from "./tab-reports.ts";
 import type { Flight, LabNode, LabWorld, NodeState, RecordsOfKey, TraceRecord } from "./world.ts";
 
 export interface KeyState extends Omit<RecordsOfKey, "hints"> {
@@ -76,10 +76,14 @@ export class RecordedWorld implements LabWorld {
     );
   }
 
+  get serverDown(): boolean {
+    return [...this.#tabs.values()].some((tab) => momentAt(tab.faults, this.now)?.serverCut === true);
+  }
+
   get flights(): readonly Flight[] {
     this.#flights ??= this.#recording.flights
       .filter(({ sentAt }) => sentAt <= this.now)
-      .map((flight) => flightAt(flight, this.now));
+      .map((flight) => this.#heldBack(flightAt(flight, this.now)));
     return this.#flights;
   }
 
@@ -150,6 +154,7 @@ export class RecordedWorld implements LabWorld {
 
   #nodeOf(tab: KnownTab): LabNode {
     const member = this.#entryOf(tab);
+    const faults = momentAt(tab.faults, this.now) ?? NO_FAULTS;
     return {
       id: tab.id,
       name: tab.name,
@@ -157,13 +162,22 @@ export class RecordedWorld implements LabWorld {
       zone: member?.zone ?? "not known",
       capacity: member?.capacity ?? 0,
       hidden: member?.hidden ?? false,
-      clockSkewMs: 0,
+      clockSkewMs: faults.clockSkewMs,
       isLight: tab.isLight,
-      diskFull: false,
+      isServer: member?.capacity === 0 && !tab.isLight,
+      diskFull: faults.diskFull,
       diskSlowness: 1,
       networkSlowness: 1,
+      addedLatencyMs: faults.addedLatencyMs,
       grayMs: 0,
     };
+  }
+
+  /** What comes to a frozen node waits there. */
+  #heldBack(flight: Flight): Flight {
+    const to = this.#tabs.get(flight.to);
+    if (flight.endedAt !== undefined || to === undefined || this.#stateOf(to) !== "frozen") return flight;
+    return { ...flight, fate: "held", arrivesAt: flight.sentAt };
   }
 
   /** By its own word, else the newest of what others have. */
@@ -186,6 +200,7 @@ export class RecordedWorld implements LabWorld {
   #stateOf(tab: KnownTab): NodeState {
     const phase = momentAt(tab.phases, this.now);
     if (phase === "gone") return "gone";
+    if (phase === "open" && momentAt(tab.faults, this.now)?.frozen === true) return "frozen";
     if (phase === "open" || phase === "opening") return "running";
     if (phase === "closed" || phase === "away") return "down";
     const entry = this.#entryOf(tab);

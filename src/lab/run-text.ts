@@ -152,7 +152,10 @@ const FORMS: { readonly [Kind in LabAct["do"]]: readonly [byte: number, Fields<E
     29,
     { bucket: text, perSecond: whole, readsPercent: whole, keys: whole, zipf: flag, seed: whole, forMs: whole },
   ],
+  latency: [30, { nodes: names, byMs: whole }],
+  catch: [31, { from: text, to: text, kind: text, how: text, byMs: whole }],
   move: [32, { node: text, swaps, planned: whole }],
+  server: [33, { down: flag }],
 };
 const KINDS = new Map(Object.entries(FORMS).map(([kind, [byte]]) => [byte, kind as LabAct["do"]]));
 

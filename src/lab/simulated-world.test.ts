@@ -230,8 +230,57 @@ describe("an act", () => {
       "invalid",
     ]);
     expect(of.traceHash).toBe(traceHash);
+    expect(codeOf(() => of.act({ do: "catch", from: "a", to: "b", kind: "ping", how: "drop", byMs: 0 }))).toBe(
+      "not-able",
+    );
     play(of, { do: "crash", node: "a" });
     expect(codeOf(() => of.act(get("a")))).toBe("not-so");
+  });
+
+  test("added latency counts at both ends, and ends when it is set to 0", () => {
+    const tookMs = (byMs: number): number => {
+      const of = world();
+      of.act({ do: "latency", nodes: ["a", "b"], byMs: 300 });
+      of.act({ do: "latency", nodes: ["b"], byMs });
+      of.act({ do: "get", node: "a", key: KEY, r: 3 });
+      of.runUntil(of.now + 3_000);
+      const [from, to] = [of.idOf("a"), of.idOf("b")];
+      const flight = of.flights.find((each) => each.from === from && each.to === to && each.kind === "replica-get");
+      return flight!.endedAt! - flight!.sentAt;
+    };
+    expect(tookMs(0)).toBeGreaterThanOrEqual(300);
+    // Jitter is drawn anew.
+    expect(Math.abs(tookMs(500) - tookMs(0) - 500)).toBeLessThanOrEqual(defaultLabOptions.jitterMs);
+  });
+
+  test("with the server down nothing that runs stops; who knows the server alone joins when it is back, who knows a member at once", () => {
+    const of = world({ nodes: [...defaultLabOptions.nodes, { name: "srv", capacity: 0, zone: "srv" }] });
+    const without = world();
+    expect([without.serverDown, codeOf(() => without.act({ do: "server", down: true }))]).toEqual([
+      undefined,
+      "not-able",
+    ]);
+    expect(of.nodes.map(({ isServer }) => isServer)).toEqual([false, false, false, false, false, true]);
+    // It is outside of the ring.
+    const ownersIn = (one: SimulatedWorld) => one.listsAt(one.idOf("a")).map(({ owners }) => owners);
+    expect(ownersIn(of)).toEqual(ownersIn(without));
+    expect([of.abilities.has("server"), of.serverDown]).toEqual([true, false]);
+    expect(codeOf(() => of.act({ do: "server", down: false }))).toBe("not-so");
+
+    play(of, { do: "server", down: true });
+    expect([of.serverDown, stateOf(of, "srv")]).toEqual([true, "down"]);
+    play(of, put("a", "milk"));
+    of.act(get("d"));
+    of.act({ do: "join", name: "f", capacity: 1, zone: "f", via: "srv", light: false });
+    of.act({ do: "join", name: "g", capacity: 1, zone: "g", via: "b", light: false });
+    of.runUntil(of.now + 30_000);
+    const failed = of.trace.filter(({ event }) => event.what === "answered" && event.outcome !== "ok");
+    expect(failed).toEqual([]);
+    const isMember = (name: string): boolean => of.viewOf(of.idOf(name))?.phase === "member";
+    expect([isMember("f"), isMember("g")]).toEqual([false, true]);
+    play(of, { do: "server", down: false });
+    of.runUntil(of.now + 30_000);
+    expect([of.serverDown, isMember("f")]).toEqual([false, true]);
   });
 
   test("every kind of act is an ability of this world, and can be done", () => {
@@ -247,6 +296,7 @@ describe("an act", () => {
       { do: "bucket", node, bucket: "carts", policy: "siblings", r: 1 },
       { do: "flip-bit", node: "c", key: KEY },
       { do: "slow", node, factor: 2 },
+      { do: "latency", nodes: [node], byMs: 50 },
       { do: "gray", node, byMs: 0 },
       { do: "loss", perMille: 1 },
       { do: "skew", node, byMs: 60_000 },

@@ -28,7 +28,7 @@ import { calmStorage } from "../sim/virtual-storage.ts";
 import { type LabAct, type PutContext, actFault, describeAct } from "./acts.ts";
 import { LatestMap } from "./latest-map.ts";
 import { LoadCallers, type LoadSurroundings } from "./load-callers.ts";
-import { type LabOptions, optionsFault } from "./options.ts";
+import { type LabOptions, type StartingNode, optionsFault } from "./options.ts";
 import { SimulationWatch } from "./simulation-watch.ts";
 import { standingView } from "./standing-start.ts";
 import { WatchedWorld } from "./watched-world.ts";
@@ -64,6 +64,7 @@ const ABILITIES: readonly LabAct["do"][] = [
   "cut-one-way",
   "heal",
   "slow",
+  "latency",
   "gray",
   "loss",
   "skew",
@@ -86,13 +87,15 @@ interface Seen {
 }
 
 export class SimulatedWorld extends WatchedWorld {
-  readonly abilities: ReadonlySet<LabAct["do"]> = new Set(ABILITIES);
+  /** Those of a world with a server, where there is one. */
+  readonly abilities: ReadonlySet<LabAct["do"]>;
   readonly #simulator: Simulator;
   readonly #config: Config;
   readonly #network: NetworkProfile;
   readonly #operations: Prng;
   protected readonly partitions: number;
   readonly #nodes = new Map<string, NodeId>();
+  readonly #servers: readonly NodeId[];
   /** By node and key. */
   readonly #got = new LatestMap<string, Seen>(CONTEXTS_MAX);
   readonly #put = new LatestMap<string, Seen>(CONTEXTS_MAX);
@@ -112,6 +115,8 @@ export class SimulatedWorld extends WatchedWorld {
       removeAfterMs: options.removeAfterMs ?? Infinity,
       reapAfterMs: options.reapAfterMs ?? Infinity,
     };
+    this.abilities = new Set(options.nodes.some(isServer) ? [...ABILITIES, "server"] : ABILITIES);
+    this.#servers = options.nodes.filter(isServer).map(({ name }) => nodeIdOf(name));
     this.partitions = options.parameters.partitions;
     this.#operations = Prng.fromNumber(options.seed ^ OPERATIONS_SEED);
     const { observer } = this.watch;
@@ -322,11 +327,23 @@ export class SimulatedWorld extends WatchedWorld {
       }
       case "heal":
         return () => simulator.heal();
+      case "server": {
+        const isUp = (node: NodeId): boolean => ["running", "frozen"].includes(this.watch.stateOf(node));
+        const wanted = this.#servers.filter((node) => (act.down ? isUp(node) : this.watch.stateOf(node) === "down"));
+        if (this.#servers.length === 0)
+          throw new LabError("not-able", "This world has no server. Nothing was done. Begin one with a server.");
+        if (wanted.length === 0) throw notSo("the server", act.down ? "is down" : "is up");
+        return () => wanted.forEach((node) => (act.down ? simulator.crash(node) : simulator.restart(node)));
+      }
       case "slow": {
         const node = this.idOf(act.node);
         return () => {
           network.slow(node, act.factor);
         };
+      }
+      case "latency": {
+        const nodes = this.#several(act.nodes);
+        return () => nodes.forEach((node) => network.moveAway(node, act.byMs));
       }
       case "gray": {
         const node = this.idOf(act.node);
@@ -386,6 +403,11 @@ export class SimulatedWorld extends WatchedWorld {
         this.#underWay(act.flight, true);
         return () => network.duplicateFlight(act.flight);
       }
+      case "catch":
+        throw new LabError(
+          "not-able",
+          "In this world a message can be touched on its way: choose it. Nothing was done.",
+        );
       case "load":
         return () => {
           this.#load?.stop();
@@ -508,6 +530,11 @@ export class SimulatedWorld extends WatchedWorld {
     this.watch.tellAsked(node, this.#simulator.nextRequest, key, { operation: "put", write: asked }, by);
     this.#simulator.put(node, key, write, { prefer: seen?.prefer }, answer);
   }
+}
+
+/** A node without capacity at the beginning: a member that keeps nothing, as the server is. */
+function isServer({ capacity }: StartingNode): boolean {
+  return capacity === 0;
 }
 
 /** The name, in hexadecimal: nodes are in the order of their names, and the ring is the same whatever else is drawn. */

@@ -22,13 +22,14 @@ import type { NodeView } from "../core/node.ts";
 import type { StatisticsSnapshot } from "../core/statistics.ts";
 import { decodeMessage, encodeMessage } from "../wire/codec.ts";
 import { decodeMeta, decodeRecord, encodeMeta, encodeRecord } from "../wire/record.ts";
-import type { PutContext } from "./acts.ts";
+import { CATCHABLE_KINDS, CATCHES, type Catch, type CatchableKind, type PutContext } from "./acts.ts";
 import { isTold } from "./tellings.ts";
 
-export const REPORT_FORMAT = 1;
+export const REPORT_FORMAT = 2;
 export const HAPPENINGS_MAX = 4_000;
 export const HAPPENINGS_BYTES_MAX = 8 * 1_048_576;
 const TEXT_LENGTH_MAX = 4_096;
+const CAUGHT_MAX = 64;
 
 // ---------------------------------------------------------------------------------------------------------------- what a lab says
 
@@ -58,7 +59,21 @@ export type TabAct =
       readonly do: "mute";
       readonly nodes: readonly NodeId[];
     }
-  | { readonly do: "lose"; readonly perMille: number };
+  | { readonly do: "lose"; readonly perMille: number }
+  | { readonly do: "latency" | "skew"; readonly byMs: Millis }
+  | { readonly do: "freeze"; readonly forMs: Millis }
+  | { readonly do: "thaw" }
+  | { readonly do: "disk-full"; readonly full: boolean }
+  | { readonly do: "server"; readonly down: boolean }
+  | ({ readonly do: "catch" } & CaughtMessage);
+
+/** What is to become of the next message of a kind to a node; see `FaultControls.catchNext`. */
+export interface CaughtMessage {
+  readonly to: NodeId;
+  readonly kind: CatchableKind;
+  readonly how: Catch;
+  readonly byMs: Millis;
+}
 
 export type LabCall =
   | { readonly kind: "listening"; readonly lab: string }
@@ -82,7 +97,25 @@ export function parseCall(data: unknown): LabCall | undefined {
 
 function parseAct(data: unknown): TabAct | undefined {
   if (!isObject(data)) return undefined;
-  const { do: what, key, value, context, w, r, bucket, policy, planned, target, force, nodes, perMille } = data;
+  const {
+    do: what,
+    key,
+    value,
+    context,
+    w,
+    r,
+    bucket,
+    policy,
+    planned,
+    target,
+    force,
+    nodes,
+    perMille,
+    byMs,
+    forMs,
+    full,
+    down,
+  } = data;
   const isQuorum = (number: unknown): number is number | undefined => number === undefined || isCount(number);
   const isContext = context === "seen" || context === "own" || context === "none";
   switch (what) {
@@ -107,12 +140,25 @@ function parseAct(data: unknown): TabAct | undefined {
     case "close":
     case "restart":
     case "heal":
+    case "thaw":
       return { do: what };
     case "cut":
     case "mute":
       return areNodes(nodes) ? { do: what, nodes } : undefined;
     case "lose":
       return isCount(perMille) && perMille <= 1_000 ? { do: what, perMille } : undefined;
+    case "latency":
+      return isCount(byMs) ? { do: what, byMs } : undefined;
+    case "catch":
+      return isCaught(data) ? { do: what, to: data.to, kind: data.kind, how: data.how, byMs: data.byMs } : undefined;
+    case "skew":
+      return isSkew(byMs) ? { do: what, byMs } : undefined;
+    case "freeze":
+      return isCount(forMs) ? { do: what, forMs } : undefined;
+    case "server":
+      return typeof down === "boolean" ? { do: what, down } : undefined;
+    case "disk-full":
+      return typeof full === "boolean" ? { do: what, full } : undefined;
     default:
       return undefined;
   }
@@ -123,11 +169,32 @@ function parseAct(data: unknown): TabAct | undefined {
 /** opening: its disk is not open yet. gone: left, or removed; its data is thrown away. away: its page goes. */
 export type TabPhase = "opening" | "open" | "closed" | "gone" | "away";
 
+/** Faults that a tab has on purpose; see `FaultControls`. */
 export interface TabFaults {
   readonly cut: "none" | "all" | readonly NodeId[];
   readonly muted: readonly NodeId[];
   readonly perMilleLost: number;
+  readonly addedLatencyMs: Millis;
+  /** Messages that have not come yet. */
+  readonly toCatch: readonly CaughtMessage[];
+  readonly frozen: boolean;
+  readonly diskFull: boolean;
+  readonly clockSkewMs: Millis;
+  /** It stays away from the server. */
+  readonly serverCut: boolean;
 }
+
+export const NO_FAULTS: TabFaults = {
+  cut: "none",
+  muted: [],
+  perMilleLost: 0,
+  addedLatencyMs: 0,
+  toCatch: [],
+  frozen: false,
+  diskFull: false,
+  clockSkewMs: 0,
+  serverCut: false,
+};
 
 export interface Snapshot {
   readonly view: NodeView;
@@ -151,6 +218,12 @@ export type Happening =
       readonly sent: readonly (Carried & { readonly to: NodeId })[];
       /** Replies, notes and the departure. */
       readonly effects: readonly Effect[];
+    }
+  | /** A message that it has just sent was caught. */ {
+      readonly what: "caught";
+      readonly at: Millis;
+      readonly fault: CaughtMessage;
+      readonly sum: string;
     }
   | {
       readonly what: "stored";
@@ -239,6 +312,15 @@ export class HappeningWriter {
       store,
       address,
       record: record === null ? null : this.#counted(encodeRecord(record)),
+    }));
+  }
+
+  caught({ to, kind, how, byMs }: CaughtMessage, message: Message): void {
+    this.#add(() => ({
+      what: "caught",
+      at: this.#now(),
+      fault: { to, kind, how, byMs },
+      message: this.#counted(encodeMessage(message, 0)),
     }));
   }
 
@@ -396,6 +478,10 @@ function happeningIn(data: unknown): Happening | undefined {
     if ((store !== "records" && store !== "hints") || !isText(address)) return undefined;
     return { what, at, store, address, set: setIn(record) };
   }
+  if (what === "caught") {
+    const { fault, message } = data;
+    return isCaught(fault) && message instanceof Uint8Array ? { what, at, fault, sum: sumOf(message) } : undefined;
+  }
   const { cause, sent, replies, notes, departed } = data;
   if (what !== "step" || !Array.isArray(sent) || !Array.isArray(replies) || !Array.isArray(notes)) return undefined;
   const event = eventIn(cause, at);
@@ -493,6 +579,18 @@ function isCount(data: unknown): data is number {
 function isTime(data: unknown): data is Millis {
   return typeof data === "number" && Number.isFinite(data);
 }
+function isSkew(data: unknown): data is Millis {
+  return typeof data === "number" && Number.isSafeInteger(data);
+}
+function isCaught(data: unknown): data is CaughtMessage {
+  return (
+    isObject(data) &&
+    isNode(data["to"]) &&
+    CATCHABLE_KINDS.some((kind) => kind === data["kind"]) &&
+    CATCHES.some((how) => how === data["how"]) &&
+    isCount(data["byMs"])
+  );
+}
 function isNode(data: unknown): data is NodeId {
   return typeof data === "string" && isNodeId(data);
 }
@@ -507,6 +605,14 @@ function areFaults(data: unknown): data is TabFaults {
     isObject(data) &&
     (data["cut"] === "none" || data["cut"] === "all" || areNodes(data["cut"])) &&
     areNodes(data["muted"]) &&
-    isCount(data["perMilleLost"])
+    isCount(data["perMilleLost"]) &&
+    isCount(data["addedLatencyMs"]) &&
+    Array.isArray(data["toCatch"]) &&
+    data["toCatch"].length <= CAUGHT_MAX &&
+    data["toCatch"].every(isCaught) &&
+    typeof data["frozen"] === "boolean" &&
+    typeof data["diskFull"] === "boolean" &&
+    isSkew(data["clockSkewMs"]) &&
+    typeof data["serverCut"] === "boolean"
   );
 }

@@ -18,21 +18,24 @@ import { storyOf, requestsIn } from "./request-story.ts";
 import { nodeIdOf } from "./simulated-world.ts";
 import {
   HappeningWriter,
+  NO_FAULTS,
+  REPORT_FORMAT,
   SpeechReader,
   type TabAct,
   type TabFaults,
+  parseCall,
   sealAnswer,
+  sealCall,
   sealDone,
   sealReport,
   snapshotForm,
   viewBytes,
 } from "./tab-reports.ts";
 import { HOLD_MS, LOST_MS, SILENT_MS, TabsRecording } from "./tabs-recording.ts";
-import { LabError, type LabWorld } from "./world.ts";
+import { type Flight, LabError, type LabWorld } from "./world.ts";
 
 const ORIGIN = 1_000_000;
 const LATENCY_MS_MAX = 3;
-const NO_FAULTS: TabFaults = { cut: "none", muted: [], perMilleLost: 0 };
 const key = (text: string) => text as Key;
 
 /** Nodes a, b, c, ... of a simulator, each with a tab's reporter, and a lab that hears of them. */
@@ -341,6 +344,108 @@ test("what is lost on its way without a cut is lost after a while, and the recor
     });
 });
 
+test("a frozen tab is drawn frozen; what it is sent waits there, is not taken for lost, and arrives when it thaws", () => {
+  const tabs = new Tabs(["a", "b", "c"]);
+  const [a, , c] = tabs.ids as [NodeId, NodeId, NodeId];
+  tabs.pass(300);
+  expect(() => tabs.recording.act({ do: "thaw", node: "c" })).toThrow("not frozen");
+  tabs.recording.act({ do: "freeze", node: "c", forMs: 60_000 });
+  tabs.simulator.freeze(c, 60_000);
+  tabs.faults.set(c, { ...NO_FAULTS, frozen: true });
+  tabs.pass(500);
+  expect(tabs.world.nodes.map(({ state }) => state)).toEqual(["running", "running", "frozen"]);
+  tabs.put(a, "carts/ada", "while it is frozen");
+  tabs.pass(500);
+  const isTo = ({ to, kind }: Flight): boolean => to === c && kind === "replica-put";
+  const [waiting] = tabs.world.flightsUnderWay.filter(isTo);
+  expect(waiting?.fate).toBe("held");
+  tabs.pass(2 * LOST_MS);
+  expect(tabs.world.flights.find(({ id }) => id === waiting!.id)?.fate).toBe("held");
+  const frozenAt = tabs.recording.now - 1;
+  tabs.recording.act({ do: "thaw", node: "c" });
+  tabs.simulator.thaw(c);
+  tabs.faults.delete(c);
+  tabs.pass(2 * LOST_MS);
+  expect(tabs.asked.map(({ node, act }) => [node, act])).toEqual([
+    [c, { do: "freeze", forMs: 60_000 }],
+    [c, { do: "thaw" }],
+  ]);
+  expect(tabs.world.flights.find(({ id }) => id === waiting!.id)?.fate).toBe("arrived");
+  expect(tabs.world.nodes.at(-1)?.state).toBe("running");
+  // The past is still what it was.
+  const then = tabs.recording.worldAt(frozenAt);
+  expect([then.nodes.at(-1)?.state, then.flights.find(({ id }) => id === waiting!.id)?.fate]).toEqual([
+    "frozen",
+    "held",
+  ]);
+});
+
+test("a full disk and a wrong clock are asked of their tab, and told of by it", () => {
+  const tabs = new Tabs(["a", "b"]);
+  const [, b] = tabs.ids as [NodeId, NodeId];
+  tabs.pass(300);
+  tabs.recording.act({ do: "disk-full", node: "b", full: true });
+  tabs.recording.act({ do: "skew", node: "b", byMs: -3_600_000 });
+  expect(tabs.asked.map(({ node, act }) => [node, act])).toEqual([
+    [b, { do: "disk-full", full: true }],
+    [b, { do: "skew", byMs: -3_600_000 }],
+  ]);
+  for (const { act, number } of tabs.asked)
+    expect(parseCall(sealCall({ kind: "do", lab: "lab", number, node: b, act }))).toMatchObject({ act });
+  tabs.faults.set(b, { ...NO_FAULTS, diskFull: true, clockSkewMs: -3_600_000 });
+  tabs.pass(300);
+  expect(tabs.world.nodes.map(({ diskFull, clockSkewMs }) => [diskFull, clockSkewMs])).toEqual([
+    [false, 0],
+    [true, -3_600_000],
+  ]);
+});
+
+test("as if the server were down: every tab that reports stays away from it, and the world says so", () => {
+  const tabs = new Tabs(["a", "b", "c"]);
+  const [a, b, c] = tabs.ids as [NodeId, NodeId, NodeId];
+  tabs.mute.add(c);
+  tabs.pass(500);
+  expect(tabs.world.serverDown).toBe(false);
+  tabs.recording.act({ do: "server", down: true });
+  expect(tabs.asked.map(({ node, act }) => [node, act])).toEqual([
+    [a, { do: "server", down: true }],
+    [b, { do: "server", down: true }],
+  ]);
+  for (const node of [a, b]) tabs.faults.set(node, { ...NO_FAULTS, serverCut: true });
+  tabs.pass(500);
+  expect(tabs.world.serverDown).toBe(true);
+});
+
+test("with added latency a message may be long on its way: it is not taken for lost, and the node tells of its latency", () => {
+  const tabs = new Tabs(["a", "b", "c"]);
+  const [a, b, c] = tabs.ids as [NodeId, NodeId, NodeId];
+  tabs.pass(300);
+  const byMs = LOST_MS + 3_000;
+  tabs.recording.act({ do: "latency", nodes: ["a"], byMs });
+  expect(tabs.asked.map(({ node, act }) => [node, act])).toEqual([[a, { do: "latency", byMs }]]);
+  tabs.faults.set(a, { ...NO_FAULTS, addedLatencyMs: byMs });
+  tabs.simulator.network.profile = { ...calmNetwork, lossProbability: 1 };
+  tabs.pass(300);
+  expect(tabs.world.nodes.map(({ addedLatencyMs }) => addedLatencyMs)).toEqual([byMs, 0, 0]);
+  tabs.put(b, "carts/ada", "slow");
+  tabs.pass(500);
+  const sent = tabs.world.flightsUnderWay
+    .filter(({ kind }) => kind === "replica-put")
+    .map(({ id, to }) => ({ id, to }));
+  const fates = (): unknown =>
+    sent.map(({ id, to }) => [to, tabs.world.flights.find((flight) => flight.id === id)?.fate]);
+  tabs.pass(LOST_MS + 500);
+  expect(fates()).toEqual([
+    [c, "lost"],
+    [a, "under-way"],
+  ]);
+  tabs.pass(byMs);
+  expect(fates()).toEqual([
+    [c, "lost"],
+    [a, "lost"],
+  ]);
+});
+
 test("what a disk had before this began is asked for when somebody looks, and then known, for the past too", () => {
   const tabs = new Tabs(["a", "b", "c"]);
   const [a] = tabs.ids as [NodeId];
@@ -430,6 +535,48 @@ test("acts: what cannot be done is refused with a reason, what can goes to the t
   expect(tabs.recording.trace.at(-1)?.label).toBe("a is told to remove b: It answers.");
 });
 
+test("faults and acts that are none are not read, whichever of their fields is wrong", () => {
+  const node = nodeIdOf("a");
+  const report = {
+    node,
+    at: 5,
+    phase: "open" as const,
+    isLight: false,
+    happenings: [],
+    untold: 0,
+    snapshot: undefined,
+  };
+  const caught = { to: nodeIdOf("b"), kind: "replica-put", how: "delay", byMs: 5 } as const;
+  const faults: TabFaults = { ...NO_FAULTS, clockSkewMs: -5, toCatch: [caught] };
+  const readFaults = (given: unknown): unknown =>
+    new SpeechReader().read(sealReport({ ...report, faults: given as TabFaults }));
+  expect(readFaults(faults)).toMatchObject({ faults });
+  const junk = [undefined, null, "x", 1.5, {}, ["x"], NaN];
+  for (const field of Object.keys(NO_FAULTS))
+    for (const value of junk)
+      expect(readFaults({ ...faults, [field]: value }), `${field} ${JSON.stringify(value)}`).toBeUndefined();
+  for (const [field, value] of Object.entries({ to: "b", kind: "load-news", how: "eat", byMs: -1 }))
+    expect(readFaults({ ...faults, toCatch: [{ ...caught, [field]: value }] }), field).toBeUndefined();
+  expect(readFaults({ ...faults, toCatch: Array.from({ length: 65 }, () => caught) })).toBeUndefined();
+
+  const acts: readonly TabAct[] = [
+    { do: "latency", byMs: 5 },
+    { do: "skew", byMs: -5 },
+    { do: "freeze", forMs: 5 },
+    { do: "disk-full", full: true },
+    { do: "server", down: true },
+    { do: "catch", ...caught },
+  ];
+  const readAct = (act: unknown): unknown =>
+    parseCall(sealCall({ kind: "do", lab: "lab", number: 1, node, act: act as TabAct }));
+  for (const act of acts) {
+    expect(readAct(act)).toMatchObject({ act });
+    for (const field of Object.keys(act))
+      for (const value of junk)
+        expect(readAct({ ...act, [field]: value }), `${field} ${JSON.stringify(value)}`).toBeUndefined();
+  }
+});
+
 test("pages of other builds are counted and not read; what is nothing is nothing", () => {
   const tabs = new Tabs(["a"]);
   const [a] = tabs.ids as [NodeId];
@@ -444,7 +591,7 @@ test("pages of other builds are counted and not read; what is nothing is nothing
     { what: "step", at: 2, sent: [], replies: [], notes: [{ what: "a note of tomorrow" }], cause: undefined },
     7,
   ];
-  tabs.say({ format: 1, kind: "report", ...report, happenings });
+  tabs.say({ format: REPORT_FORMAT, kind: "report", ...report, happenings });
   tabs.recording.pump(tabs.now);
   // Three could not be read; the note was, and nobody here knows how to say it.
   expect(tabs.recording.missing).toEqual({ strange: 1, untold: 4 });

@@ -29,7 +29,14 @@ import { type Moment, addMoment, forgetBefore, momentAt } from "./moments.ts";
 import { type KeyState, type KnownTab, RecordedWorld, type Recording } from "./recorded-world.ts";
 import { RequestThreads } from "./request-threads.ts";
 import { listIn } from "./rings.ts";
-import type { Happening, KeyAnswer, TabAct, TabFaults, TabSpeech } from "./tab-reports.ts";
+import {
+  type Happening,
+  type KeyAnswer,
+  NO_FAULTS,
+  type TabAct,
+  type TabFaults,
+  type TabSpeech,
+} from "./tab-reports.ts";
 import {
   roleOf,
   tellingOfAnswer,
@@ -70,6 +77,13 @@ const ABILITIES: readonly LabAct["do"][] = [
   "cut-one-way",
   "heal",
   "loss",
+  "latency",
+  "freeze",
+  "thaw",
+  "disk-full",
+  "skew",
+  "catch",
+  "server",
 ];
 
 /** Why the rest cannot. */
@@ -116,6 +130,8 @@ export class TabsRecording implements Recording {
   readonly #carried = new Map<string, number[]>();
   /** Where each of those stands. */
   readonly #carriedAt = new Map<number, string>();
+  /** Messages that were delayed alone, by how much. */
+  readonly #delayed = new LatestMap<number, Millis>(REQUESTS_MAX);
   readonly #acts = new LatestMap<number, LabAct>(REQUESTS_MAX);
   /** The same record in two messages is one, as at its sender: by that a write is followed. */
   readonly #sets = new LatestMap<string, DvvSet>(STATES_MAX);
@@ -300,6 +316,7 @@ export class TabsRecording implements Recording {
     try {
       if (happening.what === "step") this.#step(node, reporter, happening);
       else if (happening.what === "stored") this.#stored(node, happening);
+      else if (happening.what === "caught") this.#caught(node, happening);
       else happening.apply();
     } catch {
       // A note or an answer of another build: the rest is good.
@@ -313,6 +330,8 @@ export class TabsRecording implements Recording {
     const isSending = (each: (typeof queue)[number]): boolean =>
       each.what === "step" && each.sent.some((sending) => sending.to === to && sending.sum === sum);
     while (!this.#carried.has(`${from} ${to} ${sum}`) && queue.some(isSending)) this.#applyNext(from);
+    // What became of it at once is told right after it.
+    while (queue[0]?.what === "caught") this.#applyNext(from);
   }
 
   #meet(node: NodeId): KnownTab {
@@ -394,11 +413,37 @@ export class TabsRecording implements Recording {
     const label = formatMessage(message, this.#names);
     const telling = tellingOfSent({ to, flight, message, request, role, label }, this.#names);
     this.#recorder.sent(flight, from, to, { kind: message.kind, letter: undefined, label, role }, Infinity, telling);
-    const place = `${from} ${to} ${sum}`;
+    this.#carry(flight, `${from} ${to} ${sum}`);
+  }
+
+  #carry(flight: number, place: string): void {
     const waiting = this.#carried.get(place);
     if (waiting === undefined) this.#carried.set(place, [flight]);
     else waiting.push(flight);
     this.#carriedAt.set(flight, place);
+  }
+
+  #caught(from: NodeId, { fault, sum }: Happening & { what: "caught" }): void {
+    const { to, how, byMs } = fault;
+    const place = `${from} ${to} ${sum}`;
+    const id = this.#carried.get(place)?.at(-1);
+    const flight = id === undefined ? undefined : this.#recorder.flight(id);
+    if (flight === undefined) return;
+    if (how === "drop") {
+      this.#uncarry(flight.id);
+      this.#recorder.lost(flight.id, "dropped", (node) => this.nameOf(node));
+      return;
+    }
+    if (how === "delay") this.#delayed.set(flight.id, byMs);
+    else {
+      const copy = ++this.#flights;
+      this.#recorder.doubled(copy, flight.id, Infinity);
+      this.#carry(copy, place);
+    }
+    const what = how === "delay" ? `delayed by ${byMs} ms` : "doubled";
+    const { label, key, request } = flight;
+    const told = `${what}: ${this.nameOf(from)} > ${this.nameOf(to)} ${label}`;
+    this.#recorder.record(undefined, { label: told, key, request, event: { what: "world" } });
   }
 
   #received(node: NodeId, from: NodeId, message: Message, sum: string): void {
@@ -406,7 +451,7 @@ export class TabsRecording implements Recording {
     const flight = this.#carried.get(`${from} ${node} ${sum}`)?.[0];
     if (flight !== undefined) {
       this.#uncarry(flight);
-      this.#recorder.arrived(flight, false);
+      this.#recorder.arrived(flight, this.#delayed.get(flight) !== undefined);
       this.#recorder.received(node, (kept) => tellingOfReceived(from, message, kept, this.#names));
       return;
     }
@@ -474,11 +519,26 @@ export class TabsRecording implements Recording {
         this.#recorder.unseen(flight.id);
         continue;
       }
+      // What waits at a frozen node is not lost, and what it takes when it thaws is told after that.
+      if (this.#at - this.#frozenLastAt(flight.to) < LOST_MS) continue;
       const isCut = this.isCut(flight.from, flight.to, flight.sentAt);
-      if (ageMs < (isCut ? CUT_LOST_MS : LOST_MS)) continue;
+      if (ageMs < (isCut ? CUT_LOST_MS : LOST_MS + this.#lateBy(flight))) continue;
       this.#uncarry(flight.id);
       this.#recorder.lost(flight.id, isCut ? "cut" : "not received", (node) => this.nameOf(node));
     }
+  }
+
+  /** When it was frozen last; minus infinity when it never was. */
+  #frozenLastAt(node: NodeId): Millis {
+    const faults = this.#tabs.get(node)?.faults ?? [];
+    for (let i = faults.length - 1; i >= 0; i--) if (faults[i]!.what.frozen) return faults[i + 1]?.at ?? this.#at;
+    return -Infinity;
+  }
+
+  /** So much later than usual it may come, by what its ends tell of themselves. */
+  #lateBy({ id, from, to, sentAt }: Flight): Millis {
+    const latencyAt = (node: NodeId): Millis => this.#faultsAt(node, sentAt).addedLatencyMs;
+    return latencyAt(from) + latencyAt(to) + (this.#delayed.get(id) ?? 0);
   }
 
   #uncarry(flight: number): void {
@@ -492,12 +552,15 @@ export class TabsRecording implements Recording {
 
   /** What one said to the other then could not pass, by what either of them tells of its own faults. */
   isCut(from: NodeId, to: NodeId, at: Millis): boolean {
-    const faultsOf = (node: NodeId): TabFaults | undefined => momentAt(this.#tabs.get(node)?.faults ?? [], at);
     const cuts = (node: NodeId, other: NodeId): boolean => {
-      const cut = faultsOf(node)?.cut ?? "none";
+      const { cut } = this.#faultsAt(node, at);
       return cut === "all" || (cut !== "none" && cut.includes(other));
     };
-    return cuts(from, to) || cuts(to, from) || faultsOf(from)?.muted.includes(to) === true;
+    return cuts(from, to) || cuts(to, from) || this.#faultsAt(from, at).muted.includes(to);
+  }
+
+  #faultsAt(node: NodeId, at: Millis): TabFaults {
+    return momentAt(this.#tabs.get(node)?.faults ?? [], at) ?? NO_FAULTS;
   }
 
   /** Records that stand in several messages are one and the same object from here on. */
@@ -572,6 +635,29 @@ export class TabsRecording implements Recording {
         return this.#atLeastOne(
           [...this.#reporters.keys()].map((node) => [node, { do: "lose", perMille: act.perMille }] as const),
         );
+      case "freeze":
+        return [[this.#open(act.node), { do: "freeze", forMs: act.forMs }]];
+      case "thaw": {
+        const node = this.#open(act.node);
+        if (!this.#faultsAt(node, this.#at).frozen) throw notSo(act.node, "is not frozen");
+        return [[node, { do: "thaw" }]];
+      }
+      case "catch": {
+        const { kind, how, byMs } = act;
+        return [[this.#open(act.from), { do: "catch", to: this.#named(act.to), kind, how, byMs }]];
+      }
+      case "server":
+        return this.#atLeastOne(
+          [...this.#reporters.keys()].map((node) => [node, { do: "server", down: act.down }] as const),
+        );
+      case "disk-full":
+        return [[this.#open(act.node), { do: "disk-full", full: act.full }]];
+      case "skew":
+        return [[this.#open(act.node), { do: "skew", byMs: act.byMs }]];
+      case "latency":
+        return this.#atLeastOne(
+          act.nodes.map((name) => [this.#named(name), { do: "latency", byMs: act.byMs }] as const),
+        );
       default:
         throw new LabError("not-able", `${whyNot(act.do)}. Nothing was done.`);
     }
@@ -616,7 +702,5 @@ function notSo(name: string, why: string): LabError {
 }
 
 function sameFaults(a: TabFaults | undefined, b: TabFaults): boolean {
-  const wordsOf = ({ cut, muted, perMilleLost }: TabFaults): string =>
-    `${typeof cut === "string" ? cut : cut.join()} ${muted.join()} ${perMilleLost}`;
-  return a !== undefined && wordsOf(a) === wordsOf(b);
+  return a !== undefined && JSON.stringify(a) === JSON.stringify(b);
 }

@@ -50,9 +50,11 @@ export abstract class WatchedWorld implements LabWorld {
         hidden: simulator.isThrottled(id),
         clockSkewMs: simulator.wallSkewOf(id),
         isLight: simulator.isLight(id),
+        isServer: capacity === 0 && !simulator.isLight(id),
         diskFull: disk.full,
         diskSlowness: disk.slowness,
         networkSlowness: simulator.network.slownessOf(id),
+        addedLatencyMs: simulator.network.distanceOf(id),
         grayMs: simulator.network.grayMsOf(id),
       };
     });
@@ -60,6 +62,11 @@ export abstract class WatchedWorld implements LabWorld {
 
   get cuts(): readonly { readonly from: NodeId; readonly to: NodeId }[] {
     return this.watch.simulator.network.cuts;
+  }
+
+  get serverDown(): boolean | undefined {
+    const servers = this.nodes.filter(({ isServer }) => isServer);
+    return servers.length === 0 ? undefined : servers.every(({ state }) => state !== "running" && state !== "frozen");
   }
 
   get flights(): readonly Flight[] {

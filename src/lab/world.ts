@@ -32,6 +32,8 @@ export interface LabWorld {
   /** All there ever were, in the order in which they came. */
   readonly nodes: readonly LabNode[];
   readonly cuts: readonly { readonly from: NodeId; readonly to: NodeId }[];
+  /** Whether the server is down, or the tabs behave as if it were; undefined where there is none. */
+  readonly serverDown: boolean | undefined;
   /** Those that ended lately, in the order in which they did, then those under way. */
   readonly flights: readonly Flight[];
   /** Those that have not ended: what is drawn at each frame. */
@@ -76,10 +78,14 @@ export interface LabNode {
   /** By how much its wall clock is wrong. */
   readonly clockSkewMs: Millis;
   readonly isLight: boolean;
+  /** A member without data: it introduces nodes to each other. */
+  readonly isServer: boolean;
   readonly diskFull: boolean;
   /** How many times longer its disk, and messages to and from it, take; 1 as usual. */
   readonly diskSlowness: number;
   readonly networkSlowness: number;
+  /** So much longer messages to and from it take. */
+  readonly addedLatencyMs: Millis;
   /** By how much its answers to requests of its replica are late; Infinity: they never come. */
   readonly grayMs: Millis;
 }

@@ -406,6 +406,10 @@ export class VirtualNetwork {
     else this.#distance.set(node, delayMs);
   }
 
+  distanceOf(node: NodeId): Millis {
+    return this.#distance.get(node) ?? 0;
+  }
+
   /** This node's answers to requests of its replica come so much later, or never when it is Infinity; all else as usual. 0 ends it. */
   makeGray(node: NodeId, delayMs: Millis): void {
     if (delayMs === 0) this.#grayness.delete(node);

@@ -6,10 +6,11 @@
 import type { Store } from "../../../src/api.ts";
 import type { NodeId } from "../../../src/core/identifiers.ts";
 import { TabringError } from "../../../src/core/errors.ts";
-import type { PutContext } from "../../../src/lab/acts.ts";
+import { CATCHABLE_KINDS, type CatchableKind, type PutContext } from "../../../src/lab/acts.ts";
 import { LatestMap } from "../../../src/lab/latest-map.ts";
 import {
   HappeningWriter,
+  NO_FAULTS,
   type LabCall,
   type TabAct,
   type TabFaults,
@@ -27,7 +28,6 @@ const LISTENING_MS = 4_000;
 const SNAPSHOT_MS = 500;
 const LABS_MAX = 16;
 const CONTEXTS_MAX = 1_000;
-const NO_FAULTS: TabFaults = { cut: "none", muted: [], perMilleLost: 0 };
 
 /** What the reporter needs of the shop. */
 export interface ReporterHost {
@@ -120,10 +120,15 @@ export class TabReporter {
       departed: false,
       stop: () => {
         unobserve();
-        off();
+        offDeparted();
+        offCaught();
       },
     };
-    const off = store.on("departed", () => (observed.departed = true));
+    const offDeparted = store.on("departed", () => (observed.departed = true));
+    const offCaught = store.on("caught", ({ fault, message }) => {
+      const { kind } = fault;
+      if (!this.#isAlone() && isCatchable(kind)) this.#writer.caught({ ...fault, kind }, message);
+    });
     this.#observed = observed;
     this.#toldView = undefined;
   }
@@ -147,8 +152,7 @@ export class TabReporter {
     const observed = this.#observed;
     if (observed === undefined) return;
     const { store, node, isLight } = observed;
-    const { current, muted, perMilleLost } = store.faults;
-    const faults = phase === "open" ? { cut: current, muted, perMilleLost } : NO_FAULTS;
+    const faults = phase === "open" ? faultsOf(store) : NO_FAULTS;
     const snapshot = phase === "open" ? this.#snapshot(store) : undefined;
     this.#post(sealReport({ node, at: commonNow(), phase, isLight, faults, snapshot, ...this.#writer.take() }));
   }
@@ -234,12 +238,39 @@ export class TabReporter {
         return faults.heal();
       case "lose":
         return faults.lose(act.perMille);
+      case "latency":
+        return faults.addLatency(act.byMs);
+      case "skew":
+        return faults.skewClock(act.byMs);
+      case "freeze":
+        return faults.freeze(act.forMs);
+      case "thaw":
+        return faults.thaw();
+      case "catch": {
+        const { to, kind, how, byMs } = act;
+        return faults.catchNext({ to, kind, how, byMs });
+      }
+      case "server":
+        return faults.cutServer(act.down);
+      case "disk-full":
+        return faults.fillDisk(act.full);
     }
   }
 
   #contextOf(context: PutContext, key: string): Uint8Array | undefined {
     return context === "none" ? undefined : (context === "seen" ? this.#got : this.#put).get(key);
   }
+}
+
+function faultsOf({ faults }: Store): TabFaults {
+  const { current: cut, muted, perMilleLost, addedLatencyMs, frozen, diskFull, clockSkewMs, serverCut } = faults;
+  const toCatch = faults.toCatch.flatMap(({ kind, ...rest }) => (isCatchable(kind) ? [{ ...rest, kind }] : []));
+  return { cut, muted, perMilleLost, addedLatencyMs, toCatch, frozen, diskFull, clockSkewMs, serverCut };
+}
+
+/** The lab offers some of the kinds. */
+function isCatchable(kind: string): kind is CatchableKind {
+  return CATCHABLE_KINDS.some((each) => each === kind);
 }
 
 function union(some: readonly NodeId[], more: readonly NodeId[]): readonly NodeId[] {
