@@ -75,7 +75,13 @@ test("the same hours of several days are taken together", () => {
 test("the same seed gives the same figures, another one others", () => {
   expect(serveDays(1, "a quarter of the load", 1, DAY_MS)).toEqual(quarter);
   expect(serveDays(2, "a quarter of the load", 1, DAY_MS)).not.toEqual(quarter);
-  const told = formatLatencies({ seed: 1, served: waved!, controls: [even!, quarter!] });
+  const told = formatLatencies({
+    seed: 1,
+    dayMs: DAY_MS,
+    partHours: PART_HOURS,
+    served: waved!,
+    controls: [even!, quarter!],
+  });
   expect(told.split("\n").filter((line) => line.startsWith("12 to 16 h"))).toHaveLength(3);
 });
 

@@ -29,7 +29,7 @@ const MEMBERS = 6;
 const CARTS = 2_000;
 /** Of the thousand records that a node has. */
 const CACHED_RECORDS = 64;
-export const DAY_MS: Millis = 240_000;
+const DAY_MS: Millis = 240_000;
 /** Requests a second in the busiest hour. */
 const BUSIEST = 200;
 /** Requests in each hour of the day, against the busiest: drawn up by hand, as a shop's customers sleep. */
@@ -85,6 +85,8 @@ export interface DaysServed {
 
 export interface LatencyFigures {
   readonly seed: number;
+  readonly dayMs: Millis;
+  readonly partHours: number;
   readonly served: DaysServed;
   /** One day of each. */
   readonly controls: readonly DaysServed[];
@@ -176,14 +178,16 @@ export function serveDays(seed: number, world: World, days: number, dayMs: Milli
 export function measureLatencies(seed: number, days: number): LatencyFigures {
   return {
     seed,
+    dayMs: DAY_MS,
+    partHours: PART_HOURS,
     served: serveDays(seed, "days and nights", days),
     controls: worlds.slice(1).map((world) => serveDays(seed, world, 1)),
   };
 }
 
-export function formatLatencies({ served, controls }: LatencyFigures): string {
+export function formatLatencies({ dayMs, partHours, served, controls }: LatencyFigures): string {
   const row = ({ fromHour, perSecond, reads, writes }: PartOfDay): string[] => [
-    `${fromHour} to ${fromHour + PART_HOURS} h`,
+    `${fromHour} to ${fromHour + partHours} h`,
     ...[perSecond, reads.meanMs, reads.p999Ms, writes.meanMs, writes.p999Ms].map((value) => value.toFixed(1)),
     `${reads.requests + writes.requests}`,
   ];
@@ -194,7 +198,7 @@ export function formatLatencies({ served, controls }: LatencyFigures): string {
     "",
   ];
   return [
-    `Latencies by the time of day, in milliseconds (${MEMBERS} nodes, N=3 R=2 W=2, a day in ${DAY_MS / 1_000} s, disks as in src/sim/paper-latencies.ts)`,
+    `Latencies by the time of day, in milliseconds (${MEMBERS} nodes, N=3 R=2 W=2, a day in ${dayMs / 1_000} s, disks as in src/sim/paper-latencies.ts)`,
     "",
     ...told(served),
     ...controls.flatMap(told),
