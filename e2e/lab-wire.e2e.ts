@@ -87,6 +87,7 @@ test("filters by fate, kind, node and key count and show what the world says, al
   await page.getByTestId("lab-wire-fate").selectOption("any");
   await page.getByTestId("lab-wire-key").fill("BOB");
   await demandShown(page, ({ key }) => key === "carts/bob");
+  await page.getByText("By kind and node").click();
   const isWrite = ({ kind, role }: Told): boolean =>
     kind === "replica-put-reply" ||
     (kind === "replica-put" && role !== "hint" && role !== "handoff" && role !== "repair");
@@ -129,6 +130,8 @@ test("by keyboard alone: a filter, a message, its bytes, and back to the same fi
   await expect(page.getByTestId("lab-wire-fate")).toHaveValue("any");
   await page.keyboard.press("Tab");
   await page.keyboard.type("ada");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
   const write = page.getByTestId("lab-wire").getByRole("button", { name: "write", exact: true });
   for (let tabs = 0; tabs < 12 && !(await write.evaluate((node) => node === document.activeElement)); tabs++)
     await page.keyboard.press("Tab");
