@@ -77,7 +77,8 @@ test("the bytes of a message decode to the message, and the list of messages say
   const underWay = await page.evaluate(() =>
     window
       .tabringLab!.scene.world.flightsUnderWay.filter(({ kind }) => kind === "replica-put")
-      .map(({ id, from, to }) => ({ id, from, to })),
+      .map(({ id, from, to }) => ({ id, from, to }))
+      .reverse(),
   );
   expect(underWay.length).toBeGreaterThan(0);
   await expect(sizes).toHaveCount(underWay.length);

@@ -5,7 +5,7 @@ import type { LabNode } from "../../src/lab/world.ts";
 import type { LabSession } from "./session.svelte.ts";
 
 interface PanelModule {
-  readonly default: Component<{ session: LabSession; seenBy: LabNode | undefined }>;
+  readonly default: Component<{ session: LabSession; seenBy: LabNode | undefined; open: (panel: Panel) => void }>;
 }
 
 export const ALL_PANELS = [

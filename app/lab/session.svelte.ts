@@ -16,6 +16,7 @@ import { LabError, type Flight, type LabNode, type LabWorld } from "../../src/la
 import type { Lesson, Move } from "./lessons/lesson.ts";
 import type { SeedVisit } from "./seeds/seed-visit.ts";
 import type { TabsVisit } from "./tabs/tabs-visit.ts";
+import { OPEN_FILTER, type WireFilter } from "./wire-log.ts";
 
 export const SCENES_PER_SECOND = 5;
 /** Milliseconds of the world in one of ours. */
@@ -64,6 +65,8 @@ export class LabSession {
   speed = $state<number>(0.05);
   /** Pings and gossip are drawn, too. */
   drawsAll = $state(false);
+  /** Which messages the log shows. */
+  wire = $state.raw<WireFilter>(OPEN_FILTER);
   node = $state<string | undefined>();
   key = $state("carts/ada");
   request = $state<RequestId | undefined>();
@@ -211,6 +214,7 @@ export class LabSession {
     this.refusal = "";
     this.request = undefined;
     this.flight = undefined;
+    this.wire = OPEN_FILTER;
     this.node = options.nodes[0]?.name;
     this.refresh();
     return true;

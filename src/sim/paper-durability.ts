@@ -23,6 +23,7 @@ import { type Config, defaultConfig, parametersFrom } from "../core/config.ts";
 import type { Durability, Key, Millis, NodeId, OperationId } from "../core/identifiers.ts";
 import { DynamoNode } from "../core/node.ts";
 import { setsOnDisk } from "./checkers.ts";
+import { alignedColumns } from "./paper-columns.ts";
 import { Simulator } from "./simulator.ts";
 import { calmNetwork } from "./virtual-network.ts";
 import { type StorageProfile, calmStorage } from "./virtual-storage.ts";
@@ -237,12 +238,6 @@ export function measureDurability(seed: number, seconds: number, trials: number)
 }
 
 export function formatDurability({ latencies, losses }: DurabilityFigures): string {
-  const table = (rows: readonly (readonly string[])[]): string => {
-    const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-    return rows
-      .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  "))
-      .join("\n");
-  };
   const speed = latencies.map(({ mode, puts, failed, p50Ms, p99Ms, p999Ms }) =>
     [mode, puts, failed, p50Ms, p99Ms, p999Ms].map(String),
   );
@@ -252,12 +247,15 @@ export function formatDurability({ latencies, losses }: DurabilityFigures): stri
   const series = latencies.map(({ mode, series: points }) => [mode, ...points.map(String)]);
   return [
     "Put latencies in ms (n = 3, w = 2, disks as in src/sim/paper-durability.ts)",
-    table([["mode", "puts", "failed", "p50", "p99", "p99.9"], ...speed]),
+    alignedColumns([["mode", "puts", "failed", "p50", "p99", "p99.9"], ...speed]),
     "",
     "The 99.9th percentile in each tenth of the run (figure 5)",
-    table([["mode", ...Array.from({ length: INTERVALS }, (_, i) => `${i + 1}`)], ...series]),
+    alignedColumns([["mode", ...Array.from({ length: INTERVALS }, (_, i) => `${i + 1}`)], ...series]),
     "",
     "Acknowledged puts that were on no disk after everything ended at once",
-    table([["mode", "fault", "trials", "acknowledged", "lost", "most in one", "nodes that said so"], ...safety]),
+    alignedColumns([
+      ["mode", "fault", "trials", "acknowledged", "lost", "most in one", "nodes that said so"],
+      ...safety,
+    ]),
   ].join("\n");
 }

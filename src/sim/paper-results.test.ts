@@ -5,7 +5,9 @@ import { expect, test } from "vitest";
 import { clusterOf, efficiencyOf, metadataBytes } from "./paper-balance.ts";
 import { PAPER_TABLE_2 } from "./paper-coordination.ts";
 import { modes } from "./paper-durability.ts";
+import { PARTS_OF_DAY, worlds } from "./paper-latencies.ts";
 import { type PaperResults, paperParameters, roundedSpread } from "./paper-results.ts";
+import { PAPER_VERSIONS, POPULATIONS, countVersions } from "./paper-versions.ts";
 
 const results = JSON.parse(
   readFileSync(new URL("../../app/lab/paper-results.json", import.meta.url), "utf8"),
@@ -18,6 +20,13 @@ test("the file is of the command and the parameters of this build, and has every
   expect(scripts[results.command.replace("npm run ", "")]).toBeDefined();
   expect(results.parameters).toEqual(paperParameters);
   expect(results.paperTable2).toEqual(PAPER_TABLE_2);
+  const { served, controls } = results.figure4;
+  expect([served, ...controls].map(({ world }) => world)).toEqual([...worlds]);
+  expect([served, ...controls].map(({ failed }) => failed)).toEqual([0, 0, 0]);
+  expect(served.parts).toHaveLength(results.parameters.days * PARTS_OF_DAY);
+  expect(results.paperVersions).toEqual([...PAPER_VERSIONS]);
+  expect(results.versions.counts.map(({ population }) => population)).toEqual(POPULATIONS.map(({ name }) => name));
+  for (const { saw, counted } of results.versions.counts) expect(counted).toEqual(saw);
   expect(results.figure5.map(({ mode }) => mode)).toEqual([...modes]);
   for (const { series, p50Ms, p99Ms, p999Ms, failed } of results.figure5) {
     expect(series).toHaveLength(10);
@@ -45,7 +54,27 @@ test("points of figure 8 come out the same again", () => {
   }
 });
 
+test("versions of the smallest population come out the same again", () => {
+  const [{ seed, seconds, counts }, two] = [results.versions, POPULATIONS[2]!];
+  expect(countVersions(seed, two, seconds)).toEqual(counts[2]);
+});
+
 test("what the page says of them is so", () => {
+  const [early, noon] = [1, 3].map((part) => results.figure4.served.byHour[part]!);
+  for (const of of ["reads", "writes"] as const) {
+    expect(noon![of].meanMs).toBeGreaterThan(1.2 * early![of].meanMs);
+    expect(noon![of].p999Ms).toBeGreaterThan(2 * early![of].p999Ms);
+    for (const { byHour } of results.figure4.controls)
+      expect(Math.abs(byHour[3]![of].meanMs / byHour[1]![of].meanMs - 1)).toBeLessThan(0.1);
+  }
+  const [alone, , robots, , , crashes, cuts, day] = results.versions.counts.map(
+    ({ saw }) => 1 - saw[0]! / saw.reduce((sum, each) => sum + each, 0),
+  );
+  expect(alone).toBe(0);
+  expect(Math.max(crashes!, cuts!)).toBeLessThan(robots! / 100);
+  expect(day).toBeLessThan(0.02);
+  const { because } = results.versions.counts.at(-1)!;
+  expect(because["at once"]).toBeGreaterThan(5 * (because.missed + because.unanswered));
   const tail = new Map(results.figure5.map(({ mode, p999Ms }) => [mode, p999Ms]));
   expect(tail.get("write-through")!).toBeGreaterThan(5 * tail.get("buffered")!);
   const [server, client] = results.table2;

@@ -1,16 +1,20 @@
 /**
- * The figures of the paper that commands of this project regenerate, in one piece of plain data for the page that draws them: figure 5 (durability against
- * latency), figure 6 (nodes out of balance), figure 8 (placements) and table 2 (coordination). Everything is simulated, from seeds: the same parameters give the
+ * The figures of the paper that commands of this project regenerate, in one piece of plain data for the page that draws them: figure 4 (latencies through days),
+ * figure 5 (durability against latency), figure 6 (nodes out of balance), the versions of section 6.3, figure 8 (placements) and table 2 (coordination). Everything is simulated, from seeds: the same parameters give the
  * same figures everywhere. Rounded, so that a file of them stays small.
- *
- * Not here: figure 4 (latencies over months) and the versions of section 6.3, which are of a shop's customers.
  */
 
 import { type CoordinationFigures, PAPER_TABLE_2, measureCoordination } from "./paper-coordination.ts";
 import { type Imbalance, type Point, type Spread, measureFigure8, measureImbalance } from "./paper-balance.ts";
 import { type Latency, type Loss, measureDurability } from "./paper-durability.ts";
+import { type LatencyFigures, measureLatencies } from "./paper-latencies.ts";
+import { PAPER_VERSIONS, type VersionFigures, measureVersions } from "./paper-versions.ts";
 
 export interface PaperParameters {
+  /** For figure 4. */
+  readonly days: number;
+  /** For the versions. */
+  readonly watchedSeconds: number;
   /** Clusters of each placement. */
   readonly clusters: number;
   readonly seed: number;
@@ -24,6 +28,9 @@ export interface PaperParameters {
 export interface PaperResults {
   readonly command: string;
   readonly parameters: PaperParameters;
+  readonly figure4: LatencyFigures;
+  readonly versions: VersionFigures;
+  readonly paperVersions: typeof PAPER_VERSIONS;
   readonly figure5: readonly Latency[];
   readonly losses: readonly Loss[];
   readonly figure6: readonly Imbalance[];
@@ -32,14 +39,25 @@ export interface PaperResults {
   readonly paperTable2: typeof PAPER_TABLE_2;
 }
 
-export const paperParameters: PaperParameters = { clusters: 4, seed: 1, seconds: 10, trials: 2, requests: 4_000 };
+export const paperParameters: PaperParameters = {
+  days: 3,
+  watchedSeconds: 60,
+  clusters: 4,
+  seed: 1,
+  seconds: 10,
+  trials: 2,
+  requests: 4_000,
+};
 
 export function measurePaperResults(parameters: PaperParameters): PaperResults {
-  const { clusters, seed, seconds, trials, requests } = parameters;
+  const { days, watchedSeconds, clusters, seed, seconds, trials, requests } = parameters;
   const { latencies, losses } = measureDurability(seed, seconds, trials);
   return {
     command: "npm run paper:results",
     parameters,
+    figure4: measureLatencies(seed, days),
+    versions: measureVersions(seed, watchedSeconds),
+    paperVersions: PAPER_VERSIONS,
     figure5: latencies.map(roundedLatency),
     losses,
     figure6: measureImbalance(clusters).map((row) => ({

@@ -6,26 +6,12 @@
  */
 
 import { formatFigure8, formatImbalance, measureFigure8, measureImbalance, verdictOf } from "./paper-balance.ts";
+import { readFlags } from "./run-flags.ts";
 
-const SEEDS_MAX = 1_000;
-
-function usage(problem: string): never {
-  process.stderr.write(`${problem}\nusage: npm run paper:balance -- [--json] [--seeds 16]\n`);
-  process.exit(2);
-}
-
-let json = false;
-let seeds = 16;
-const words = process.argv.slice(2);
-for (let i = 0; i < words.length; i++) {
-  if (words[i] === "--json") json = true;
-  else if (words[i] === "--seeds") {
-    seeds = Number(words[++i]);
-    if (!Number.isInteger(seeds) || seeds < 1 || seeds > SEEDS_MAX)
-      usage(`--seeds wants a whole number from 1 to ${SEEDS_MAX}, not ${words[i] ?? "nothing"}`);
-  } else usage(`unknown option ${words[i]!}`);
-}
-
+const {
+  json,
+  numbers: { seeds },
+} = readFlags("paper:balance", { seeds: 16 }, { seeds: 1_000 });
 const figure8 = measureFigure8(seeds);
 const imbalance = measureImbalance(seeds);
 if (json) {

@@ -332,3 +332,44 @@ describe("a power failure", () => {
     );
   });
 });
+
+describe("one arm", () => {
+  const tickets = (answers: readonly StorageAnswer[]): number[] => answers.map(({ ticket }) => ticket);
+  const arm = () => disk({ armMs: () => 10 });
+
+  test("does one thing after the other, reads as well as commits", () => {
+    const { storage, run, write } = arm();
+    storage.load(1, [{ store: "records", address: "x" }]);
+    write(2, "x", "v");
+    storage.load(3, [{ store: "records", address: "x" }]);
+    expect(tickets(run(9))).toEqual([]);
+    expect(tickets(run(19))).toEqual([1]);
+    expect(tickets(run(29))).toEqual([2]);
+    expect(tickets(run(30))).toEqual([3]);
+  });
+
+  test("commits that wait together share a turn, those that come during it wait for the next", () => {
+    const { storage, run, write } = arm();
+    storage.load(1, [{ store: "records", address: "x" }]);
+    for (let ticket = 2; ticket < 6; ticket++) write(ticket, "x", `${ticket}`);
+    expect(tickets(run(10))).toEqual([1]);
+    expect(nameOf(storage.get("records", "x"))).toBeUndefined();
+    write(6, "x", "6");
+    expect(tickets(run(20))).toEqual([2, 3, 4, 5]);
+    expect(nameOf(storage.get("records", "x"))).toBe("5");
+    expect(tickets(run(30))).toEqual([6]);
+  });
+
+  test("is free again after a crash, and when the disk recovers; a slow one takes longer turns", () => {
+    for (const begin of ["crash", "recover"] as const) {
+      const { storage, run } = arm();
+      storage.slow(100);
+      storage.load(1, [{ store: "records", address: "x" }]);
+      expect(run(500)).toEqual([]);
+      storage.slow(1);
+      storage[begin]();
+      storage.load(2, [{ store: "records", address: "x" }]);
+      expect(tickets(run(510))).toEqual([2]);
+    }
+  });
+});

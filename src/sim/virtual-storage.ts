@@ -33,6 +33,11 @@ export interface StorageProfile {
   /** Instead of `commitMs`, where strict commits take longer than relaxed ones. */
   readonly commitDelay?: (prng: Prng, strict: boolean) => Millis;
   readonly readMs: Span;
+  /**
+   * One arm: whatever the disk is asked for takes a turn of so long, which begins when all that was asked for before is done. Commits that wait together share
+   * one turn, as hosts make them do. Instead of the other times, with which everything goes on side by side.
+   */
+  readonly armMs?: (prng: Prng) => Millis;
   readonly commitFailureProbability: number;
   /** Share of the failed commits that are on disk nevertheless. */
   readonly failedButAppliedProbability: number;
@@ -176,6 +181,10 @@ export class VirtualStorage {
   /** Closed under the node: every operation fails. */
   closed = false;
   #lastCommitAt: Millis = 0;
+  /** When the arm, where there is one, has done all that it was asked for. */
+  #armFreeAt: Millis = 0;
+  /** When its latest turn for commits begins; whoever comes before shares it. */
+  #commitTurnAt: Millis = 0;
   /** Counts crashes: what was asked for before one is never answered. */
   #start = 0;
   #slowness = 1;
@@ -254,6 +263,7 @@ export class VirtualStorage {
   recover(): void {
     const { now } = this.#host;
     this.#lastCommitAt = 0;
+    this.#freeArm();
     for (const commit of this.#waiting) {
       this.#lastCommitAt = Math.max(this.#lastCommitAt, Math.min(commit.dueAt, now + commit.takesMs));
       if (this.#lastCommitAt === commit.dueAt) continue;
@@ -380,10 +390,13 @@ export class VirtualStorage {
   commit(ticket: Ticket, writes: readonly Write[], durability: "relaxed" | "strict" = "relaxed"): void {
     assert(this.#waiting.length < COMMITS_WAITING_MAX, `more than ${COMMITS_WAITING_MAX} commits wait for one disk`);
     const { now } = this.#host;
-    const { commitMs, commitDelay } = this.profile;
+    const { commitMs, commitDelay, armMs } = this.profile;
     const strict = durability === "strict";
-    const takesMs = commitDelay?.(this.#prng, strict) ?? draw(this.#prng, commitMs);
-    this.#lastCommitAt = Math.max(this.#lastCommitAt, now + takesMs * this.#slowness);
+    const takesMs = armMs?.(this.#prng) ?? commitDelay?.(this.#prng, strict) ?? draw(this.#prng, commitMs);
+    if (armMs === undefined || now >= this.#commitTurnAt) {
+      this.#commitTurnAt = Math.max(now, this.#armFreeAt);
+      this.#lastCommitAt = Math.max(this.#lastCommitAt, now + this.#doneAfter(takesMs));
+    }
     const commit: Commit = { ticket, writes, strict, takesMs, dueAt: this.#lastCommitAt, afterwards: [] };
     this.#waiting.push(commit);
     this.#scheduleCommit(commit);
@@ -403,6 +416,7 @@ export class VirtualStorage {
   crash(): void {
     this.#start++;
     this.#lastCommitAt = 0;
+    this.#freeArm();
     for (const commit of this.#waiting) {
       if (this.#prng.chance(this.profile.vanishProbability)) break;
       this.#apply(commit);
@@ -513,9 +527,23 @@ export class VirtualStorage {
 
   #later(span: Span, run: () => void): void {
     const start = this.#start;
-    this.#host.schedule(draw(this.#prng, span) * this.#slowness, () => {
+    const takesMs = this.profile.armMs?.(this.#prng) ?? draw(this.#prng, span);
+    this.#host.schedule(this.#doneAfter(takesMs), () => {
       if (start === this.#start) run();
     });
+  }
+
+  #freeArm(): void {
+    this.#armFreeAt = 0;
+    this.#commitTurnAt = 0;
+  }
+
+  /** From now on until the disk has done what takes so long at its usual speed. */
+  #doneAfter(takesMs: Millis): Millis {
+    const { now } = this.#host;
+    if (this.profile.armMs === undefined) return takesMs * this.#slowness;
+    this.#armFreeAt = Math.max(now, this.#armFreeAt) + takesMs * this.#slowness;
+    return this.#armFreeAt - now;
   }
 }
 
