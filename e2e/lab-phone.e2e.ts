@@ -118,7 +118,14 @@ test("the sheet by touch: pressed, dragged and let go; what it covers can be scr
   expect(await height(page)).toBe("half");
   await expect(handle).toHaveAttribute("aria-expanded", "true");
   await expect(page.getByRole("tablist")).toBeVisible();
+  await handle.tap();
+  expect(await height(page)).toBe("low");
+  await page.getByTestId("lab-as-list").scrollIntoViewIfNeeded();
+  await page.getByTestId("lab-as-list").tap();
+  await expect(page.getByTestId("lab-list")).toBeVisible();
+  await page.getByTestId("lab-as-list").tap();
 
+  // Last: for some milliseconds after a drag the browser takes a tap for the end of it.
   const session = await page.context().newCDPSession(page);
   /** A finger that takes the handle to this height of the window. */
   const drag = async (to: number) => {
@@ -130,6 +137,8 @@ test("the sheet by touch: pressed, dragged and let go; what it covers can be scr
       await session.send("Input.dispatchTouchEvent", { type: "touchMove", ...at(from + ((to - from) * i) / 5) });
     await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
   };
+  await drag(380);
+  await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "half");
   await drag(100);
   await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "full");
   expect(await top(page)).toBeLessThan(200);
@@ -138,13 +147,7 @@ test("the sheet by touch: pressed, dragged and let go; what it covers can be scr
   await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "half");
   await drag(720);
   await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "low");
-  await drag(380);
-  await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "half");
 
-  await handle.tap();
-  await page.getByTestId("lab-as-list").scrollIntoViewIfNeeded();
-  await page.getByTestId("lab-as-list").tap();
-  await expect(page.getByTestId("lab-list")).toBeVisible();
   await page.context().close();
 });
 
