@@ -87,7 +87,7 @@ test("four tabs: what one puts the others read; a conflict heals; one killed wit
   }
 });
 
-test("of two tabs that mean to found at the same moment one does; who is nobody's guest waits and says why", async () => {
+test("two tabs that mean to found at the same moment make one cluster; who is nobody's guest waits and says why", async () => {
   const secret = "s".repeat(43);
   const link = `${files.address}#/shop?cluster=twins&secret=${secret}&same-browser`;
   const waiting = await browser.openTab(link);
