@@ -9,6 +9,8 @@ test("a new invite survives being put into a link and pasted with words around i
   expect(parseInvite(`Join me: http://localhost:8787/${fragmentOf(shared)} !`)).toEqual(shared);
   const light = { ...shared, light: true } as const;
   expect(parseInvite(`http://localhost:8787/${fragmentOf(light)}`)).toEqual(light);
+  const near = { ...light, sameBrowser: true } as const;
+  expect(parseInvite(`http://localhost:8787/${fragmentOf(near)}`)).toEqual(near);
   for (const role of ["pupil", "teacher"] as const) {
     const inClass = { ...light, class: role };
     expect(parseInvite(`http://localhost:8787/${fragmentOf(inClass)}`)).toEqual(inClass);

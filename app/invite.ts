@@ -1,5 +1,5 @@
 /**
- * The invite link: `/#/shop?cluster=<id>&secret=<base64url>`, optionally with `&cart=<id>`, with `&light` for a tab that is to be a light client, and with `&class` for a pupil or `&teach` for the teacher of a class. All of it stands in the fragment, which a browser never
+ * The invite link: `/#/shop?cluster=<id>&secret=<base64url>`, optionally with `&cart=<id>`, with `&light` for a tab that is to be a light client, with `&same-browser` when the cluster has no server, and with `&class` for a pupil or `&teach` for the teacher of a class. All of it stands in the fragment, which a browser never
  * sends: the secret reaches nobody but the page. The fragment stays in the address bar, so that a reload opens the same cluster.
  */
 
@@ -12,6 +12,8 @@ export interface Invite {
   readonly cart?: string;
   /** This tab shops, but keeps nothing for others. */
   readonly light?: true;
+  /** Its tabs find each other in one browser, without any server; the link is of no use in another. */
+  readonly sameBrowser?: true;
   /** What this tab is in a class that uses the cluster. */
   readonly class?: "pupil" | "teacher";
 }
@@ -29,8 +31,9 @@ export function isCartId(text: string): boolean {
 export function fragmentOf(invite: Invite): string {
   const cart = invite.cart === undefined ? "" : `&cart=${invite.cart}`;
   const light = invite.light === true ? "&light" : "";
+  const place = invite.sameBrowser === true ? "&same-browser" : "";
   const role = invite.class === undefined ? "" : invite.class === "teacher" ? "&teach" : "&class";
-  return `#/shop?cluster=${invite.cluster}&secret=${invite.secret}${cart}${light}${role}`;
+  return `#/shop?cluster=${invite.cluster}&secret=${invite.secret}${cart}${light}${place}${role}`;
 }
 
 /** The invite in a link, a fragment, or a text around one; undefined when there is none that is whole. */
@@ -44,13 +47,14 @@ export function parseInvite(text: string): Invite | undefined {
   const cart = fields.get("cart") ?? undefined;
   if (!CLUSTER.test(cluster) || !SECRET.test(secret)) return undefined;
   const light = fields.has("light") ? ({ light: true } as const) : {};
+  const place = fields.has("same-browser") ? ({ sameBrowser: true } as const) : {};
   const role = fields.has("teach")
     ? ({ class: "teacher" } as const)
     : fields.has("class")
       ? ({ class: "pupil" } as const)
       : {};
   const shared = cart !== undefined && isCartId(cart) ? { cart } : {};
-  return { cluster, secret, ...shared, ...light, ...role };
+  return { cluster, secret, ...shared, ...light, ...place, ...role };
 }
 
 /** A cluster that nobody has yet: both parts drawn at random. */

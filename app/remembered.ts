@@ -35,8 +35,9 @@ export async function rememberedInvites(): Promise<readonly Invite[]> {
   return known.sort((a, b) => b.atMs - a.atMs).flatMap(({ fragment }) => parseInvite(fragment) ?? []);
 }
 
-export async function rememberInvite({ cluster, secret }: Invite): Promise<void> {
-  const value = { fragment: fragmentOf({ cluster, secret }), atMs: Date.now() };
+/** What of the link is about the cluster, and not about one tab. */
+export async function rememberInvite({ cluster, secret, sameBrowser }: Invite): Promise<void> {
+  const value = { fragment: fragmentOf({ cluster, secret, ...(sameBrowser && { sameBrowser }) }), atMs: Date.now() };
   await withInvites((database) => database.put("invites", value, cluster), undefined);
 }
 

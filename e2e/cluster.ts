@@ -310,21 +310,19 @@ export class Tab {
 
 // ---------------------------------------------------------------------------------------------------------------- clusters
 
-/** The tabs of one browser profile, and the server beside them. */
-export class Cluster {
-  server: ServerProcess;
+/** The tabs of one browser profile. */
+export class Tabs {
   readonly tabs: Tab[] = [];
   readonly context: BrowserContext;
   readonly #folders: readonly string[];
 
-  constructor(server: ServerProcess, context: BrowserContext, folders: readonly string[]) {
-    this.server = server;
+  constructor(context: BrowserContext, folders: readonly string[]) {
     this.context = context;
     this.#folders = folders;
   }
 
-  /** One more tab at the invite link (or another address); not yet waited for. */
-  async openTab(address = this.server.invite): Promise<Tab> {
+  /** One more tab at an address; not yet waited for. */
+  async openTab(address: string): Promise<Tab> {
     const tab = new Tab(await this.context.newPage());
     this.tabs.push(tab);
     await tab.page.goto(address);
@@ -399,9 +397,7 @@ export class Cluster {
     try {
       await waitUntil(isSettled, { what: `${this.tabs.length} tabs form one cluster of ${members}`, timeoutMs });
     } catch (error) {
-      throw new Error(`${String(error)}\nThe tabs said last:\n  ${last}\nThe server said:\n${this.server.output}`, {
-        cause: error,
-      });
+      throw new Error(`${String(error)}\nThe tabs said last:\n  ${last}`, { cause: error });
     }
   }
 
@@ -424,9 +420,43 @@ export class Cluster {
   /** Ends everything and removes its files. */
   async close(): Promise<void> {
     await this.context.close();
-    await this.server.kill();
     for (const folder of this.#folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** The same, and the server beside them. */
+export class Cluster extends Tabs {
+  server: ServerProcess;
+
+  constructor(server: ServerProcess, context: BrowserContext, folders: readonly string[]) {
+    super(context, folders);
+    this.server = server;
+  }
+
+  /** At the invite link, or at another address. */
+  override openTab(address = this.server.invite): Promise<Tab> {
+    return super.openTab(address);
+  }
+
+  override async settled(options: { members?: number; timeoutMs?: number } = {}): Promise<void> {
+    try {
+      await super.settled(options);
+    } catch (error) {
+      throw new Error(`${String(error)}\nThe server said:\n${this.server.output}`, { cause: error });
+    }
+  }
+
+  override async close(): Promise<void> {
+    await this.context.close();
+    await this.server.kill();
+    await super.close();
+  }
+}
+
+/** A browser with a fresh profile and no server of ours: it starts with one empty page, which stays; without any page left the browser would go. */
+export async function openTabs(): Promise<Tabs> {
+  const profile = await mkdtemp(join(tmpdir(), "tabring-profile-"));
+  return new Tabs(await chromium.launchPersistentContext(profile, chromiumLaunch()), [profile]);
 }
 
 /** A server on a free port and a browser with a fresh profile, without any tab yet. */

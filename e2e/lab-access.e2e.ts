@@ -53,12 +53,15 @@ for (const colorScheme of ["light", "dark"] as const)
       await expect(page.getByTestId("lessons")).toBeVisible();
       await check("lessons");
       await page.goto(`${files.address}#/lab`);
+      await expect(page.getByTestId("lab-clock")).toBeVisible();
+      if (width === 360) await page.getByTestId("sheet-handle").click();
       await page.getByTestId("lab-put").click();
       await page.getByTestId("lab-step").click();
       for (const panel of PANELS) {
         await page.getByRole("tab", { name: panel, exact: true }).click();
         await check(panel);
       }
+      if (width === 360) await page.getByTestId("sheet-handle").click();
       await page.getByTestId("lab-as-list").click();
       await check("list");
       await page.goto(`${files.address}#/lab/lesson/cart`);

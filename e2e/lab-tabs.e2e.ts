@@ -230,6 +230,8 @@ test("from the shop to its lab and over to the other world; the chooser lists wh
 
 test("axe finds nothing on it, wide and narrow, and nothing sticks out", async () => {
   await lab.getByTestId("lab-put").click();
+  // On a phone the panels are in a sheet, which this opens.
+  await look("Key");
   for (const width of [360, 1280]) {
     await lab.setViewportSize({ width, height: 900 });
     for (const panel of ["Key", "Node", "Messages", "World"]) {

@@ -168,7 +168,11 @@ export interface StoreStatus {
   };
   /** How many times longer than usual this node waits before it blames others, 1 to 3: more than 1 when it is late or unheard itself. */
   readonly patience: number;
-  readonly seed: "connected" | "connecting" | "none";
+  /**
+   * connected: in its cluster's room at a server. connecting: looks for one. same-browser: there is none, by its own choice; it meets the tabs of this
+   * browser alone. none: it was given no seeds.
+   */
+  readonly seed: "connected" | "connecting" | "same-browser" | "none";
   /** True when all members with data are in one zone: several tabs of one browser are one failure domain. */
   readonly oneZone: boolean;
   /** In how many zones the first n nodes of a key lie, of the keys that are worst off: so many failures of a whole zone take all copies. */
@@ -623,9 +627,16 @@ export interface OpenStoreOptions {
   readonly cluster: string;
   /** The cluster's secret: 32 bytes in base64url, from the invite link. Never sent. */
   readonly secret: string;
-  /** WebSocket addresses of seeds. */
+  /**
+   * WebSocket addresses of seeds, tried in turn. Or `["same-browser"]`: no server at all. Then the tabs of this browser (of one profile, at one origin) that open the
+   * cluster so find each other by themselves and nobody else can; links are WebRTC all the same, and prove the secret. `status.seed` says so. It needs
+   * Web Locks, for a light client, too.
+   */
   readonly seeds: readonly string[];
-  /** True for the one explicit act that makes the cluster. Ignored when this identity already belongs to it. */
+  /**
+   * True for the one explicit act that makes the cluster. Ignored when this identity already belongs to it; with "same-browser" also when another node of this
+   * browser does, or is making it at this moment: so of tabs that open at once only one does.
+   */
   readonly found?: boolean;
   /**
    * With `found`, the cluster's parameters, fixed from then on: n, r, w, partitions, the placement of tokens and, for placements 1 and 2, tokensPerNode.

@@ -287,3 +287,11 @@ test("a light client cannot found a cluster or keep a canary, and says so before
   await expect(openStore({ ...options, canaryMs: 5_000 })).rejects.toThrow(/no canary/);
   await expect(openStore({ ...options, cluster: "a b" })).rejects.toThrow(/cannot be a cluster's id/);
 });
+
+test("without a server: no address beside it, and no room where the browser has no locks", async () => {
+  const near = { ...newCluster(), seeds: ["same-browser"] };
+  await expect(openStore({ ...near, seeds: ["same-browser", "ws://localhost/signal"] })).rejects.toThrow(
+    /stands for no server at all.*Nothing was opened/s,
+  );
+  await expect(openStore({ ...near, light: true })).rejects.toMatchObject({ code: "insecure-context" });
+});

@@ -84,9 +84,10 @@ import type { Clock, Storage, Transport } from "./driver/ports.ts";
 import { checkQuorum, checkValue, parseKey, parseOperation } from "./driver/request.ts";
 import { decodeContext, encodeContext } from "./wire/context.ts";
 import { IndexedDbStorage } from "./browser/indexeddb-storage.ts";
-import { claimIdentity, demandCluster, discardIdentity, profileZone } from "./browser/identity.ts";
+import { claimFounding, claimIdentity, demandCluster, discardIdentity, profileZone } from "./browser/identity.ts";
 import { watchPage } from "./browser/page-lifecycle.ts";
-import { WebRtcTransport } from "./browser/webrtc-transport.ts";
+import { SAME_BROWSER } from "./browser/same-browser-room.ts";
+import { type SeedState, WebRtcTransport } from "./browser/webrtc-transport.ts";
 
 /** A cluster's parameters or secret cannot be used. Nothing was opened. */
 export class InvalidClusterOptionsError extends TabringError {
@@ -100,7 +101,7 @@ export class InvalidClusterOptionsError extends TabringError {
 export interface StoreTransport extends Transport {
   setCut(cut: "all" | "none" | readonly NodeId[]): void;
   setServerCut(cut: boolean): void;
-  readonly seedState: "connected" | "connecting" | "none";
+  readonly seedState: SeedState;
 }
 
 /** What a store is made of; `openStore` fills it in for a page, tests for a process. */
@@ -917,6 +918,11 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
         ? "A light client keeps nothing and cannot found a cluster. Nothing was opened. Leave out `light` or `found`."
         : `${LIGHT_CANARY}: no canary there. Nothing was opened. Leave out \`light\` or \`canaryMs\`.`,
     );
+  const isAlone = options.seeds.includes(SAME_BROWSER);
+  if (isAlone && options.seeds.length > 1)
+    throw new InvalidClusterOptionsError(
+      `"${SAME_BROWSER}" stands for no server at all, but there are other seeds beside it. Nothing was opened. Give it alone, or only addresses.`,
+    );
   const canaryWrong = options.canaryMs === undefined ? undefined : canaryFault(options.canaryMs);
   if (canaryWrong !== undefined) throw new InvalidClusterOptionsError(`${canaryWrong}. Nothing was opened.`);
 
@@ -924,7 +930,10 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
   if (options.light === true) return openLightStore(options, secret, random);
   const identity = await claimIdentity({ cluster: options.cluster });
   const stopping = new AbortController();
+  let founding: (() => Promise<void>) | undefined;
   try {
+    if (isAlone && options.found === true) founding = await claimFounding(options.cluster, identity);
+    const founds = options.found === true && (!isAlone || founding !== undefined);
     const zone = options.zone ?? (await profileZone());
     const storage = new IndexedDbStorage({
       databaseName: identity.databaseName,
@@ -950,7 +959,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       random,
       zone,
       capacity: options.capacity,
-      expects: options.found === true ? undefined : options.quorum,
+      expects: founds ? undefined : options.quorum,
       durability: options.durability,
       reapAfterMs: options.reapAfterMs,
       removeAfterMs: options.removeAfterMs,
@@ -960,10 +969,11 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
       discard: () => discardIdentity(identity),
       onClosed: async () => {
         stopping.abort();
+        await founding?.();
         await identity.release();
       },
     });
-    await store.open(options.found === true ? parameters : undefined);
+    await store.open(founds ? parameters : undefined);
     if (options.canaryMs !== undefined) store.startCanary({ intervalMs: options.canaryMs });
     const unwatch = watchPage({
       onHidden: (hidden) => store.setHidden(hidden),
@@ -976,6 +986,7 @@ export async function openStore(options: OpenStoreOptions): Promise<TabringStore
     stopping.signal.addEventListener("abort", unwatch);
     return store;
   } catch (error) {
+    await founding?.();
     await identity.release();
     throw error;
   }

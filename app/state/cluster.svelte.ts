@@ -9,6 +9,7 @@ import type { NodeId } from "../../src/core/identifiers.ts";
 import type { Invite } from "../invite.ts";
 import { LabDoor } from "../lab/tabs/lab-door.ts";
 import { rememberInvite, rememberTabFact, tabFact } from "../remembered.ts";
+import { seedAddress } from "../server.ts";
 import { FaultChannel } from "./fault-channel.ts";
 import { setShopBuckets } from "./shop-buckets.ts";
 import { pause } from "./waiting.ts";
@@ -20,8 +21,6 @@ const TRACE_MAX = 60;
 /** A tab of the demo that stays closed for longer is removed from its cluster. */
 const REMOVE_AFTER_MS = 30 * 60_000;
 const MEMBER_STATES: ReadonlySet<StoreStatus["state"]> = new Set(["joining", "leaving", "online", "degraded", "alone"]);
-/** Seeds listen for signaling at this path of the server that serves the page. */
-const SIGNAL_PATH = "/signal";
 
 export interface TraceLine {
   readonly number: number;
@@ -76,11 +75,11 @@ export class ClusterState {
     this.ready = false;
     // One that failed still holds this tab's identity.
     await this.store?.close();
-    const { cluster, secret, light = false } = this.invite;
+    const { cluster, secret, light = false, sameBrowser = false } = this.invite;
     const found = !light && tabFact(cluster, "founding") !== undefined;
     let store: Store | undefined;
     try {
-      const seeds = [seedAddress()];
+      const seeds = [sameBrowser ? "same-browser" : seedAddress()];
       store = await this.#openStore({ cluster, secret, seeds, found, light, removeAfterMs: REMOVE_AFTER_MS });
       if (stop.signal.aborted) return void (await store.close());
       this.store = store;
@@ -200,8 +199,4 @@ export class ClusterState {
     if (note.what === "merged" && !note.changed) return;
     this.trace = [{ number: ++this.#traced, atMs: Date.now(), note }, ...this.trace].slice(0, TRACE_MAX);
   }
-}
-
-function seedAddress(): string {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${SIGNAL_PATH}`;
 }

@@ -3,7 +3,12 @@
 import { deleteDB, openDB } from "idb";
 import { afterEach, describe, expect, test } from "vitest";
 import { toHex } from "../base/bytes.ts";
+import { defaultParameters } from "../core/config.ts";
+import type { NodeId } from "../core/identifiers.ts";
+import { META_KEY } from "../driver/driver.ts";
+import { encodeMeta } from "../wire/record.ts";
 import {
+  claimFounding,
   claimIdentity,
   forgetCluster,
   knownClusters,
@@ -178,6 +183,49 @@ describe("claimIdentity", () => {
     expect([inA.slot, inB.slot]).toEqual([0, 0]);
     expect(inA.node).not.toBe(inB.node);
     expect(inA.databaseName).not.toBe(inB.databaseName);
+  });
+});
+
+describe("claimFounding", () => {
+  const claims = Array.from({ length: defaultParameters.partitions }, () => ({
+    owner: "a".repeat(32) as NodeId,
+    version: 1,
+  }));
+  const view = { parameters: defaultParameters, members: [], claims, buckets: [] };
+
+  async function remember(identity: Identity, value: Uint8Array): Promise<void> {
+    const storage = new IndexedDbStorage(identity);
+    await storage.open();
+    await storage.commit([{ store: "meta", key: META_KEY, value }], "strict");
+    await storage.close();
+  }
+
+  test("of those who mean to at the same moment one is to found, and the next one when it has let go", async () => {
+    const cluster = freshCluster();
+    const tabs = [await claim(cluster), await claim(cluster), await claim(cluster)];
+    const foundings = await Promise.all(tabs.map((tab) => claimFounding(cluster, tab)));
+    const granted = foundings.flatMap((release) => release ?? []);
+    expect(granted).toHaveLength(1);
+    expect(await claimFounding(cluster, tabs[0]!)).toBeUndefined();
+    await granted[0]!();
+    const next = await claimFounding(cluster, tabs[2]!);
+    expect(next).toBeDefined();
+    await next!();
+  });
+
+  test("nobody founds where another node of this browser is a member; one that has met nobody yet does not count", async () => {
+    const cluster = freshCluster();
+    const [member, other] = [await claim(cluster), await claim(cluster)];
+    await remember(member, encodeMeta({ incarnation: 1, view: undefined, unopened: [] }));
+    const release = await claimFounding(cluster, other);
+    expect(release).toBeDefined();
+    await release!();
+    await remember(member, encodeMeta({ incarnation: 1, view, unopened: [] }));
+    expect(await claimFounding(cluster, other)).toBeUndefined();
+    // Its own membership does not stand in its way: founding again is nothing then.
+    await (await claimFounding(cluster, member))!();
+    await remember(member, Uint8Array.of(1, 2, 3));
+    expect(await claimFounding(cluster, other)).toBeUndefined();
   });
 });
 

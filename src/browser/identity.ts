@@ -18,7 +18,9 @@ import { deleteDB, openDB, type DBSchema } from "idb";
 import { toHex } from "../base/bytes.ts";
 import { StorageError, TabringError } from "../core/errors.ts";
 import type { NodeId } from "../core/identifiers.ts";
-import { openNodeDatabase, type NodeDatabase } from "./indexeddb-storage.ts";
+import { META_KEY } from "../driver/driver.ts";
+import { decodeMeta } from "../wire/record.ts";
+import { MissingDatabaseError, openNodeDatabase, type NodeDatabase } from "./indexeddb-storage.ts";
 
 export const SLOTS_MAX = 256;
 const RELOAD_WAIT_MS = 1_000;
@@ -121,6 +123,41 @@ export async function claimIdentity(options: { readonly cluster: string } & Iden
       `All ${SLOTS_MAX} slots of the cluster ${cluster} on this site are held by other tabs. Nothing was stored. Close some of them.`,
     )
   );
+}
+
+/**
+ * For clusters of this browser alone: whether this node is the one to make its cluster. Of tabs that mean to at the same moment one is, and none is where a
+ * node of this browser belongs to the cluster already, or cannot be read. Undefined: it is not; else it is until the given function is called.
+ */
+export async function claimFounding(
+  cluster: string,
+  { databaseName }: Pick<Identity, "databaseName">,
+  options: IdentityHost = {},
+): Promise<(() => Promise<void>) | undefined> {
+  const release = await takeLock(usable(options), `${PREFIX}${cluster}/founding`, 0);
+  if (release === undefined) return undefined;
+  for (const slot of (await clusterSlots()).get(cluster) ?? []) {
+    const other = slotDatabaseName(cluster, slot);
+    if (other === databaseName || !(await isMember(other))) continue;
+    await release();
+    return undefined;
+  }
+  return release;
+}
+
+async function isMember(databaseName: string): Promise<boolean> {
+  try {
+    const { database } = await openNodeDatabase(databaseName, { mustExist: true });
+    try {
+      const meta = await database.get("meta", META_KEY);
+      return meta !== undefined && decodeMeta(meta).view !== undefined;
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    // What cannot be read may be one.
+    return !(error instanceof MissingDatabaseError);
+  }
 }
 
 /** The node has departed: its database goes, and its identity with it. Close the storage first; the slot is still held. Rejects with a `StorageError`. */

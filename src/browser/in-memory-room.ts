@@ -72,6 +72,7 @@ export class InMemoryRoom {
 }
 
 class RoomClient implements Signaling {
+  readonly place = "server";
   readonly node: NodeId;
   readonly #room: InMemoryRoom;
   handlers: SignalingHandlers | undefined;

@@ -20,11 +20,11 @@ import {
   SIGNALING_PROTOCOL,
 } from "../wire/signaling.ts";
 
-/** The server refused by name. Nothing of this node's data was involved. */
+/** The server, or the room of this browser, refused by name. Nothing of this node's data was involved. */
 export class SignalingError extends TabringError {
   override readonly name: string = "SignalingError";
-  constructor(code: string, message: string) {
-    super(code, `The signaling server refused: ${message} Links that are up stay up.`);
+  constructor(code: string, message: string, who = "The signaling server") {
+    super(code, `${who} refused: ${message} Links that are up stay up.`);
   }
 }
 
@@ -46,8 +46,9 @@ export interface SignalingHandlers {
 
 /** What the transport needs of signaling. None of its methods throws. */
 export interface Signaling {
+  readonly place: "server" | "same-browser";
   start(handlers: SignalingHandlers): void;
-  /** False: not joined; nothing was sent. */
+  /** False: nothing was sent, because this node is not joined, or because the target is known not to be there. */
   signal(to: NodeId, session: string, payload: string): boolean;
   relay(to: NodeId, payload: Uint8Array): boolean;
   readonly bufferedBytes: number;
@@ -90,6 +91,7 @@ const BUFFER_LOOK_MS = 20;
 const BUFFERED_BYTES_MAX = 16 * 1_048_576;
 
 export class SignalingClient implements Signaling {
+  readonly place = "server";
   readonly #options: SignalingClientOptions;
   #handlers: SignalingHandlers | undefined;
   #socket: SocketLike | undefined;

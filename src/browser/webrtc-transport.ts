@@ -1,5 +1,5 @@
 /**
- * Links between tabs: WebRTC data channels, made through the signaling server or through members; relayed by the server where no data channel
+ * Links between tabs: WebRTC data channels, made through the signaling server (or a room of this browser alone) or through members; relayed by the server where no data channel
  * can be made; and the link to the seed, over the WebSocket to the server.
  *
  * For each peer there is at most one attempt under way ({@link LinkAttempt}) and at most one link up ({@link PeerLink}). A newer link to the
@@ -33,6 +33,7 @@ import { type AttemptHost, LinkAttempt, type SignalPath } from "./link-attempt.t
 import { MemberSignaling } from "./member-signaling.ts";
 import { type LinkSurroundings, PeerLink } from "./peer-link.ts";
 import { type RtcFactory, simplePeerFactory } from "./rtc-connection.ts";
+import { SAME_BROWSER, SameBrowserRoom } from "./same-browser-room.ts";
 import { formatSignalPayload, parseSignalPayload, type RtcSignal } from "./signal-payload.ts";
 import { type Signaling, SignalingClient, type SocketConstructor } from "./signaling-client.ts";
 
@@ -49,7 +50,7 @@ export interface WebRtcTransportOptions {
   readonly cluster: string;
   /** 32 bytes, from the invite link. */
   readonly secret: Uint8Array;
-  /** WebSocket addresses of seeds. */
+  /** WebSocket addresses of seeds, or `SAME_BROWSER` alone. */
   readonly seeds: readonly string[];
   /** So many bytes that nobody can guess (`crypto.getRandomValues`). */
   readonly random: (count: number) => Uint8Array;
@@ -77,6 +78,8 @@ export interface TransportCounters {
   readonly signalsDropped: number;
 }
 
+/** See `StoreStatus.seed`. */
+export type SeedState = "connected" | "connecting" | "same-browser" | "none";
 export type Cut = "none" | "all" | readonly NodeId[];
 
 export class WebRtcTransport implements Transport {
@@ -117,7 +120,7 @@ export class WebRtcTransport implements Transport {
   constructor(options: WebRtcTransportOptions) {
     this.#options = options;
     const { self, cluster, secret, random, clock } = options;
-    this.#signaling = options.signaling ?? (options.seeds.length === 0 ? undefined : new SignalingClient(options));
+    this.#signaling = options.signaling ?? signalingOf(options);
     this.#makeConnection = options.makeConnection ?? simplePeerFactory(options.iceServers);
     this.#turns =
       options.scheduleTurn === undefined ? messageChannelTurns() : { schedule: options.scheduleTurn, stop: () => {} };
@@ -216,9 +219,10 @@ export class WebRtcTransport implements Transport {
     return this.#links.get(peer)?.kind;
   }
 
-  /** connected: this node is in its cluster's room at the server. none: there is no server to connect to. */
-  get seedState(): "connected" | "connecting" | "none" {
+  /** connected: this node is in its cluster's room at the server. same-browser, none: there is no server to connect to. */
+  get seedState(): SeedState {
     if (this.#signaling === undefined) return "none";
+    if (this.#signaling.place === "same-browser") return "same-browser";
     return this.#joined && this.#cut !== "all" ? "connected" : "connecting";
   }
 
@@ -581,6 +585,11 @@ export class WebRtcTransport implements Transport {
     this.#lastNumber = Math.max(this.#lastNumber + 1, Math.floor(this.#options.clock.wall()) * 1_000);
     return this.#lastNumber;
   }
+}
+
+function signalingOf(options: WebRtcTransportOptions): Signaling | undefined {
+  if (options.seeds.length === 0) return undefined;
+  return options.seeds.includes(SAME_BROWSER) ? new SameBrowserRoom(options) : new SignalingClient(options);
 }
 
 /** The end of the present turn, by a message to ourselves: unlike a timer it is never late, in a hidden tab neither. */

@@ -49,7 +49,8 @@ import { FrozenEvents, type Happening } from "./frozen-events.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { Clock, LinkInfo, Storage, StorageWrite, Transport } from "./ports.ts";
 
-const META_KEY = "node";
+/** Where a node's memory of itself lies in the store `meta`. */
+export const META_KEY = "node";
 const HINTS_READ_BYTES_MAX = 16 * 1_048_576;
 const NOT_MET = "This node has not met its cluster yet. Nothing was sent. Wait until it is a member (`ready()`).";
 

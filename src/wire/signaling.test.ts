@@ -9,9 +9,11 @@ import {
   encodeRelay,
   formatMessage,
   parseClientMessage,
+  parseRoomMessage,
   parseServerMessage,
   PAYLOAD_CHARACTERS_MAX,
   RELAY_BYTES_MAX,
+  type RoomMessage,
   type ServerMessage,
   signalingErrorCodes,
   TEXT_BYTES_MAX,
@@ -53,11 +55,23 @@ const ofServer: { readonly [T in ServerMessage["type"]]: fc.Arbitrary<Extract<Se
     { noNullPrototype: true },
   ),
 };
+const ofRoom: { readonly [T in RoomMessage["type"]]: fc.Arbitrary<Extract<RoomMessage, { type: T }>> } = {
+  here: fc.record({ type: fc.constant("here"), protocol: fc.constant(1), node: nodeId }, { noNullPrototype: true }),
+  signal: fc.record(
+    { type: fc.constant("signal"), from: nodeId, to: nodeId, session, payload },
+    { noNullPrototype: true },
+  ),
+};
 
 describe("round trip", () => {
   for (const [type, arbitrary] of Object.entries<fc.Arbitrary<ClientMessage>>(ofClient)) {
     test(`${type} from a tab`, () => {
       fc.assert(fc.property(arbitrary, (m) => void expect(parseClientMessage(formatMessage(m))).toStrictEqual(m)));
+    });
+  }
+  for (const [type, arbitrary] of Object.entries<fc.Arbitrary<RoomMessage>>(ofRoom)) {
+    test(`${type} among the tabs of one browser`, () => {
+      fc.assert(fc.property(arbitrary, (m) => void expect(parseRoomMessage(formatMessage(m))).toStrictEqual(m)));
     });
   }
   for (const [type, arbitrary] of Object.entries<fc.Arbitrary<ServerMessage>>(ofServer)) {
@@ -99,6 +113,16 @@ describe("refused", () => {
       expect(() => parseClientMessage(text)).not.toThrow(OversizedError);
     });
   }
+
+  test("among the tabs of one browser: what is for the server, half of a message, another protocol", () => {
+    expect(() => parseRoomMessage(JSON.stringify(join))).toThrow(MalformedMessageError);
+    expect(() => parseRoomMessage(JSON.stringify(signal))).toThrow(MalformedMessageError);
+    expect(() => parseRoomMessage(JSON.stringify({ type: "here", protocol: 2, name: "x" }))).toThrow(
+      ProtocolVersionError,
+    );
+    const long = { ...signal, from: alice, payload: "x".repeat(PAYLOAD_CHARACTERS_MAX + 1) };
+    expect(() => parseRoomMessage(JSON.stringify(long))).toThrow(OversizedError);
+  });
 
   test("what is too long", () => {
     expect(() => parseClientMessage(" ".repeat(TEXT_BYTES_MAX + 1))).toThrow(OversizedError);

@@ -5,6 +5,8 @@
  * way of the server, which stamps `from`. Where no WebRTC link can be made, frames between two nodes go through the server as relay envelopes,
  * sealed end to end.
  *
+ * The tabs of one browser can do without the server: then they say all of it to each other, each to all, where the browser lets them (`RoomMessage`).
+ *
  * Every message is checked against a strict schema and rebuilt from its known fields: nothing of a parsed object is passed on, so `__proto__`
  * and other strangers end here. Limits: TEXT_BYTES_MAX for a whole text, the fields as their schemas say, RELAY_BYTES_MAX for a relayed payload.
  */
@@ -60,8 +62,11 @@ const join = v.strictObject({
   cluster: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, "no cluster name")),
   node,
 });
-/** A `join` of another protocol may have other fields, so its version is looked at before them. */
-const anyJoin = v.object({ type: v.literal("join"), protocol: v.pipe(v.number(), v.safeInteger()) });
+/** A greeting of another protocol may have other fields, so its version is looked at before them. */
+const anyGreeting = v.object({
+  type: v.picklist(["join", "here"]),
+  protocol: v.pipe(v.number(), v.safeInteger()),
+});
 const clientMessage = v.variant("type", [
   join,
   v.strictObject({ type: v.literal("signal"), to: node, session, payload }),
@@ -88,17 +93,21 @@ const serverMessage = v.variant("type", [
   }),
 ]);
 
+const roomMessage = v.variant("type", [
+  v.strictObject({ type: v.literal("here"), protocol: v.literal(SIGNALING_PROTOCOL), node }),
+  v.strictObject({ type: v.literal("signal"), from: node, to: node, session, payload }),
+]);
+
 /** From a tab to the server. */
 export type ClientMessage = v.InferOutput<typeof clientMessage>;
 /** From the server to a tab. */
 export type ServerMessage = v.InferOutput<typeof serverMessage>;
+/** From a tab to all tabs of its browser that are in the same room. */
+export type RoomMessage = v.InferOutput<typeof roomMessage>;
 
 /** @throws MalformedMessageError, OversizedError, or ProtocolVersionError for a `join` of another protocol. */
 export function parseClientMessage(text: string): ClientMessage {
-  const parsed = parseJson(text);
-  const greeting = v.safeParse(anyJoin, parsed);
-  if (greeting.success) demandProtocol(greeting.output.protocol);
-  return validate(clientMessage, parsed);
+  return validate(clientMessage, greeted(text));
 }
 
 /** @throws MalformedMessageError or OversizedError. */
@@ -106,8 +115,13 @@ export function parseServerMessage(text: string): ServerMessage {
   return validate(serverMessage, parseJson(text));
 }
 
+/** @throws MalformedMessageError, OversizedError, or ProtocolVersionError for a `here` of another protocol. */
+export function parseRoomMessage(text: string): RoomMessage {
+  return validate(roomMessage, greeted(text));
+}
+
 /** @throws OversizedError when the text would have over {@link TEXT_BYTES_MAX} bytes. */
-export function formatMessage(message: ClientMessage | ServerMessage): string {
+export function formatMessage(message: ClientMessage | ServerMessage | RoomMessage): string {
   const text = JSON.stringify(message);
   demandTextLength(text);
   return text;
@@ -135,6 +149,13 @@ export function decodeRelay(envelope: Uint8Array): { node: NodeId; bytes: Uint8A
   const version = readByte(decoder, "the version");
   demandProtocol(version);
   return { node: readNodeId(decoder), bytes: readRest(decoder) };
+}
+
+function greeted(text: string): unknown {
+  const parsed = parseJson(text);
+  const greeting = v.safeParse(anyGreeting, parsed);
+  if (greeting.success) demandProtocol(greeting.output.protocol);
+  return parsed;
 }
 
 function parseJson(text: string): unknown {

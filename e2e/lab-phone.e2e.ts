@@ -1,0 +1,246 @@
+/** The lab on a phone of 360 by 740 px, by touch: the ring on top, a sheet for the rest, fingers' room for all that can be pressed. */
+
+import AxeBuilder from "@axe-core/playwright";
+import { type Browser, type BrowserContextOptions, chromium, expect, type Page, test } from "@playwright/test";
+import { chromiumLaunch } from "./browser.ts";
+import { look } from "./lab-page.ts";
+import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
+
+const TARGET_PX = 44;
+const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true } as const;
+
+let files: StaticFiles;
+let browser: Browser;
+test.beforeAll(async () => {
+  files = await serveStaticFiles();
+  browser = await chromium.launch(chromiumLaunch());
+});
+test.afterAll(async () => {
+  await browser.close();
+  await files.close();
+});
+
+async function openPhone(place: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ ...PHONE, reducedMotion: "reduce", ...options });
+  const page = await context.newPage();
+  await page.goto(`${files.address}${place}`);
+  return page;
+}
+
+async function openLabOnPhone(options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await openPhone("#/lab", options);
+  await expect(page.getByTestId("lab-clock")).toBeVisible();
+  return page;
+}
+
+/** What can be pressed and is too small for a finger. Links within a sentence are as high as its lines; a box has the room of its label. */
+async function smallTargets(page: Page): Promise<string[]> {
+  return page.evaluate((least) => {
+    const pressed = "button, a[href], input, select, textarea, summary, [role=button], [role=tab]";
+    return [...document.querySelectorAll(pressed)].flatMap((element) => {
+      if (!element.checkVisibility()) return [];
+      const inSentence =
+        element.tagName === "A" &&
+        getComputedStyle(element).display === "inline" &&
+        element.parentElement?.textContent.trim() !== element.textContent.trim();
+      // Those on the ring are tried by touching beside them.
+      if (inSentence || element instanceof SVGElement) return [];
+      const isBox = element instanceof HTMLInputElement && ["checkbox", "radio"].includes(element.type);
+      const { width, height } = ((isBox ? element.closest("label") : null) ?? element).getBoundingClientRect();
+      if (Math.min(width, height) >= least - 0.5) return [];
+      return [`${element.outerHTML.slice(0, 120)}: ${width.toFixed(0)} x ${height.toFixed(0)}`];
+    });
+  }, TARGET_PX);
+}
+
+/** Nothing sticks out, everything has the room of a finger, and the ring with all its nodes stands above the sheet. */
+async function demandPhone(page: Page, what: string): Promise<void> {
+  expect(await smallTargets(page), what).toEqual([]);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth), what).toBeLessThanOrEqual(360);
+  await demandRing(page, what);
+}
+
+async function demandRing(page: Page, what: string): Promise<void> {
+  const hidden = await page.evaluate(() =>
+    [...document.querySelectorAll("[data-testid=lab-ring] [data-node]")].flatMap((node) => {
+      const { left, top, width, height } = node.getBoundingClientRect();
+      const seen = document.elementFromPoint(left + width / 2, top + height / 2);
+      return seen !== null && node.contains(seen) ? [] : [node.getAttribute("data-node")];
+    }),
+  );
+  expect(hidden, `${what}: nodes of the ring that are covered`).toEqual([]);
+}
+
+/** Of the sheet at a height; axe looks at what is in each panel in `lab-access.e2e.ts`. */
+async function demandNoViolations(page: Page, what: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
+}
+
+const height = (page: Page) => page.getByTestId("sheet").getAttribute("data-height");
+const top = async (page: Page) => (await page.getByTestId("sheet").boundingBox())!.y;
+
+for (const colorScheme of ["light", "dark"] as const)
+  test(`all panels in the sheet, the ring above it, in ${colorScheme}`, async () => {
+    const page = await openLabOnPhone({ colorScheme });
+    await demandPhone(page, "at first");
+    await page.getByTestId("sheet-handle").tap();
+    await page.getByTestId("lab-put").tap();
+    await page.getByTestId("lab-skip").tap();
+    const panels = await page.getByRole("tab").allInnerTexts();
+    expect(panels).toHaveLength(16);
+    for (const panel of panels.map((each) => each.trim())) {
+      await look(page, panel);
+      await expect(page.getByRole("tabpanel").getByText("Opening…")).toHaveCount(0);
+      await demandPhone(page, panel);
+    }
+    await demandNoViolations(page, "half");
+    await page.getByTestId("sheet-full").tap();
+    await demandPhone(page, "full height");
+    await demandNoViolations(page, "full");
+    await page.getByTestId("sheet-handle").tap();
+    await demandNoViolations(page, "low");
+    await page.getByTestId("lab-as-list").tap();
+    expect(await smallTargets(page)).toEqual([]);
+    await page.context().close();
+  });
+
+test("the sheet by touch: pressed, dragged and let go; what it covers can be scrolled out from under it", async () => {
+  const page = await openLabOnPhone();
+  const handle = page.getByTestId("sheet-handle");
+  expect(await height(page)).toBe("low");
+  await expect(handle).toHaveAttribute("aria-expanded", "false");
+  // Time is always at hand.
+  await page.getByTestId("lab-step").tap();
+  await expect(page.getByRole("tablist")).toBeHidden();
+
+  await handle.tap();
+  expect(await height(page)).toBe("half");
+  await expect(handle).toHaveAttribute("aria-expanded", "true");
+  await expect(page.getByRole("tablist")).toBeVisible();
+  await handle.tap();
+  expect(await height(page)).toBe("low");
+  await page.getByTestId("lab-as-list").scrollIntoViewIfNeeded();
+  await page.getByTestId("lab-as-list").tap();
+  await expect(page.getByTestId("lab-list")).toBeVisible();
+  await page.getByTestId("lab-as-list").tap();
+
+  // Last: for some milliseconds after a drag the browser takes a tap for the end of it.
+  const session = await page.context().newCDPSession(page);
+  /** A finger that takes the handle to this height of the window. */
+  const drag = async (to: number) => {
+    const box = (await handle.boundingBox())!;
+    const at = (y: number) => ({ touchPoints: [{ x: box.x + 40, y }] });
+    const from = box.y + box.height / 2;
+    await session.send("Input.dispatchTouchEvent", { type: "touchStart", ...at(from) });
+    for (let i = 1; i <= 5; i++)
+      await session.send("Input.dispatchTouchEvent", { type: "touchMove", ...at(from + ((to - from) * i) / 5) });
+    await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  };
+  await drag(380);
+  await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "half");
+  await drag(100);
+  await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "full");
+  expect(await top(page)).toBeLessThan(200);
+  await demandRing(page, "full");
+  await drag(420);
+  await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "half");
+  await drag(720);
+  await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "low");
+
+  await page.context().close();
+});
+
+test("the sheet by keyboard: arrows, digits and Escape; the focus is never lost", async () => {
+  const page = await openLabOnPhone();
+  const handle = page.getByTestId("sheet-handle");
+  await handle.focus();
+  for (const [key, then] of [
+    ["ArrowUp", "half"],
+    ["ArrowUp", "full"],
+    ["ArrowUp", "full"],
+    ["ArrowDown", "half"],
+    ["Enter", "low"],
+    ["Enter", "half"],
+  ] as const) {
+    await page.keyboard.press(key);
+    expect(await height(page)).toBe(then);
+    await expect(handle).toBeFocused();
+  }
+  await page.getByTestId("lab-key").focus();
+  await page.keyboard.press("Escape");
+  expect(await height(page)).toBe("low");
+  await expect(handle).toBeFocused();
+  // A digit opens the panel where it can be seen.
+  await page.keyboard.press("9");
+  expect(await height(page)).toBe("half");
+  await expect(page.locator("#tab-trace")).toBeFocused();
+  await expect(page.getByTestId("lab-trace")).toBeVisible();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Escape");
+  await expect(handle).toBeFocused();
+  await page.context().close();
+});
+
+test("a node of the ring has the room of a finger, and can be dragged out of the ring", async () => {
+  const page = await openLabOnPhone();
+  await page.getByTestId("sheet-handle").tap();
+  const centre = async (node: string) => {
+    const box = (await page.locator(`#ring-node-${node} .body`).boundingBox())!;
+    return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  };
+  for (const node of ["a", "b", "c", "d", "e"]) {
+    const { x, y } = await centre(node);
+    for (const [dx, dy] of [
+      [-21, 0],
+      [21, 0],
+      [0, -21],
+      [0, 21],
+    ] as const) {
+      const hit = await page.evaluate(
+        ([left, above]) => document.elementFromPoint(left, above)?.closest("[data-node]")?.getAttribute("data-node"),
+        [x + dx, y + dy] as const,
+      );
+      expect(hit, `beside ${node}`).toBe(node);
+    }
+    await page.touchscreen.tap(x, y + 20);
+    await expect(page.locator(`#ring-node-${node}`)).toHaveAttribute("aria-pressed", "true");
+  }
+  await page.context().close();
+});
+
+test("a lesson stands in the sheet, with the ring above it", async () => {
+  const page = await openPhone("#/lab/lesson/cart");
+  await expect(page.getByTestId("lesson")).toBeVisible();
+  expect(await height(page)).toBe("half");
+  await demandPhone(page, "lesson");
+  await page.locator("[data-choice=both]").check();
+  await page.getByTestId("lesson-do").tap();
+  await expect(page.getByTestId("lesson-outcome")).toBeVisible();
+  await demandPhone(page, "outcome");
+  await page.context().close();
+});
+
+test("the other pages of the lab and the start have room for fingers", async () => {
+  for (const [place, seen] of [
+    ["", "to-lab"],
+    ["#/lab/lessons", "lessons"],
+    ["#/lab/tabs", "lab-tabs-chooser"],
+    ["#/lab/tabs/nobody", "lab-tabs-status"],
+  ] as const) {
+    const page = await openPhone(place);
+    await expect(page.getByTestId(seen)).toBeVisible();
+    expect(await smallTargets(page), place).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), place).toBeLessThanOrEqual(360);
+    await page.context().close();
+  }
+});
+
+test("a window too low for a sheet has none: all of it scrolls", async () => {
+  const page = await openLabOnPhone({ viewport: { width: 320, height: 256 } });
+  await expect(page.getByTestId("sheet-handle")).toBeHidden();
+  await page.getByTestId("lab-put").tap();
+  await expect(page.getByTestId("lab-key")).toBeVisible();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+  await page.context().close();
+});
