@@ -7,8 +7,8 @@
  * gets one knows that its tab has gone, with a word or without. So no timer can be late in a hidden tab, and a frozen one is still there.
  *
  * States: entering (after a reload the old page may hold this node's lock for a moment), joined, waiting (10 s, when the room was full or the browser refused its
- * locks), suspended (on purpose, until it is restarted), closed. Limits: ROOM_MEMBERS_MAX in the room; texts and fields as at the server; of each other 20 signals a second after a burst of 200, of newcomers
- * as many. What is more, or is nothing that is known here, is dropped; the first such is told.
+ * locks), suspended (on purpose, until it is restarted), closed. Limits: ROOM_MEMBERS_MAX in the room; texts and fields as at the server; of each other 20
+ * signals a second after a burst of 200, of newcomers as many. What is more, or is nothing that is known here, is dropped; the first such is told.
  */
 
 import { unreachable } from "../base/assert.ts";
