@@ -71,10 +71,14 @@ async function simulator() {
   return withExitCode(count(seeds - failed, sound ? failed : Math.max(1, failed)), code);
 }
 
-async function playwright() {
+async function playwright(...projects) {
   const report = "e2e.json";
   rmSync(join(REPORTS, report), { force: true });
-  const { code } = await runTool("@playwright/test/cli.js", ["test", "-c", "e2e"], { timeoutMs: 22 * MINUTE_MS });
+  const { code } = await runTool(
+    "@playwright/test/cli.js",
+    ["test", "-c", "e2e", ...projects.map((name) => `--project=${name}`)],
+    { timeoutMs: 22 * MINUTE_MS },
+  );
   const result = readReport(report);
   if (result === undefined) return count(0, 1);
   const { expected, unexpected, flaky, skipped } = result.stats;
@@ -98,7 +102,8 @@ const PARTS = [
   ["unit", "unit, property, contract and fence tests", vitest],
   ["sim", `simulator, ${SIMULATOR_SEEDS} seeds`, simulator],
   ["e2e", "build of the demo", () => check("vite/bin/vite.js", ["build", "app", "--logLevel", "warn"])],
-  ["e2e", "tests in real tabs", playwright],
+  ["e2e", "tabs under load", () => playwright("load")],
+  ["e2e", "tests in real tabs", () => playwright("tabs", "pages")],
 ];
 
 /** Finds a browser, or installs one; ends the process when neither works. */

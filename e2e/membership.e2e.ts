@@ -135,7 +135,8 @@ function misplaced(tab: Tab, keys: readonly string[], nodes: readonly NodeId[]):
 }
 
 test("tabs join, leave and are removed under load: no read fails, nothing acknowledged is missing, every key is on exactly its owners", async () => {
-  test.setTimeout(540_000);
+  // Copying gives way to callers, down to a fiftieth of its speed where the disk is slow: that takes minutes, and nothing is wrong.
+  test.setTimeout(1_080_000);
   const [first, second, third] = cluster.tabs as [Tab, Tab, Tab];
   const share = Math.ceil(KEYS / 3);
   await Promise.all(cluster.tabs.map((tab, at) => fill(tab, at * share, Math.min(share, KEYS - at * share))));
@@ -144,7 +145,7 @@ test("tabs join, leave and are removed under load: no read fails, nothing acknow
   for (const [at, tab] of loaded.entries()) await startLoad(tab, `tab${at}`);
   const others: Tab[] = [];
   for (let i = 0; i < 3; i++) others.push(await cluster.openTab());
-  await cluster.settled({ members: 6, timeoutMs: 180_000 });
+  await cluster.settled({ members: 6, timeoutMs: 420_000 });
 
   // One leaves, and says what that will move before it does.
   const plan = await third.page.evaluate(async () => {
@@ -156,7 +157,7 @@ test("tabs join, leave and are removed under load: no read fails, nothing acknow
   const leaver = await third.node();
   await third.page.evaluate(() => window.tabring!.store.leave());
   await cluster.closeTab(third);
-  await cluster.settled({ members: 5, timeoutMs: 180_000 });
+  await cluster.settled({ members: 5, timeoutMs: 420_000 });
 
   // One dies without a word, and is removed.
   const dead = others[1]!;
@@ -175,7 +176,7 @@ test("tabs join, leave and are removed under load: no read fails, nothing acknow
     what: "the dead tab is missed",
   });
   await first.page.evaluate((node) => window.tabring!.store.remove(node), deadNode);
-  await cluster.settled({ members: 4, timeoutMs: 180_000 });
+  await cluster.settled({ members: 4, timeoutMs: 420_000 });
 
   const unknown = await first.page.evaluate(
     (node) =>
@@ -217,7 +218,7 @@ test("tabs join, leave and are removed under load: no read fails, nothing acknow
     timeoutMs: 60_000,
   });
   await back.page.reload();
-  await cluster.settled({ members: 5, timeoutMs: 180_000 });
+  await cluster.settled({ members: 5, timeoutMs: 420_000 });
   expect(await back.node()).not.toBe(deadNode);
   expect((await back.get("keys/7")).values).toEqual(["value 7"]);
 });

@@ -1,10 +1,12 @@
 /**
- * The tests in real tabs; no retries, because a flaky test is a bug. Two kinds, one test of each at a time: `tabs` have a cluster of five tabs or more,
- * which wait for each other most of the time; `pages` have one page, served from files, which keeps a core busy.
+ * The tests in real tabs; no retries, because a flaky test is a bug. Three kinds, one test of each at a time: `load` has tabs that read, write and copy as fast
+ * as they can, and wants the machine for itself (test.mjs runs it before the others); `tabs` have a cluster of five tabs or more, which wait for each other
+ * most of the time; `pages` have one page, served from files, which keeps a core busy.
  */
 
 import { defineConfig } from "@playwright/test";
 
+const LOAD = ["membership.e2e.ts", "power-off.e2e.ts"];
 const PAGES = ["lab.e2e.ts", "lab-*.e2e.ts", "lessons.e2e.ts"];
 /** Of real tabs, all the same. */
 const TABS_OF_THE_LAB = "lab-tabs*.e2e.ts";
@@ -21,10 +23,11 @@ export default defineConfig({
   expect: { timeout: 20_000 },
   reporter: [["list"], ["json", { outputFile: "../test-results/e2e.json" }]],
   projects: [
+    { name: "load", testMatch: LOAD, workers: 1 },
     {
       name: "tabs",
       testMatch: "*.e2e.ts",
-      testIgnore: /\/(?!lab-tabs)(lab(-[a-z-]+)?|lessons)\.e2e\.ts$/,
+      testIgnore: [...LOAD, /\/(?!lab-tabs)(lab(-[a-z-]+)?|lessons)\.e2e\.ts$/],
       workers: 1,
     },
     { name: "pages", testMatch: PAGES, testIgnore: TABS_OF_THE_LAB, workers: 1 },
