@@ -6,35 +6,10 @@ import { type ClusterParameters, parametersFrom } from "./core/config.ts";
 import { ParametersDifferError } from "./core/errors.ts";
 import type { NodeId } from "./core/identifiers.ts";
 import { PROTOCOL_VERSION } from "./core/versions.ts";
+import { LeapingClock } from "./driver/leaping-clock.ts";
 import { MemoryStorage } from "./driver/memory-storage.ts";
 import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
-import type { Clock } from "./driver/ports.ts";
 import { type StoreTransport, TabringStore } from "./store.ts";
-
-/** Rings its alarms in order, as fast as the process lets it. */
-class TestClock implements Clock {
-  #time = 1_000;
-  #alarms: { readonly at: number; readonly callback: () => void }[] = [];
-  now = () => this.#time;
-  wall = () => 1_700_000_000_000 + this.#time;
-  after = (delayMs: number, callback: () => void) => {
-    const alarm = { at: this.#time + delayMs, callback };
-    this.#alarms.push(alarm);
-    return () => void (this.#alarms = this.#alarms.filter((other) => other !== alarm));
-  };
-  async pass(ms: number): Promise<void> {
-    const until = this.#time + ms;
-    for (;;) {
-      for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-      const next = this.#alarms.reduce((a, b) => (b.at < a.at ? b : a), { at: Infinity, callback: () => {} });
-      if (next.at > until) break;
-      this.#alarms = this.#alarms.filter((alarm) => alarm !== next);
-      this.#time = Math.max(this.#time, next.at);
-      next.callback();
-    }
-    this.#time = until;
-  }
-}
 
 class TestTransport extends MemoryTransport implements StoreTransport {
   readonly seedState = "none";
@@ -47,7 +22,7 @@ class TestTransport extends MemoryTransport implements StoreTransport {
 }
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
-const clock = new TestClock();
+const clock = new LeapingClock();
 let hub = new MemoryHub();
 const open: TabringStore[] = [];
 afterEach(async () => {

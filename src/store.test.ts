@@ -5,53 +5,17 @@ import { Prng } from "./base/prng.ts";
 import { defaultParameters } from "./core/config.ts";
 import { InvalidKeyError, NotReadyError, TooManySiblingsError, WrongSecretError } from "./core/errors.ts";
 import type { NodeId } from "./core/identifiers.ts";
+import { LeapingClock } from "./driver/leaping-clock.ts";
 import { MemoryDisk, MemoryStorage } from "./driver/memory-storage.ts";
 import { MemoryHub, MemoryTransport } from "./driver/memory-transport.ts";
-import type { Clock } from "./driver/ports.ts";
 import { InvalidClusterOptionsError, newCluster, openStore, type StoreTransport, TabringStore } from "./store.ts";
-
-/** A clock that runs as fast as the test lets it: the next alarm rings when nothing else is left to do. */
-class TestClock implements Clock {
-  time = 1_000;
-  readonly #alarms: { at: number; callback: () => void }[] = [];
-  now = () => this.time;
-  wall = () => 1_700_000_000_000 + this.time;
-  after = (delayMs: number, callback: () => void) => {
-    const alarm = { at: this.time + delayMs, callback };
-    this.#alarms.push(alarm);
-    return () => {
-      const i = this.#alarms.indexOf(alarm);
-      if (i >= 0) this.#alarms.splice(i, 1);
-    };
-  };
-  async pass(ms: number): Promise<void> {
-    const until = this.time + ms;
-    for (;;) {
-      for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-      this.#alarms.sort((a, b) => a.at - b.at);
-      const next = this.#alarms[0];
-      if (next === undefined || next.at > until) break;
-      this.#alarms.shift();
-      this.time = Math.max(this.time, next.at);
-      next.callback();
-    }
-    this.time = until;
-  }
-  async during<T>(promise: Promise<T>): Promise<T> {
-    let over = false;
-    const done = promise.finally(() => (over = true));
-    done.catch(() => undefined);
-    for (let i = 0; i < 200 && !over; i++) await this.pass(100);
-    return done;
-  }
-}
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const bytes = (n: number) => new Uint8Array([n]);
 const stores: TabringStore[] = [];
 
 class World {
-  readonly clock = new TestClock();
+  readonly clock = new LeapingClock();
   readonly hub = new MemoryHub();
   readonly stores: TabringStore[] = [];
 

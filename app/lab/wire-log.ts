@@ -22,7 +22,7 @@ export interface WireFilter {
   readonly to: NodeId | undefined;
   /** `from` and `to` may be the other way round. */
   readonly eitherWay: boolean;
-  /** Part of the key, in whatever case; empty: any or none. */
+  /** Part of the key, in whatever case; empty: every key, and none. */
   readonly key: string;
   readonly fate: WireFate;
 }
@@ -51,7 +51,7 @@ export interface WireLog {
   readonly listed: readonly LoggedFlight[];
 }
 
-/** `quietToo`: pings and gossip count as any other kind. */
+/** `quietToo`: pings and gossip count like all others. */
 export function wireLog(flights: readonly Flight[], filter: WireFilter, quietToo: boolean, listedMax: number): WireLog {
   const fitting = flights
     .map((flight) => ({ flight, family: familyOf(flight.kind, flight.role) }))

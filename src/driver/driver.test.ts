@@ -6,39 +6,9 @@ import { defaultConfig, defaultParameters, parametersFrom } from "../core/config
 import { InvalidBucketError, NotReadyError, QuorumError, StorageError, type TabringError } from "../core/errors.ts";
 import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { Driver } from "./driver.ts";
+import { LeapingClock } from "./leaping-clock.ts";
 import { MemoryDisk, MemoryStorage } from "./memory-storage.ts";
 import { MemoryHub, MemoryTransport } from "./memory-transport.ts";
-import type { Clock } from "./ports.ts";
-
-/** A clock that runs as fast as the test lets it: the next alarm rings when nothing else is left to do. */
-class TestClock implements Clock {
-  time = 1_000;
-  readonly #alarms: { at: number; callback: () => void }[] = [];
-  now = () => this.time;
-  wall = () => 1_700_000_000_000 + this.time;
-  after = (delayMs: number, callback: () => void) => {
-    const alarm = { at: this.time + delayMs, callback };
-    this.#alarms.push(alarm);
-    return () => {
-      const i = this.#alarms.indexOf(alarm);
-      if (i >= 0) this.#alarms.splice(i, 1);
-    };
-  };
-  /** Lets `ms` pass, ringing every alarm in order and letting promises run between them. */
-  async pass(ms: number): Promise<void> {
-    const until = this.time + ms;
-    for (;;) {
-      await idle();
-      this.#alarms.sort((a, b) => a.at - b.at);
-      const next = this.#alarms[0];
-      if (next === undefined || next.at > until) break;
-      this.#alarms.shift();
-      this.time = Math.max(this.time, next.at);
-      next.callback();
-    }
-    this.time = until;
-  }
-}
 
 /** Lets everything that is under way in this process run to its end. */
 async function idle(): Promise<void> {
@@ -59,7 +29,7 @@ const write = (n: number, w?: number) => ({
 });
 
 class World {
-  readonly clock = new TestClock();
+  readonly clock = new LeapingClock();
   readonly hub = new MemoryHub();
   readonly refused: Error[] = [];
   readonly transports = new Map<NodeId, MemoryTransport>();

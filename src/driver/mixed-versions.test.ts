@@ -9,34 +9,9 @@ import type { Key, NodeId, OperationId } from "../core/identifiers.ts";
 import { PROTOCOL, PROTOCOL_VERSION, type ProtocolRange } from "../core/versions.ts";
 import { encodeMeta } from "../wire/record.ts";
 import { Driver } from "./driver.ts";
+import { LeapingClock } from "./leaping-clock.ts";
 import { MemoryDisk, MemoryStorage } from "./memory-storage.ts";
 import { MemoryHub, MemoryTransport } from "./memory-transport.ts";
-import type { Clock } from "./ports.ts";
-
-/** Rings its alarms in order, as fast as the process lets it. */
-class TestClock implements Clock {
-  #time = 1_000;
-  #alarms: { readonly at: number; readonly callback: () => void }[] = [];
-  now = () => this.#time;
-  wall = () => 1_700_000_000_000 + this.#time;
-  after = (delayMs: number, callback: () => void) => {
-    const alarm = { at: this.#time + delayMs, callback };
-    this.#alarms.push(alarm);
-    return () => void (this.#alarms = this.#alarms.filter((other) => other !== alarm));
-  };
-  async pass(ms: number): Promise<void> {
-    const until = this.#time + ms;
-    for (;;) {
-      for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-      const next = this.#alarms.reduce((a, b) => (b.at < a.at ? b : a), { at: Infinity, callback: () => {} });
-      if (next.at > until) break;
-      this.#alarms = this.#alarms.filter((alarm) => alarm !== next);
-      this.#time = Math.max(this.#time, next.at);
-      next.callback();
-    }
-    this.#time = until;
-  }
-}
 
 /** Keeps the version of each message that it sends: its first byte. */
 class WatchedTransport extends MemoryTransport {
@@ -48,7 +23,7 @@ class WatchedTransport extends MemoryTransport {
 }
 
 const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
-const clock = new TestClock();
+const clock = new LeapingClock();
 let hub = new MemoryHub();
 const drivers: Driver[] = [];
 const refused: Error[] = [];
