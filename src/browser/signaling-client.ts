@@ -1,9 +1,14 @@
 /**
  * One WebSocket to the signaling server: joins a cluster's room, says who is there, passes signals and relay envelopes.
  *
- * States (besides suspended, on purpose, until it is restarted): connecting (5 s for the socket and the answer to `join` together), joined, waiting (for the next try: 250 ms, doubling to 10 s, each
- * with up to a quarter more by chance), closed. Several addresses are tried in turn. A server that refuses by name is told to the host and
- * left alone for the longest wait. Nothing is queued while not joined: the caller is told, and tries another way.
+ * States:
+ *   - connecting: 5 s for the socket and the answer to `join` together;
+ *   - joined;
+ *   - waiting for the next try: 250 ms, doubling to 10 s, each with up to a quarter more by chance;
+ *   - suspended: without a socket on purpose, until it is restarted (a demonstration of a server that is down);
+ *   - closed.
+ * Several addresses are tried in turn. A server that refuses by name is told to the host and left alone for the longest wait. Nothing is
+ * queued while not joined: the caller is told, and tries another way.
  */
 
 import { unreachable } from "../base/assert.ts";

@@ -1,6 +1,7 @@
 /**
  * Runs one node on real time: feeds it events, performs its effects through the ports, arms its one timer, and settles its callers' promises.
- * It decides nothing of the protocol. States: new -> open -> closed; while it is open it can be frozen on purpose, and then the node takes no event until it thaws.
+ * It decides nothing of the protocol. States: new -> open -> closed; while it is open it can be frozen on purpose, and then the node
+ * takes no event until it thaws.
  *
  * Storage: whatever the effects of some steps have to write goes through group commit; a scan waits for the stores that were emitted before it,
  * because the node relies on seeing them. Bytes that do not parse change nothing: the sender's link is given up and it is named.

@@ -1,8 +1,10 @@
 /**
- * A transport in front of a transport with the faults of a network, for demonstrations and tests. Lost: everything to the muted peers, and so many in a thousand
- * of all messages. Caught: the next message of a kind to a peer is dropped, delayed or doubled, once. Late: what is sent and what is received waits for the added latency, in order. Links stay up, are made and answer each other's heartbeats as
- * without it; whole messages are missing, as from a sender that never sent them, or late. What waits for a link that is lost is lost with it. Cuts, which end
- * links, are the transport's own.
+ * A transport in front of a transport with the faults of a network, for demonstrations and tests.
+ *   - lost: everything to the muted peers, and so many in a thousand of all messages;
+ *   - caught: the next message of a kind to a peer is dropped, delayed or doubled, once;
+ *   - late: what is sent and what is received waits for the added latency, in order.
+ * Links stay up, are made and answer each other's heartbeats as without it; whole messages are missing, as from a sender that never
+ * sent them, or late. What waits for a link that is lost is lost with it. Cuts, which end links, are the transport's own.
  *
  * Limits: CAUGHT_MAX messages to be caught; those of the delay line; a link that has more on its way is given up.
  */
