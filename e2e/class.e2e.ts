@@ -3,25 +3,17 @@
  * them go on, puts an assignment on, and sees who answered it right. Then big type and the steps of a presenter, and the answers for the teacher.
  */
 
-import AxeBuilder from "@axe-core/playwright";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, type Page, chromium, expect, test } from "@playwright/test";
+import { type Page, expect } from "@playwright/test";
 import { generate } from "lean-qr";
 import { answerTo } from "../app/lab/assignments/assignment.ts";
 import { assignmentNamed } from "../app/lab/assignments/index.ts";
 import { lessonNamed } from "../app/lab/lessons/index.ts";
 import { parseInvite } from "../app/invite.ts";
-import { chromiumLaunch } from "./browser.ts";
 import { ServerProcess } from "./cluster.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
-
-let browser: Browser;
-test.beforeAll(async () => {
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(() => browser.close());
+import { demandNoViolations, test } from "./lab-page.ts";
 
 /** Which squares of the drawn code are dark. */
 async function drawnCode(page: Page): Promise<{ readonly size: number; readonly dark: ReadonlySet<string> }> {
@@ -45,12 +37,7 @@ async function linkOfCode(page: Page): Promise<string> {
   return link;
 }
 
-async function axe(page: Page, what: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
-}
-
-test("a class: the link in the picture, stop and go on, an assignment answered", async () => {
+test("a class: the link in the picture, stop and go on, an assignment answered", async ({ browser }) => {
   const folder = await mkdtemp(join(tmpdir(), "tabring-data-"));
   const server = await ServerProcess.start(0, folder);
   const troubles: string[] = [];
@@ -81,14 +68,14 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
       await page.goto(link);
       await expect(page.getByTestId("pupil")).toBeVisible();
       await page.evaluate((shopper) => {
-        const { cluster } = { cluster: new URLSearchParams(location.hash.split("?")[1]).get("cluster")! };
+        const cluster = new URLSearchParams(location.hash.split("?")[1]).get("cluster")!;
         sessionStorage.setItem(`tabring-shopper-${cluster}`, shopper);
       }, name);
       await page.reload();
       await expect(page.getByTestId("pupil")).toBeVisible();
     }
-    await axe(teacher, "teacher");
-    await axe(ada, "pupil");
+    await demandNoViolations(teacher, "teacher");
+    await demandNoViolations(ada, "pupil");
 
     // Something half typed is not lost, and the keyboard comes back to it.
     const search = ada.getByTestId("search");
@@ -97,7 +84,7 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
     await teacher.getByTestId("teach-freeze").click();
     for (const page of [ada, ben]) await expect(page.getByTestId("pupil-stopped")).toBeVisible();
     await expect(ada.locator("#stopped-title")).toBeFocused();
-    await axe(ada, "stopped");
+    await demandNoViolations(ada, "stopped");
     for (const key of ["Escape", "Escape", "Tab", "Enter"]) await ada.keyboard.press(key);
     await expect(ada.getByTestId("pupil-stopped")).toBeVisible();
     await teacher.getByTestId("teach-freeze").click();
@@ -132,7 +119,7 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
         });
         expect(keeper).toEqual(right);
       }
-      await axe(lab, "assignment");
+      await demandNoViolations(lab, "assignment");
       await lab.close();
     }
     await expect(teacher.getByTestId("teach-answers")).toHaveAttribute("data-answers", "2");
@@ -148,16 +135,13 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
 });
 
 test.describe("in the lab, without a server", () => {
-  let files: StaticFiles;
-  test.beforeAll(async () => {
-    files = await serveStaticFiles();
-  });
-  test.afterAll(() => files.close());
-
-  test("big type by a key and in the address; a presenter's keys go through a lesson, and back", async () => {
-    const context = await browser.newContext({ reducedMotion: "reduce", viewport: { width: 1280, height: 900 } });
-    const page = await context.newPage();
-    await page.goto(`${files.address}#/lab/lesson/hinted-handoff`);
+  test("big type by a key and in the address; a presenter's keys go through a lesson, and back", async ({
+    openPage,
+  }) => {
+    const page = await openPage("#/lab/lesson/hinted-handoff", {
+      reducedMotion: "reduce",
+      viewport: { width: 1280, height: 900 },
+    });
     await expect(page.getByTestId("lesson")).toBeVisible();
     const sizeOf = () =>
       page.locator("#lesson-title + p").evaluate((part) => parseFloat(getComputedStyle(part).fontSize));
@@ -169,7 +153,7 @@ test.describe("in the lab, without a server", () => {
     await expect(page.getByRole("tablist")).toBeHidden();
     await page.reload();
     await expect(page.getByTestId("lab-page")).toHaveAttribute("data-big", "true");
-    await axe(page, "big type");
+    await demandNoViolations(page, "big type");
 
     const lesson = lessonNamed("hinted-handoff")!;
     const step = (name: string) => expect(page.getByTestId("lesson")).toHaveAttribute("data-step", name);
@@ -193,12 +177,12 @@ test.describe("in the lab, without a server", () => {
     await page.keyboard.press("b");
     await expect(page.getByTestId("lab-page")).toHaveAttribute("data-big", "false");
     await expect(page.getByRole("tablist")).toBeVisible();
-    await context.close();
   });
 
-  test("an assignment is done in the world, and the teacher's table has the answers of its worlds", async () => {
-    const page = await (await browser.newContext()).newPage();
-    await page.goto(`${files.address}#/lab/assignment/make-versions?seed=2`);
+  test("an assignment is done in the world, and the teacher's table has the answers of its worlds", async ({
+    openPage,
+  }) => {
+    const page = await openPage("#/lab/assignment/make-versions?seed=2");
     await page.getByTestId("assignment-check").click();
     await expect(page.getByTestId("assignment-outcome")).toHaveAttribute("data-right", "false");
     const posed = assignmentNamed("make-versions")!.pose(2);
@@ -216,13 +200,12 @@ test.describe("in the lab, without a server", () => {
     await page.getByTestId("assignment-check").click();
     await expect(page.getByTestId("assignment-outcome")).toHaveAttribute("data-right", "true");
 
-    await page.goto(`${files.address}#/lab/assignment/owners?seed=1&answers`);
+    await page.goto("/#/lab/assignment/owners?seed=1&answers");
     await expect(page.getByTestId("answers")).toHaveAttribute("data-rows", "30");
     for (const seed of [1, 17, 30])
       await expect(page.locator(`[data-seed="${seed}"] strong`)).toHaveText(
         answerTo(assignmentNamed("owners")!.pose(seed)).join(", "),
       );
-    await axe(page, "answers");
-    await page.context().close();
+    await demandNoViolations(page, "answers");
   });
 });

@@ -1,20 +1,7 @@
 /** The lab for everybody: in both themes, on a phone and on a desk, by keyboard alone, without moving pictures. */
 
-import AxeBuilder from "@axe-core/playwright";
-import { type Browser, chromium, expect, test } from "@playwright/test";
-import { chromiumLaunch } from "./browser.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
-
-let files: StaticFiles;
-let browser: Browser;
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
+import { expect } from "@playwright/test";
+import { demandNoViolations, demandWidth, look, test } from "./lab-page.ts";
 
 const PANELS = [
   "Key",
@@ -34,49 +21,39 @@ const PANELS = [
 
 for (const colorScheme of ["light", "dark"] as const)
   for (const width of [360, 1280])
-    test(`axe finds nothing, and nothing sticks out: ${colorScheme}, ${width} px`, async () => {
-      const context = await browser.newContext({
-        colorScheme,
-        viewport: { width, height: 900 },
-        reducedMotion: "reduce",
-      });
-      const page = await context.newPage();
+    test(`axe finds nothing, and nothing sticks out: ${colorScheme}, ${width} px`, async ({ openPage }) => {
+      const page = await openPage("", { colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
       const check = async (what: string) => {
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
-        expect(await page.evaluate(() => document.documentElement.scrollWidth), what).toBeLessThanOrEqual(width);
+        await demandNoViolations(page, what);
+        await demandWidth(page, width, what);
       };
-      await page.goto(files.address);
       await expect(page.getByTestId("to-lab")).toBeVisible();
       await check("start");
-      await page.goto(`${files.address}#/lab/lessons`);
+      await page.goto("/#/lab/lessons");
       await expect(page.getByTestId("lessons")).toBeVisible();
       await check("lessons");
-      await page.goto(`${files.address}#/lab`);
+      await page.goto("/#/lab");
       await expect(page.getByTestId("lab-clock")).toBeVisible();
       if (width === 360) await page.getByTestId("sheet-handle").click();
       await page.getByTestId("lab-put").click();
       await page.getByTestId("lab-step").click();
       for (const panel of PANELS) {
-        await page.getByRole("tab", { name: panel, exact: true }).click();
+        await look(page, panel);
         await check(panel);
       }
       if (width === 360) await page.getByTestId("sheet-handle").click();
       await page.getByTestId("lab-as-list").click();
       await check("list");
-      await page.goto(`${files.address}#/lab/lesson/cart`);
+      await page.goto("/#/lab/lesson/cart");
       await page.locator("[data-choice=both]").check();
       await page.getByTestId("lesson-do").click();
       // Who wants no motion is shown the end at once.
       await expect(page.getByTestId("lesson-outcome")).toBeVisible();
       await check("lesson");
-      await context.close();
     });
 
-test("each panel says what is simplified in it, and the world what is simplified in all of it", async () => {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  await page.goto(`${files.address}#/lab`);
+test("each panel says what is simplified in it, and the world what is simplified in all of it", async ({ openLab }) => {
+  const page = await openLab();
   await page.getByTestId("lab-simplified").locator("summary").click();
   const said = new Map<string, string>();
   for (const tab of await page.getByRole("tab").all()) {
@@ -89,16 +66,13 @@ test("each panel says what is simplified in it, and the world what is simplified
   expect(Math.min(...[...said.values()].map(({ length }) => length))).toBeGreaterThan(100);
   const ofWorld = page.getByTestId("lab-simplified").locator("[data-of=world]");
   await expect(ofWorld).toContainText("simulated in this page");
-  await page.goto(`${files.address}#/lab/seed/9`);
+  await page.goto("/#/lab/seed/9");
   await page.getByTestId("lab-simplified").locator("summary").click();
   await expect(ofWorld).toContainText("npm run sim");
-  await context.close();
 });
 
-test("a whole lesson by keyboard alone", async () => {
-  const context = await browser.newContext({ reducedMotion: "reduce" });
-  const page = await context.newPage();
-  await page.goto(`${files.address}#/lab/lesson/hinted-handoff`);
+test("a whole lesson by keyboard alone", async ({ openPage }) => {
+  const page = await openPage("#/lab/lesson/hinted-handoff", { reducedMotion: "reduce" });
   await expect(page.getByTestId("lesson")).toBeVisible();
   /** Tab, until this is focused. */
   const reach = async (selector: string) => {
@@ -137,5 +111,4 @@ test("a whole lesson by keyboard alone", async () => {
   await page.keyboard.press("ArrowRight");
   await expect(page.locator("#ring-node-b")).toBeFocused();
   await expect(page.locator("#ring-node-b")).toHaveAttribute("aria-pressed", "true");
-  await context.close();
 });

@@ -1,23 +1,10 @@
 /** The inspector of bytes: what is drawn, put together again and decoded here, is the record on the disk and the message on its way. */
 
-import { type Browser, type Page, chromium, expect, test } from "@playwright/test";
+import { type Page, expect } from "@playwright/test";
 import type { Key } from "../src/core/identifiers.ts";
 import { decodeMessage } from "../src/wire/codec.ts";
 import { decodeRecord } from "../src/wire/record.ts";
-import { chromiumLaunch } from "./browser.ts";
-import { demandAccessible, look, numbersOf, openLab, pass } from "./lab-page.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
-
-let files: StaticFiles;
-let browser: Browser;
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
+import { demandAccessible, look, numbersOf, pass, test } from "./lab-page.ts";
 
 /** The bytes of a dump; its fields must follow one another and be all of them. */
 async function drawnBytes(page: Page, section: string): Promise<Uint8Array> {
@@ -38,8 +25,8 @@ async function drawnBytes(page: Page, section: string): Promise<Uint8Array> {
   return Uint8Array.from(hex.split(" "), (byte) => Number.parseInt(byte, 16));
 }
 
-test("the bytes of the record decode to what is on the disk", async () => {
-  const { page, troubles } = await openLab(browser, files);
+test("the bytes of the record decode to what is on the disk", async ({ openLab }) => {
+  const page = await openLab();
   await look(page, "Bytes");
   await expect(page.getByTestId("lab-record-bytes")).toContainText("No disk has a record");
   await look(page, "Key");
@@ -63,12 +50,12 @@ test("the bytes of the record decode to what is on the disk", async () => {
     await expect(page.getByTestId("lab-record-bytes")).toContainText("“two books”");
   }
   await demandAccessible(page);
-  expect(troubles).toEqual([]);
-  await page.context().close();
 });
 
-test("the bytes of a message decode to the message, and the list of messages says how many they are", async () => {
-  const { page, troubles } = await openLab(browser, files);
+test("the bytes of a message decode to the message, and the list of messages says how many they are", async ({
+  openLab,
+}) => {
+  const page = await openLab();
   await page.getByTestId("lab-put").click();
   await page.getByTestId("lab-step").click();
   await look(page, "Messages");
@@ -103,12 +90,10 @@ test("the bytes of a message decode to the message, and the list of messages say
     );
   }
   await demandAccessible(page);
-  expect(troubles).toEqual([]);
-  await page.context().close();
 });
 
-test("a damaged record is said to be one", async () => {
-  const { page, troubles } = await openLab(browser, files);
+test("a damaged record is said to be one", async ({ openLab }) => {
+  const page = await openLab();
   await page.getByTestId("lab-put").click();
   await pass(page, 1);
   await look(page, "Bytes");
@@ -119,6 +104,4 @@ test("a damaged record is said to be one", async () => {
   await look(page, "Bytes");
   await page.getByTestId("lab-keeper").selectOption(keeper!);
   await expect(page.getByTestId("lab-record-bytes")).toContainText("Damaged");
-  expect(troubles).toEqual([]);
-  await page.context().close();
 });

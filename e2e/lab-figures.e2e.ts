@@ -1,25 +1,14 @@
 /** The live figures: each bar, share and mark is what the nodes have counted. */
 
-import { type Browser, chromium, expect, test } from "@playwright/test";
-import { chromiumLaunch } from "./browser.ts";
-import { demandAccessible, look, numbersOf, openLab, pass } from "./lab-page.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
-
-let files: StaticFiles;
-let browser: Browser;
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
+import { expect } from "@playwright/test";
+import { demandAccessible, look, numbersOf, pass, test } from "./lab-page.ts";
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, number) => all + number, 0);
 
-test("latencies, versions, the share of background work and the balance are those of the nodes", async () => {
-  const { page, troubles } = await openLab(browser, files);
+test("latencies, versions, the share of background work and the balance are those of the nodes", async ({
+  openLab,
+}) => {
+  const page = await openLab();
   await look(page, "Figures");
   await expect(page.getByTestId("lab-balance")).toContainText("No whole minute");
   await page.getByTestId("lab-figures-traffic").click();
@@ -96,6 +85,4 @@ test("latencies, versions, the share of background work and the balance are thos
       String(Math.abs(perMinute / mean - 1) > 0.15),
     );
   await demandAccessible(page);
-  expect(troubles).toEqual([]);
-  await page.context().close();
 });

@@ -1,27 +1,7 @@
 /** Groups by dragging: a node that is pulled out of the ring is cut off, one that is pulled back is healed, and the picture is what the world says. */
 
-import { type Browser, type Page, chromium, devices, expect, test } from "@playwright/test";
-import { chromiumLaunch } from "./browser.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
-
-let files: StaticFiles;
-let browser: Browser;
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
-
-async function opened(options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  await page.goto(`${files.address}#/lab`);
-  await expect(page.getByTestId("lab-clock")).toBeVisible();
-  return page;
-}
+import { type Page, devices, expect } from "@playwright/test";
+import { test } from "./lab-page.ts";
 
 /** The groups as drawn, and whether each pair of nodes is cut in the world exactly when it stands in two groups. */
 async function picture(page: Page): Promise<Record<string, string>> {
@@ -71,8 +51,8 @@ async function drag(page: Page, node: string, where: "shelf" | "ring"): Promise<
   await page.mouse.up();
 }
 
-test("dragged out, two nodes are one group of their own; dragged back, all hear each other", async () => {
-  const page = await opened({ viewport: { width: 1280, height: 1000 } });
+test("dragged out, two nodes are one group of their own; dragged back, all hear each other", async ({ openLab }) => {
+  const page = await openLab({ viewport: { width: 1280, height: 1000 } });
   expect(new Set(Object.values(await picture(page)))).toEqual(new Set(["0"]));
   await drag(page, "b", "shelf");
   expect(await picture(page)).toEqual({ a: "0", b: "1", c: "0", d: "0", e: "0" });
@@ -88,23 +68,21 @@ test("dragged out, two nodes are one group of their own; dragged back, all hear 
   // A click still chooses.
   await page.locator('[data-node="c"]').click();
   await expect(page.locator('[data-node="c"]')).toHaveAttribute("aria-pressed", "true");
-  await page.context().close();
 });
 
-test("by the key x on a node, there and back", async () => {
-  const page = await opened();
+test("by the key x on a node, there and back", async ({ openLab }) => {
+  const page = await openLab();
   await page.locator("#ring-node-c").focus();
   await page.keyboard.press("x");
   expect(await picture(page)).toEqual({ a: "0", b: "0", c: "1", d: "0", e: "0" });
   await expect(page.locator("#ring-node-c")).toBeFocused();
   await page.keyboard.press("x");
   expect(await picture(page)).toEqual({ a: "0", b: "0", c: "0", d: "0", e: "0" });
-  await page.context().close();
 });
 
-test("by a finger on a phone", async () => {
+test("by a finger on a phone", async ({ openLab }) => {
   const { defaultBrowserType: _, ...phone } = devices["Pixel 7"];
-  const page = await opened({ ...phone, viewport: { width: 360, height: 740 } });
+  const page = await openLab({ ...phone, viewport: { width: 360, height: 740 } });
   await page.getByTestId("lab-ring").scrollIntoViewIfNeeded();
   const client = await page.context().newCDPSession(page);
   const [from, to] = [await middleOf(page, "e"), (await spots(page)).shelf];
@@ -115,5 +93,4 @@ test("by a finger on a phone", async () => {
     await touch("touchMove", { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) });
   await touch("touchEnd");
   await expect.poll(async () => (await picture(page))["e"]).toBe("1");
-  await page.context().close();
 });

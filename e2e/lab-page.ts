@@ -1,26 +1,56 @@
-/** The lab on a page of its own, for the tests of its panels: opened on a new world, and looked at on a phone and on a desk. */
+/**
+ * The lab, from plain files, for the tests of one page at a time. `test` has three things more than Playwright's: the built pages on a server that knows
+ * nothing but files (one for all tests of a process), pages of a browser context of their own, and the lab on one. When a test is over its pages are closed;
+ * one of them that wrote an error or a warning, or threw, fails it.
+ */
 
 import AxeBuilder from "@axe-core/playwright";
-import { type Browser, type Page, expect } from "@playwright/test";
-import type { StaticFiles } from "./static-files.ts";
+import { type BrowserContextOptions, expect, type Page, test as plainTest } from "@playwright/test";
+import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
 
-export interface LabPage {
-  readonly page: Page;
-  /** Errors and warnings of the page. */
-  readonly troubles: readonly string[];
+/** The place is what stands after the address: "#/lab", or nothing. */
+export type OpenPage = (place: string, options?: BrowserContextOptions) => Promise<Page>;
+
+interface Fixtures {
+  readonly openPage: OpenPage;
+  /** Until its clock is there. */
+  readonly openLab: (options?: BrowserContextOptions) => Promise<Page>;
 }
 
-export async function openLab(browser: Browser, files: StaticFiles): Promise<LabPage> {
-  const page = await (await browser.newContext()).newPage();
-  const troubles: string[] = [];
-  page.on("pageerror", (error) => troubles.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") troubles.push(message.text());
-  });
-  await page.goto(`${files.address}#/lab`);
-  await expect(page.getByTestId("lab-clock")).toBeVisible();
-  return { page, troubles };
-}
+export const test = plainTest.extend<Fixtures, { readonly files: StaticFiles }>({
+  files: [
+    async ({}, use) => {
+      const files = await serveStaticFiles();
+      await use(files);
+      await files.close();
+    },
+    { scope: "worker" },
+  ],
+  openPage: async ({ browser, files }, use) => {
+    const troubles: string[] = [];
+    const opened: Page[] = [];
+    await use(async (place, options) => {
+      const context = await browser.newContext({ baseURL: files.address, ...options });
+      context.on("weberror", (error) => troubles.push(String(error.error())));
+      context.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warning") troubles.push(message.text());
+      });
+      const page = await context.newPage();
+      opened.push(page);
+      await page.goto(`/${place}`);
+      return page;
+    });
+    for (const page of opened) await page.context().close();
+    expect(troubles).toEqual([]);
+  },
+  openLab: async ({ openPage }, use) => {
+    await use(async (options) => {
+      const page = await openPage("#/lab", options);
+      await expect(page.getByTestId("lab-clock")).toBeVisible();
+      return page;
+    });
+  },
+});
 
 /** Opens a panel. */
 export async function look(page: Page, panel: string): Promise<void> {
@@ -32,16 +62,25 @@ export async function pass(page: Page, seconds: number): Promise<void> {
   for (let i = 0; i < seconds; i++) await page.getByTestId("lab-skip").click();
 }
 
+/** As it stands now: axe finds nothing. */
+export async function demandNoViolations(page: Page, what: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
+}
+
+/** The page is no wider than this window. */
+export async function demandWidth(page: Page, width: number, what?: string): Promise<void> {
+  expect(await page.evaluate(() => document.documentElement.scrollWidth), what).toBeLessThanOrEqual(width);
+}
+
 /** As it stands now, in both themes and at both widths: axe finds nothing, and nothing sticks out. */
 export async function demandAccessible(page: Page): Promise<void> {
   for (const colorScheme of ["light", "dark"] as const)
     for (const width of [360, 1280]) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.setViewportSize({ width, height: 900 });
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const found = violations.map(({ id, nodes }) => `${colorScheme} ${width}: ${id}: ${nodes[0]?.html ?? ""}`);
-      expect(found).toEqual([]);
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      await demandNoViolations(page, `${colorScheme} ${width}`);
+      await demandWidth(page, width);
     }
 }
 

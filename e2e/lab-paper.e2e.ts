@@ -1,27 +1,13 @@
 /** The paper's results: what is drawn and what stands in the tables is what the committed figures say. */
 
 import { readFileSync } from "node:fs";
-import AxeBuilder from "@axe-core/playwright";
-import { type Browser, type Page, chromium, expect, test } from "@playwright/test";
+import { type Page, expect } from "@playwright/test";
 import type { PaperResults } from "../src/sim/paper-results.ts";
-import { chromiumLaunch } from "./browser.ts";
-import { numbersOf } from "./lab-page.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
+import { demandNoViolations, demandWidth, numbersOf, test } from "./lab-page.ts";
 
-let files: StaticFiles;
-let browser: Browser;
 const results = JSON.parse(
   readFileSync(new URL("../app/lab/paper-results.json", import.meta.url), "utf8"),
 ) as PaperResults;
-
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
 
 /** Figure 4: each point, each number by the time of day, and the controls, which have no wave. */
 async function demandLatencies(page: Page): Promise<void> {
@@ -66,9 +52,8 @@ async function demandVersions(page: Page): Promise<void> {
 }
 
 for (const width of [360, 1280])
-  test(`every figure that is there is drawn, with its numbers, at ${width} px`, async () => {
-    const page = await (await browser.newContext({ viewport: { width, height: 900 } })).newPage();
-    await page.goto(`${files.address}#/lab`);
+  test(`every figure that is there is drawn, with its numbers, at ${width} px`, async ({ openLab }) => {
+    const page = await openLab({ viewport: { width, height: 900 } });
     await page.getByRole("link", { name: "The paper's results" }).click();
     await expect(page.getByTestId("paper")).toBeVisible();
     await demandLatencies(page);
@@ -96,8 +81,6 @@ for (const width of [360, 1280])
         String(low.mean),
       );
     await expect(page.getByTestId("paper-table-2").locator("tbody tr")).toHaveCount(2);
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-    await page.context().close();
+    await demandNoViolations(page, "the paper's results");
+    await demandWidth(page, width);
   });

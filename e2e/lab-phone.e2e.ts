@@ -1,37 +1,15 @@
 /** The lab on a phone of 360 by 740 px, by touch: the ring on top, a sheet for the rest, fingers' room for all that can be pressed. */
 
-import AxeBuilder from "@axe-core/playwright";
-import { type Browser, type BrowserContextOptions, chromium, expect, type Page, test } from "@playwright/test";
-import { chromiumLaunch } from "./browser.ts";
-import { look } from "./lab-page.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
+import { expect, type Page } from "@playwright/test";
+import { demandNoViolations, demandWidth, look, test } from "./lab-page.ts";
 
 const TARGET_PX = 44;
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true } as const;
-
-let files: StaticFiles;
-let browser: Browser;
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
-
-async function openPhone(place: string, options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext({ ...PHONE, reducedMotion: "reduce", ...options });
-  const page = await context.newPage();
-  await page.goto(`${files.address}${place}`);
-  return page;
-}
-
-async function openLabOnPhone(options: BrowserContextOptions = {}): Promise<Page> {
-  const page = await openPhone("#/lab", options);
-  await expect(page.getByTestId("lab-clock")).toBeVisible();
-  return page;
-}
+const PHONE = {
+  viewport: { width: 360, height: 740 },
+  hasTouch: true,
+  isMobile: true,
+  reducedMotion: "reduce",
+} as const;
 
 /** What can be pressed and is too small for a finger. Links within a sentence are as high as its lines; a box has the room of its label. */
 async function smallTargets(page: Page): Promise<string[]> {
@@ -56,7 +34,7 @@ async function smallTargets(page: Page): Promise<string[]> {
 /** Nothing sticks out, everything has the room of a finger, and the ring with all its nodes stands above the sheet. */
 async function demandPhone(page: Page, what: string): Promise<void> {
   expect(await smallTargets(page), what).toEqual([]);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth), what).toBeLessThanOrEqual(360);
+  await demandWidth(page, 360, what);
   await demandRing(page, what);
 }
 
@@ -71,18 +49,12 @@ async function demandRing(page: Page, what: string): Promise<void> {
   expect(hidden, `${what}: nodes of the ring that are covered`).toEqual([]);
 }
 
-/** Of the sheet at a height; axe looks at what is in each panel in `lab-access.e2e.ts`. */
-async function demandNoViolations(page: Page, what: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, nodes }) => `${what}: ${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
-}
-
 const height = (page: Page) => page.getByTestId("sheet").getAttribute("data-height");
 const top = async (page: Page) => (await page.getByTestId("sheet").boundingBox())!.y;
 
 for (const colorScheme of ["light", "dark"] as const)
-  test(`all panels in the sheet, the ring above it, in ${colorScheme}`, async () => {
-    const page = await openLabOnPhone({ colorScheme });
+  test(`all panels in the sheet, the ring above it, in ${colorScheme}`, async ({ openLab }) => {
+    const page = await openLab({ ...PHONE, colorScheme });
     await demandPhone(page, "at first");
     await page.getByTestId("sheet-handle").tap();
     await page.getByTestId("lab-put").tap();
@@ -102,11 +74,12 @@ for (const colorScheme of ["light", "dark"] as const)
     await demandNoViolations(page, "low");
     await page.getByTestId("lab-as-list").tap();
     expect(await smallTargets(page)).toEqual([]);
-    await page.context().close();
   });
 
-test("the sheet by touch: pressed, dragged and let go; what it covers can be scrolled out from under it", async () => {
-  const page = await openLabOnPhone();
+test("the sheet by touch: pressed, dragged and let go; what it covers can be scrolled out from under it", async ({
+  openLab,
+}) => {
+  const page = await openLab(PHONE);
   const handle = page.getByTestId("sheet-handle");
   expect(await height(page)).toBe("low");
   await expect(handle).toHaveAttribute("aria-expanded", "false");
@@ -147,12 +120,10 @@ test("the sheet by touch: pressed, dragged and let go; what it covers can be scr
   await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "half");
   await drag(720);
   await expect(page.getByTestId("sheet")).toHaveAttribute("data-height", "low");
-
-  await page.context().close();
 });
 
-test("the sheet by keyboard: arrows, digits and Escape; the focus is never lost", async () => {
-  const page = await openLabOnPhone();
+test("the sheet by keyboard: arrows, digits and Escape; the focus is never lost", async ({ openLab }) => {
+  const page = await openLab(PHONE);
   const handle = page.getByTestId("sheet-handle");
   await handle.focus();
   for (const [key, then] of [
@@ -179,11 +150,10 @@ test("the sheet by keyboard: arrows, digits and Escape; the focus is never lost"
   await page.keyboard.press("Tab");
   await page.keyboard.press("Escape");
   await expect(handle).toBeFocused();
-  await page.context().close();
 });
 
-test("a node of the ring has the room of a finger, and can be dragged out of the ring", async () => {
-  const page = await openLabOnPhone();
+test("a node of the ring has the room of a finger, and can be dragged out of the ring", async ({ openLab }) => {
+  const page = await openLab(PHONE);
   await page.getByTestId("sheet-handle").tap();
   const centre = async (node: string) => {
     const box = (await page.locator(`#ring-node-${node} .body`).boundingBox())!;
@@ -206,11 +176,10 @@ test("a node of the ring has the room of a finger, and can be dragged out of the
     await page.touchscreen.tap(x, y + 20);
     await expect(page.locator(`#ring-node-${node}`)).toHaveAttribute("aria-pressed", "true");
   }
-  await page.context().close();
 });
 
-test("a lesson stands in the sheet, with the ring above it", async () => {
-  const page = await openPhone("#/lab/lesson/cart");
+test("a lesson stands in the sheet, with the ring above it", async ({ openPage }) => {
+  const page = await openPage("#/lab/lesson/cart", PHONE);
   await expect(page.getByTestId("lesson")).toBeVisible();
   expect(await height(page)).toBe("half");
   await demandPhone(page, "lesson");
@@ -218,29 +187,26 @@ test("a lesson stands in the sheet, with the ring above it", async () => {
   await page.getByTestId("lesson-do").tap();
   await expect(page.getByTestId("lesson-outcome")).toBeVisible();
   await demandPhone(page, "outcome");
-  await page.context().close();
 });
 
-test("the other pages of the lab and the start have room for fingers", async () => {
+test("the other pages of the lab and the start have room for fingers", async ({ openPage }) => {
   for (const [place, seen] of [
     ["", "to-lab"],
     ["#/lab/lessons", "lessons"],
     ["#/lab/tabs", "lab-tabs-chooser"],
     ["#/lab/tabs/nobody", "lab-tabs-status"],
   ] as const) {
-    const page = await openPhone(place);
+    const page = await openPage(place, PHONE);
     await expect(page.getByTestId(seen)).toBeVisible();
     expect(await smallTargets(page), place).toEqual([]);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth), place).toBeLessThanOrEqual(360);
-    await page.context().close();
+    await demandWidth(page, 360, place);
   }
 });
 
-test("a window too low for a sheet has none: all of it scrolls", async () => {
-  const page = await openLabOnPhone({ viewport: { width: 320, height: 256 } });
+test("a window too low for a sheet has none: all of it scrolls", async ({ openLab }) => {
+  const page = await openLab({ ...PHONE, viewport: { width: 320, height: 256 } });
   await expect(page.getByTestId("sheet-handle")).toBeHidden();
   await page.getByTestId("lab-put").tap();
   await expect(page.getByTestId("lab-key")).toBeVisible();
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
-  await page.context().close();
+  await demandWidth(page, 320);
 });

@@ -1,43 +1,15 @@
 /** The placements of the paper side by side: what is drawn is what the pure comparison says of the very world on the page. */
 
-import { type Browser, type Page, chromium, expect, test } from "@playwright/test";
+import { type Page, expect } from "@playwright/test";
 import { defaultLabOptions } from "../src/lab/options.ts";
 import { comparePlacements, evenKeys } from "../src/lab/placement-comparison.ts";
 import { SimulatedWorld } from "../src/lab/simulated-world.ts";
-import { chromiumLaunch } from "./browser.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
+import { look, test } from "./lab-page.ts";
 
-let files: StaticFiles;
-let browser: Browser;
 let page: Page;
-const troubles: string[] = [];
-
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
+test.beforeEach(async ({ openLab }) => {
+  page = await openLab();
 });
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
-test.beforeEach(async () => {
-  troubles.length = 0;
-  page = await browser.newPage();
-  page.on("pageerror", (error) => troubles.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") troubles.push(message.text());
-  });
-  await page.goto(`${files.address}#/lab`);
-  await expect(page.getByTestId("lab-clock")).toBeVisible();
-});
-test.afterEach(async () => {
-  await page.close();
-  expect(troubles).toEqual([]);
-});
-
-async function look(panel: string): Promise<void> {
-  await page.getByRole("tab", { name: panel, exact: true }).click();
-}
 
 test("shares, balance and what a newcomer moves are those of the nodes, for stated keys", async () => {
   // The same options make the same world here and there.
@@ -49,7 +21,7 @@ test("shares, balance and what a newcomer moves are those of the nodes, for stat
     newcomer: { capacity: 1, zone: "new" },
     seed: defaultLabOptions.seed,
   });
-  await look("Placements");
+  await look(page, "Placements");
   await page.getByTestId("lab-compare-from").selectOption("stated");
   await page.getByTestId("lab-compare-keys").fill("500");
   await page.getByTestId("lab-compare-bytes").fill("20");
@@ -86,7 +58,7 @@ test("shares, balance and what a newcomer moves are those of the nodes, for stat
 test("keys on the disks are counted, and a world begins with the placement that was chosen", async () => {
   await page.getByTestId("lab-put").click();
   await page.getByTestId("lab-skip").click();
-  await look("Placements");
+  await look(page, "Placements");
   await page.getByTestId("lab-compare").click();
   await expect(page.getByTestId("lab-compared")).toContainText("1 key on the disks");
   for (const placement of [1, 2, 3]) {

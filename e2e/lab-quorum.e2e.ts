@@ -1,54 +1,24 @@
 /** Quorums, load and moved tokens in the lab: what the page says is what the pure functions say, what it measures is what the nodes do. */
 
-import { type Browser, type Page, chromium, expect, test } from "@playwright/test";
+import { type Page, expect } from "@playwright/test";
 import { defaultLabOptions } from "../src/lab/options.ts";
 import { verdictOf } from "../src/lab/quorum-math.ts";
 import { Measurement } from "../src/lab/staleness.ts";
-import { chromiumLaunch } from "./browser.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
+import { look, pass, test } from "./lab-page.ts";
 
-let files: StaticFiles;
-let browser: Browser;
 let page: Page;
-const troubles: string[] = [];
-
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
-test.beforeEach(async () => {
-  troubles.length = 0;
-  page = await browser.newPage();
-  page.on("pageerror", (error) => troubles.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") troubles.push(message.text());
-  });
-  await page.goto(`${files.address}#/lab`);
-  await expect(page.getByTestId("lab-clock")).toBeVisible();
-});
-test.afterEach(async () => {
-  await page.close();
-  expect(troubles).toEqual([]);
+test.beforeEach(async ({ openLab }) => {
+  page = await openLab();
 });
 
-async function look(panel: string): Promise<void> {
-  await page.getByRole("tab", { name: panel, exact: true }).click();
-}
 async function slide(testId: string, to: number): Promise<void> {
   await page.getByTestId(testId).fill(String(to));
-}
-async function pass(seconds: number): Promise<void> {
-  for (let i = 0; i < seconds; i++) await page.getByTestId("lab-skip").click();
 }
 const asked = () =>
   page.evaluate(() => window.tabringLab!.scene.world.trace.filter(({ event }) => event.what === "asked").length);
 
 test("the verdict on each N, R and W is that of counting", async () => {
-  await look("Quorum");
+  await look(page, "Quorum");
   for (const [n, r, w] of [
     [3, 2, 2],
     [3, 1, 1],
@@ -76,7 +46,7 @@ test("the verdict on each N, R and W is that of counting", async () => {
 });
 
 test("stale reads: the page measures what the nodes do, none where quorums overlap, and it can be stopped", async () => {
-  await look("Quorum");
+  await look(page, "Quorum");
   await page.getByTestId("lab-quorum-trials").selectOption("50");
   for (const [r, w] of [
     [2, 2],
@@ -103,7 +73,7 @@ test("stale reads: the page measures what the nodes do, none where quorums overl
 });
 
 test("a world begins with the chosen N, R and W", async () => {
-  await look("Quorum");
+  await look(page, "Quorum");
   await slide("lab-quorum-n", 4);
   await slide("lab-quorum-r", 1);
   await slide("lab-quorum-w", 4);
@@ -116,33 +86,33 @@ test("a world begins with the chosen N, R and W", async () => {
 });
 
 test("load: callers ask as long as they are told to, and what is counted is what the trace has", async () => {
-  await look("World");
+  await look(page, "World");
   await page.getByTestId("lab-load-rate").fill("30");
   await page.getByTestId("lab-load-start").click();
-  await pass(4);
+  await pass(page, 4);
   const during = await asked();
   expect(during).toBeGreaterThan(80);
   expect(during).toBeLessThan(160);
   await expect(page.getByTestId("lab-load")).toHaveAttribute("data-asked", String(during));
   await page.getByTestId("lab-load-stop").click();
-  await pass(2);
+  await pass(page, 2);
   expect(await asked()).toBe(during);
-  await look("Trace");
+  await look(page, "Trace");
   await page.getByTestId("lab-filter").fill("load: ");
   await expect(page.getByTestId("lab-trace")).toContainText(/load: (get|put) load\//);
 });
 
 test("tokens move off the hottest node as the plan said", async () => {
-  await look("World");
+  await look(page, "World");
   await page.getByTestId("lab-size").fill("8");
   await page.getByLabel("Tokens, and partitions").selectOption("64");
   await page.getByTestId("lab-begin").click();
   await page.getByTestId("lab-load-rate").fill("60");
   await page.getByTestId("lab-load-hot").check();
   await page.getByTestId("lab-load-start").click();
-  await pass(8);
+  await pass(page, 8);
   await page.getByTestId("lab-load-stop").click();
-  await look("Plan");
+  await look(page, "Plan");
   await page.getByTestId("lab-change").selectOption("move");
   await page.getByTestId("lab-preview").click();
   const plan = page.getByTestId("lab-plan");
@@ -155,7 +125,7 @@ test("tokens move off the hottest node as the plan said", async () => {
     });
   const before = await owners();
   await page.getByTestId("lab-commit").click();
-  await pass(2);
+  await pass(page, 2);
   const after = await owners();
   expect(after.flatMap((list, i) => list.filter((owner) => !before[i]!.includes(owner)))).toHaveLength(planned);
   await expect(page.getByTestId("lab-plan")).toHaveCount(0);

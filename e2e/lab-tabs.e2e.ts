@@ -1,9 +1,9 @@
 /** The lab on real tabs: what it shows is what the tabs say themselves, what it does is done there, and one scenario ends the same in both of its worlds. */
 
-import AxeBuilder from "@axe-core/playwright";
 import { type Page, expect, test } from "@playwright/test";
 import type { Key, NodeId } from "../src/core/identifiers.ts";
 import { type Cluster, type Tab, inviteParts, waitUntil } from "./cluster.ts";
+import { demandNoViolations, demandWidth } from "./lab-page.ts";
 import { TabsLab, act, held } from "./tabs-lab.ts";
 
 const CART = "carts/lab-tabs";
@@ -236,13 +236,11 @@ test("axe finds nothing on it, wide and narrow, and nothing sticks out", async (
     await lab.setViewportSize({ width, height: 900 });
     for (const panel of ["Key", "Node", "Messages", "World"]) {
       await look(panel);
-      const { violations } = await new AxeBuilder({ page: lab }).analyze();
-      expect(violations.map(({ id, nodes }) => `${panel} ${width}: ${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
-      expect(await lab.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      await demandNoViolations(lab, `${panel} ${width}`);
+      await demandWidth(lab, width, panel);
     }
   }
   await lab.goto(`${cluster.server.address}#/lab/tabs`);
   await expect(lab.getByTestId("lab-tabs-chooser")).toBeVisible();
-  const { violations } = await new AxeBuilder({ page: lab }).analyze();
-  expect(violations.map(({ id, nodes }) => `chooser: ${id}: ${nodes[0]?.html ?? ""}`)).toEqual([]);
+  await demandNoViolations(lab, "chooser");
 });

@@ -1,23 +1,12 @@
 /** Two Merkle trees side by side: what is open is what differs, the keys are those of a full diff of the two disks, and the exchange is the real one. */
 
-import { type Browser, chromium, expect, test } from "@playwright/test";
-import { chromiumLaunch } from "./browser.ts";
-import { demandAccessible, look, numbersOf, openLab, pass } from "./lab-page.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
+import { expect } from "@playwright/test";
+import { demandAccessible, look, numbersOf, pass, test } from "./lab-page.ts";
 
-let files: StaticFiles;
-let browser: Browser;
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
-
-test("what differs is open, its keys are those of a full diff, and after healing nothing differs", async () => {
-  const { page, troubles } = await openLab(browser, files);
+test("what differs is open, its keys are those of a full diff, and after healing nothing differs", async ({
+  openLab,
+}) => {
+  const page = await openLab();
   await page.getByTestId("lab-put").click();
   await pass(page, 1);
   await look(page, "Trees");
@@ -116,12 +105,10 @@ test("what differs is open, its keys are those of a full diff, and after healing
   expect(told.reduce((sum, messages) => sum + messages, 0)).toBe(said.length);
   for (const bytes of await numbersOf(page, "[data-testid=lab-tree-talks] > li", "data-bytes"))
     expect(bytes).toBeGreaterThan(0);
-  expect(troubles).toEqual([]);
-  await page.context().close();
 });
 
-test("with many keys of which few differ the trees cost less than sending everything", async () => {
-  const { page, troubles } = await openLab(browser, files);
+test("with many keys of which few differ the trees cost less than sending everything", async ({ openLab }) => {
+  const page = await openLab();
   await look(page, "Trees");
   await page.getByTestId("lab-tree-fill").click();
   await expect(page.getByTestId("lab-trees")).toHaveAttribute("data-keys", "0");
@@ -130,6 +117,4 @@ test("with many keys of which few differ the trees cost less than sending everyt
   const bytesOf = async (cost: string) => (await numbersOf(page, `[data-cost="${cost}"]`, "data-bytes"))[0]!;
   expect(await bytesOf("trees")).toBeLessThan(await bytesOf("sending-all"));
   await expect(page.getByTestId("lab-tree-saved")).toContainText("The trees save");
-  expect(troubles).toEqual([]);
-  await page.context().close();
 });

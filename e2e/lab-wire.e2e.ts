@@ -1,21 +1,8 @@
 /** The log of messages: filters alone and together, what they count, what they show, by keyboard, and the way from a message to its bytes. */
 
-import { type Browser, type Page, chromium, expect, test } from "@playwright/test";
+import { type Page, expect } from "@playwright/test";
 import { decodeMessage } from "../src/wire/codec.ts";
-import { chromiumLaunch } from "./browser.ts";
-import { demandAccessible, look, numbersOf, openLab, pass } from "./lab-page.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
-
-let files: StaticFiles;
-let browser: Browser;
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
+import { demandAccessible, look, numbersOf, pass, test } from "./lab-page.ts";
 
 interface Told {
   readonly id: number;
@@ -69,8 +56,10 @@ async function makeHistory(page: Page): Promise<void> {
   await pass(page, 3);
 }
 
-test("filters by fate, kind, node and key count and show what the world says, alone and together", async () => {
-  const { page, troubles } = await openLab(browser, files);
+test("filters by fate, kind, node and key count and show what the world says, alone and together", async ({
+  openLab,
+}) => {
+  const page = await openLab();
   await makeHistory(page);
   await look(page, "Messages");
   const isLoud = ({ kind }: Told): boolean => !/^(ping|pong|probe|gossip|load|light|view|statistics)/.test(kind);
@@ -116,12 +105,10 @@ test("filters by fate, kind, node and key count and show what the world says, al
   for (let shown = 40; shown < all.length; shown += 40) await page.getByTestId("lab-wire-more").click();
   await expect(page.locator("[data-testid=lab-flights] button")).toHaveCount(all.length);
   await expect(page.getByTestId("lab-wire-more")).toHaveCount(0);
-  expect(troubles).toEqual([]);
-  await page.context().close();
 });
 
-test("by keyboard alone: a filter, a message, its bytes, and back to the same filter", async () => {
-  const { page, troubles } = await openLab(browser, files);
+test("by keyboard alone: a filter, a message, its bytes, and back to the same filter", async ({ openLab }) => {
+  const page = await openLab();
   await page.getByTestId("lab-put").click();
   await pass(page, 1);
   await look(page, "Messages");
@@ -155,6 +142,4 @@ test("by keyboard alone: a filter, a message, its bytes, and back to the same fi
   await expect(page.getByTestId("lab-wire-fate")).toHaveValue("any");
   await expect(page.getByTestId("lab-wire-key")).toHaveValue("ada");
   await expect(write).toHaveAttribute("aria-pressed", "true");
-  expect(troubles).toEqual([]);
-  await page.context().close();
 });

@@ -1,11 +1,10 @@
 /** The lab on the simulated world, from static files alone: what is drawn is what happened, and what can be done is done. */
 
 import { gzipSync } from "node:zlib";
-import { type Browser, type Page, chromium, expect, test } from "@playwright/test";
+import { type Page, expect } from "@playwright/test";
 import type { Key, NodeId } from "../src/core/identifiers.ts";
 import type { LabNode, LabWorld } from "../src/lab/world.ts";
-import { chromiumLaunch } from "./browser.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
+import { look, pass, test } from "./lab-page.ts";
 
 declare global {
   interface Window {
@@ -28,51 +27,21 @@ declare global {
 /** Gzipped, with the whole node and the simulator, which are more than half of it. */
 const PAGE_BYTES_MAX = 160_000;
 
-let files: StaticFiles;
-let browser: Browser;
 let page: Page;
-const troubles: string[] = [];
-
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
-test.beforeEach(async () => {
-  troubles.length = 0;
-  page = await browser.newPage();
-  page.on("pageerror", (error) => troubles.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") troubles.push(message.text());
-  });
-  await open("#/lab");
-});
-test.afterEach(async () => {
-  await page.close();
-  expect(troubles).toEqual([]);
+test.beforeEach(async ({ openLab }) => {
+  page = await openLab();
 });
 
 async function open(fragment: string): Promise<void> {
   await page.goto("about:blank");
-  await page.goto(`${files.address}${fragment}`);
+  await page.goto(`/${fragment}`);
   await expect(page.getByTestId("lab-clock")).toBeVisible();
-}
-/** Opens a panel. */
-async function look(panel: string): Promise<void> {
-  await page.getByRole("tab", { name: panel, exact: true }).click();
 }
 async function choose(node: string): Promise<void> {
   await page.locator(`[data-node="${node}"]`).click();
 }
 async function act(name: string): Promise<void> {
   await page.locator(`[data-act="${name}"]`).click();
-}
-/** Lets seconds of the world pass. */
-async function pass(seconds: number): Promise<void> {
-  for (let i = 0; i < seconds; i++) await page.getByTestId("lab-skip").click();
 }
 const stateOf = (node: string) => page.locator(`[data-node="${node}"]`);
 
@@ -115,7 +84,7 @@ test("messages: what is drawn is on its way, and one can be dropped, delayed and
   const writes = (await underWay()).filter(({ kind }) => kind === "replica-put").map(({ id }) => id);
   expect(writes).toHaveLength(2);
   expect((await drawn()).sort()).toEqual(writes.sort());
-  await look("Messages");
+  await look(page, "Messages");
   await page.locator(`[data-flight="${writes[0]!}"]`).click();
   await expect(page.getByTestId("lab-flight")).toHaveAttribute("data-fate", "under-way");
   const arrival = () =>
@@ -137,15 +106,15 @@ test("messages: what is drawn is on its way, and one can be dropped, delayed and
   await expect(page.getByTestId("lab-flight")).toHaveAttribute("data-fate", "dropped");
   expect(await drawn()).not.toContain(writes[0]);
   await page.getByTestId("lab-draw-all").check();
-  await pass(1);
+  await pass(page, 1);
   for (let i = 0; i < 3; i++) await page.getByTestId("lab-step").click();
   expect((await drawn()).sort()).toEqual((await underWay()).map(({ id }) => id).sort());
 });
 
 test("a request is a waterfall: who was asked, who answered, when enough had; and a later answer is said to be late", async () => {
   await page.getByTestId("lab-put").click();
-  await pass(1);
-  await look("Request");
+  await pass(page, 1);
+  await look(page, "Request");
   await expect(page.getByTestId("lab-outcome")).toHaveAttribute("data-outcome", "ok");
   const legs = page.getByTestId("lab-waterfall").locator("li");
   await expect(legs).toHaveCount(2);
@@ -162,39 +131,39 @@ test("a request is a waterfall: who was asked, who answered, when enough had; an
 test("versions: two writers who know nothing of each other stand side by side, one who knows both joins them", async () => {
   const put = async (node: string, value: string, context: string) => {
     await choose(node);
-    await look("Key");
+    await look(page, "Key");
     await page.getByTestId("lab-value").fill(value);
     await page.getByTestId("lab-context").selectOption(context);
     await page.getByTestId("lab-put").click();
-    await pass(1);
+    await pass(page, 1);
   };
   await put("c", "left", "none");
   await put("d", "right", "none");
-  await look("Versions");
+  await look(page, "Versions");
   await expect(page.getByTestId("lab-siblings")).toHaveAttribute("data-count", "2");
   await expect(page.locator("[data-sibling=true]")).toHaveCount(2);
-  await look("Key");
+  await look(page, "Key");
   await choose("a");
   await page.getByTestId("lab-get").click();
-  await pass(1);
+  await pass(page, 1);
   await put("a", "both", "seen");
-  await look("Versions");
+  await look(page, "Versions");
   await expect(page.getByTestId("lab-siblings")).toHaveAttribute("data-count", "1");
   await expect(page.locator("[data-version=both]")).toHaveAttribute("data-sibling", "true");
   await expect(page.getByTestId("lab-versions").locator(".edge")).toHaveCount(2);
 });
 
 test("faults: each button does what it says, and hints are kept while an owner is away and drain when it is back", async () => {
-  await look("Node");
+  await look(page, "Node");
   await choose("c");
   await act("crash");
   await expect(stateOf("c")).toHaveAttribute("data-state", "down");
-  await pass(12);
+  await pass(page, 12);
   await choose("b");
-  await look("Key");
+  await look(page, "Key");
   await page.getByTestId("lab-put").click();
-  await pass(2);
-  await look("Hints");
+  await pass(page, 2);
+  await look(page, "Hints");
   await expect(page.getByTestId("lab-hints")).toHaveAttribute("data-count", "1");
   // Its box: who keeps it for whom, since when, and that c was not asked yet; no more of it when c has it.
   const box = page.locator("[data-hint]");
@@ -202,16 +171,16 @@ test("faults: each button does what it says, and hints are kept while an owner i
   await expect(box).toHaveAttribute("data-hint", /^[a-z] c carts\/ada$/);
   await expect(box).toHaveAttribute("data-tries", "0");
   await expect(box).toContainText(/for \d/);
-  await look("Node");
+  await look(page, "Node");
   await choose("c");
   await act("restart");
   await expect(stateOf("c")).toHaveAttribute("data-state", "running");
-  await pass(20);
-  await look("Hints");
+  await pass(page, 20);
+  await look(page, "Hints");
   await expect(page.getByTestId("lab-hints")).toHaveAttribute("data-count", "0");
   await expect(box).toHaveCount(0);
 
-  await look("Node");
+  await look(page, "Node");
   await choose("d");
   await act("freeze");
   await expect(stateOf("d")).toHaveAttribute("data-state", "frozen");
@@ -238,9 +207,9 @@ test("faults: each button does what it says, and hints are kept while an owner i
   expect(await page.evaluate(() => window.tabringLab!.scene.cuts.length)).toBe(4);
   await act("heal");
   await act("flip-bit");
-  await look("Key");
+  await look(page, "Key");
   await expect(page.getByTestId("lab-walk")).toContainText("damaged");
-  await look("Node");
+  await look(page, "Node");
   await act("join");
   await expect(stateOf("n1")).toHaveAttribute("data-state", "running");
   await choose("d");
@@ -250,20 +219,20 @@ test("faults: each button does what it says, and hints are kept while an owner i
 });
 
 test("gossip: while the network is cut a node of one side leaves, and the two sides see two rings; healed, they see one", async () => {
-  await look("World");
+  await look(page, "World");
   for (const name of ["a", "b"]) await page.getByRole("button", { name, exact: true }).last().click();
   await page.getByTestId("lab-cut").click();
-  await look("Plan");
+  await look(page, "Plan");
   await page.getByTestId("lab-change-node").selectOption("b");
   await page.getByTestId("lab-preview").click();
   await page.getByTestId("lab-commit").click();
-  await pass(8);
-  await look("Gossip");
+  await pass(page, 8);
+  await look(page, "Gossip");
   await expect(page.getByTestId("lab-views")).not.toHaveAttribute("data-views", "1");
-  await look("World");
+  await look(page, "World");
   await page.getByTestId("lab-heal").click();
-  await pass(60);
-  await look("Gossip");
+  await pass(page, 60);
+  await look(page, "Gossip");
   await expect(page.getByTestId("lab-views")).toHaveAttribute("data-views", "1");
   // All that stay have heard of it; b may have told so itself.
   await expect(page.getByTestId("lab-spread")).toHaveAttribute("data-nodes", /^[45]$/);
@@ -275,7 +244,7 @@ test("gossip: while the network is cut a node of one side leaves, and the two si
 
 test("a plan shows what would move before it is made, and then that is what moves", async () => {
   await choose("a");
-  await look("Plan");
+  await look(page, "Plan");
   await page.getByTestId("lab-change-node").selectOption("e");
   await page.getByTestId("lab-preview").click();
   const planned = Number(await page.getByTestId("lab-plan").getAttribute("data-moves"));
@@ -286,7 +255,7 @@ test("a plan shows what would move before it is made, and then that is what move
     });
   const before = await owned();
   await page.getByTestId("lab-commit").click();
-  await pass(60);
+  await pass(page, 60);
   const after = await owned();
   const moved = after.flatMap((owners, i) => owners.split(",").filter((owner) => !before[i]!.includes(owner))).length;
   expect(moved).toBe(planned);
@@ -296,9 +265,11 @@ test("a plan shows what would move before it is made, and then that is what move
   );
 });
 
-test("time: back and forth is the same run; a fork forgets what came; a link brings the run and the moment to another page", async () => {
+test("time: back and forth is the same run; a fork forgets what came; a link brings the run and the moment to another page", async ({
+  openPage,
+}) => {
   await page.getByTestId("lab-put").click();
-  await pass(3);
+  await pass(page, 3);
   const hash = () => page.evaluate(() => window.tabringLab!.hash);
   const scrub = (to: number) =>
     page.getByTestId("lab-scrub").evaluate((range: HTMLInputElement, to) => {
@@ -312,32 +283,26 @@ test("time: back and forth is the same run; a fork forgets what came; a link bri
   await scrub(end);
   expect(await hash()).toBe(then);
 
-  await page
-    .getByTestId("lab-share")
-    .click({ trial: true, timeout: 1 })
-    .catch(() => undefined);
-  await look("World");
+  await look(page, "World");
   await page.getByTestId("lab-share").click();
   await expect(page.getByText(/^Copied|address bar/)).toBeVisible();
   const link = page.url();
-  const other = await browser.newPage();
-  await other.goto(link);
+  const other = await openPage(new URL(link).hash);
   await expect(other.getByTestId("lab-clock")).toHaveText(await page.getByTestId("lab-clock").innerText());
   expect(await other.evaluate(() => window.tabringLab!.hash)).toBe(then);
-  await other.close();
 
   await scrub(500);
-  await look("Key");
+  await look(page, "Key");
   await page.getByTestId("lab-get").click();
   expect(await page.evaluate(() => window.tabringLab!.scene.upcoming)).toBe(0);
-  await pass(3);
+  await pass(page, 3);
   expect(await hash()).not.toBe(then);
 });
 
 test("a broken link is said to be one, and a world that cannot be is refused", async () => {
   await open("#/lab?run=1.AAAA");
   await expect(page.getByTestId("lab-broken")).toContainText("Nothing was changed");
-  await look("World");
+  await look(page, "World");
   await page.getByTestId("lab-n").fill("9");
   await page.getByTestId("lab-r").fill("8");
   await page.getByTestId("lab-w").fill("1");
@@ -361,7 +326,10 @@ test("playing: time passes and messages move, and it stops when told to", async 
   await expect(page.getByTestId("lab-clock")).toHaveText(stopped);
 });
 
-test("the page loads no more than it needs: the node, the simulator and the bench, and no Yjs", async () => {
+test("the page loads no more than it needs: the node, the simulator and the bench, and no Yjs", async ({
+  browser,
+  files,
+}) => {
   const fresh = await browser.newPage();
   const loaded: Promise<Buffer>[] = [];
   fresh.on("response", (response) => loaded.push(response.body()));

@@ -1,27 +1,12 @@
 /** Each lesson, taken by a learner: nothing happens before a prediction, and what happened is compared with it. */
 
-import { type Browser, chromium, expect, test } from "@playwright/test";
+import { expect } from "@playwright/test";
 import { lessons } from "../app/lab/lessons/index.ts";
-import { chromiumLaunch } from "./browser.ts";
-import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
-
-let files: StaticFiles;
-let browser: Browser;
-test.beforeAll(async () => {
-  files = await serveStaticFiles();
-  browser = await chromium.launch(chromiumLaunch());
-});
-test.afterAll(async () => {
-  await browser.close();
-  await files.close();
-});
+import { test } from "./lab-page.ts";
 
 for (const lesson of lessons)
-  test(`the lesson “${lesson.title}”`, async () => {
-    const page = await browser.newPage();
-    const troubles: string[] = [];
-    page.on("pageerror", (error) => troubles.push(String(error)));
-    await page.goto(`${files.address}#/lab/lesson/${lesson.id}`);
+  test(`the lesson “${lesson.title}”`, async ({ openPage }) => {
+    const page = await openPage(`#/lab/lesson/${lesson.id}`);
     for (const round of lesson.rounds) {
       await expect(page.getByTestId("lesson")).toHaveAttribute("data-step", "predict");
       await expect(page.getByText(round.question)).toBeVisible();
@@ -41,8 +26,6 @@ for (const lesson of lessons)
     // Resumed where it was left: at its end.
     await page.reload();
     await expect(page.getByTestId("lesson")).toHaveAttribute("data-step", "over");
-    await page.goto(`${files.address}#/lab/lessons`);
+    await page.goto("/#/lab/lessons");
     await expect(page.locator(`[data-lesson="${lesson.id}"]`)).toHaveAttribute("data-state", "done");
-    expect(troubles).toEqual([]);
-    await page.close();
   });

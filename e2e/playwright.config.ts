@@ -5,6 +5,7 @@
  */
 
 import { defineConfig } from "@playwright/test";
+import { chromiumLaunch } from "./browser.ts";
 
 const LOAD = ["membership.e2e.ts", "power-off.e2e.ts"];
 const PAGES = ["lab.e2e.ts", "lab-*.e2e.ts", "lessons.e2e.ts"];
@@ -21,6 +22,7 @@ export default defineConfig({
   timeout: 90_000,
   globalTimeout: 20 * 60_000,
   expect: { timeout: 20_000 },
+  use: { launchOptions: chromiumLaunch() },
   reporter: [["list"], ["json", { outputFile: "../test-results/e2e.json" }]],
   projects: [
     { name: "load", testMatch: LOAD, workers: 1 },

@@ -2,18 +2,13 @@
 
 import { describe, expect, test } from "vitest";
 import { Histogram } from "../base/histogram.ts";
-import { Prng } from "../base/prng.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
-import { defaultConfig } from "./config.ts";
 import { EMPTY, type Sibling } from "./dvvset.ts";
-import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
+import type { Actor, Key, OperationId } from "./identifiers.ts";
 import type { ClientResult, RequestFailure, RequestReport } from "./message.ts";
 import { STATISTICS_MINUTES } from "./statistics.ts";
-import type { Surroundings } from "./surroundings.ts";
-import { TimerTable } from "./timers.ts";
-import { PROTOCOL_VERSION } from "./versions.ts";
+import { StubSurroundings, nodeNamed } from "./stub-surroundings.ts";
 
-const self = "0".repeat(31) + "1";
 const report = {} as RequestReport;
 const got = (versions: number): ClientResult => {
   const sibling = (n: number): Sibling => ({
@@ -24,44 +19,22 @@ const got = (versions: number): ClientResult => {
     checksum: 0,
   });
   const siblings = Array.from({ length: versions }, (_, n) => sibling(n));
-  return { outcome: "got", set: { ...EMPTY, siblings }, first: self as NodeId, report };
+  return { outcome: "got", set: { ...EMPTY, siblings }, first: nodeNamed(1), report };
 };
 const put: ClientResult = { outcome: "put", clock: [], siblings: 1, report };
 const failed = (failure: RequestFailure): ClientResult => ({ outcome: "failed", failure, report: undefined });
 
 function kept() {
-  const at = { now: 1_000 };
-  const surroundings: Surroundings = {
-    self: self as NodeId,
-    config: defaultConfig,
-    random: Prng.fromNumber(1),
-    timers: new TimerTable(),
-    get now() {
-      return at.now;
-    },
-    ring: undefined,
-    reachable: () => false,
-    slow: () => false,
-    reads: () => true,
-    protocol: PROTOCOL_VERSION,
-    mayWork: () => true,
-    mayStore: () => true,
-    mayAnswer: () => true,
-    listOf: () => undefined,
-    nextRequest: () => 1,
-    nextTicket: () => 1,
-    epochOf: () => 0,
-    send: () => false,
-    emit: () => undefined,
-    store: () => undefined,
-    complete: () => undefined,
-    note: () => undefined,
-  };
+  const surroundings = new StubSurroundings(nodeNamed(1));
+  surroundings.now = 1_000;
   const bookkeeping = new Bookkeeping(surroundings);
   bookkeeping.start();
   const ended = (kind: "get" | "put", elapsedMs: number, result: ClientResult, timeoutMs = 5_000): void =>
-    bookkeeping.onEnded({ kind, startedAt: at.now - elapsedMs, deadline: at.now - elapsedMs + timeoutMs }, result);
-  return { at, bookkeeping, ended };
+    bookkeeping.onEnded(
+      { kind, startedAt: surroundings.now - elapsedMs, deadline: surroundings.now - elapsedMs + timeoutMs },
+      result,
+    );
+  return { surroundings, bookkeeping, ended };
 }
 
 test("answers, failures by code, and time-outs are kept apart", () => {
@@ -99,32 +72,32 @@ describe("over time", () => {
   const recent = (bookkeeping: Bookkeeping) => new Histogram().include(bookkeeping.snapshot().gets.recentMicros).count;
 
   test("what is older than a minute leaves the last minute, and nothing sooner", () => {
-    const { at, bookkeeping, ended } = kept();
-    at.now = 120_001;
+    const { surroundings, bookkeeping, ended } = kept();
+    surroundings.now = 120_001;
     ended("get", 1, got(1));
-    at.now += 30_000;
+    surroundings.now += 30_000;
     ended("get", 1, got(1));
     expect(recent(bookkeeping)).toBe(2);
-    at.now = 120_001 + 60_000;
+    surroundings.now = 120_001 + 60_000;
     expect(recent(bookkeeping)).toBe(2);
-    at.now = 120_001 + 70_000;
+    surroundings.now = 120_001 + 70_000;
     expect(recent(bookkeeping)).toBe(1);
-    at.now += 40_000;
+    surroundings.now += 40_000;
     expect(recent(bookkeeping)).toBe(0);
     expect(new Histogram().include(bookkeeping.snapshot().gets.latencyMicros).count).toBe(2);
   });
 
   test("minutes are told newest first, quiet ones as well, for half an hour and the one under way", () => {
-    const { at, bookkeeping, ended } = kept();
+    const { surroundings, bookkeeping, ended } = kept();
     bookkeeping.onServed();
-    at.now += 3 * 60_000;
+    surroundings.now += 3 * 60_000;
     ended("put", 1, put);
     const busy = { requests: 1, answered: 1, served: 0 };
     const quiet = { requests: 0, answered: 0, served: 0 };
     const served = { ...quiet, served: 1 };
     expect(bookkeeping.snapshot()).toMatchObject({ minutes: [busy, quiet, quiet, served], minutesMs: 180_000 });
     for (let minute = 0; minute < 100; minute++) {
-      at.now += 60_000;
+      surroundings.now += 60_000;
       bookkeeping.onServed();
       expect(bookkeeping.snapshot().minutes.length).toBeLessThanOrEqual(STATISTICS_MINUTES);
     }
@@ -137,7 +110,7 @@ describe("over time", () => {
 test("notes of the trace are counted, others are not", () => {
   const { bookkeeping } = kept();
   const key = "a" as Key;
-  const target = self as NodeId;
+  const target = nodeNamed(1);
   for (const what of ["hint-kept", "hint-delivered", "hint-refused"] as const)
     bookkeeping.onNote({ what, key, target });
   bookkeeping.onNote({ what: "read-repair", key, to: target });

@@ -1,20 +1,17 @@
 /** Setting a bucket: written down before it is answered, refused by name, told to others as part of the view. */
 
 import { describe, expect, test } from "vitest";
-import { Prng } from "../base/prng.ts";
 import { Belonging } from "./belonging.ts";
 import { BUCKETS_MAX, type BucketProperties } from "./buckets.ts";
-import { defaultConfig, defaultParameters } from "./config.ts";
-import type { BucketRefusal, NodeMeta, Note, Write } from "./effect.ts";
-import type { Key, NodeId, OperationId, RequestId, Ticket } from "./identifiers.ts";
+import { defaultParameters } from "./config.ts";
+import type { BucketRefusal, NodeMeta, Write } from "./effect.ts";
+import type { Key, OperationId, RequestId, Ticket } from "./identifiers.ts";
 import type { View } from "./membership.ts";
 import { getQuorum, putQuorum, underPolicy } from "./request-defaults.ts";
-import type { Surroundings } from "./surroundings.ts";
-import { TimerTable } from "./timers.ts";
-import { PROTOCOL_VERSION } from "./versions.ts";
+import { StubSurroundings, nodeNamed } from "./stub-surroundings.ts";
 
-const self = "1".repeat(32) as NodeId;
-const other = "2".repeat(32) as NodeId;
+const self = nodeNamed(1);
+const other = nodeNamed(2);
 const properties = (changes: Partial<BucketProperties> = {}): BucketProperties => ({
   r: undefined,
   w: undefined,
@@ -26,45 +23,24 @@ const properties = (changes: Partial<BucketProperties> = {}): BucketProperties =
   ...changes,
 });
 
-class Fixture {
+class Fixture extends StubSurroundings {
   readonly stores: { ticket: Ticket; writes: readonly Write[] }[] = [];
   readonly answers = new Map<RequestId, BucketRefusal | undefined>();
-  readonly notes: Note[] = [];
   readonly belonging: Belonging;
-  #tickets = 0;
 
   constructor(meta?: NodeMeta) {
-    const surroundings: Surroundings = {
-      self,
-      config: defaultConfig,
-      random: Prng.fromNumber(1),
-      timers: new TimerTable(),
-      now: 0,
-      ring: undefined,
-      reachable: () => true,
-      slow: () => false,
-      reads: () => true,
-      protocol: PROTOCOL_VERSION,
-      mayWork: () => true,
-      mayStore: () => true,
-      mayAnswer: () => true,
-      listOf: () => undefined,
-      nextRequest: () => 1,
-      nextTicket: () => ++this.#tickets,
-      epochOf: () => 1,
-      send: () => true,
-      emit: () => {},
-      store: (ticket, writes) => this.stores.push({ ticket, writes }),
-      complete: () => {},
-      note: (note) => this.notes.push(note),
-    };
-    this.belonging = new Belonging(surroundings, meta, {
+    super(self);
+    this.belonging = new Belonging(this, meta, {
       changed: () => {},
       countedOut: () => {},
       caughtUp: () => undefined,
       bucketSet: (request, refusal) => this.answers.set(request, refusal),
       changeMade: () => {},
     });
+  }
+
+  override store(ticket: Ticket, writes: readonly Write[]): void {
+    this.stores.push({ ticket, writes });
   }
 
   started(): this {

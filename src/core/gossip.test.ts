@@ -4,18 +4,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Prng } from "../base/prng.ts";
 import type { BucketEntry } from "./buckets.ts";
-import { type Config, defaultConfig, parametersFrom } from "./config.ts";
+import { defaultConfig, parametersFrom } from "./config.ts";
 import type { Note } from "./effect.ts";
 import { Gossip } from "./gossip.ts";
-import type { NodeId } from "./identifiers.ts";
 import { type Member, type View, mergeView, noHolders } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { Ring } from "./ring.ts";
-import type { Surroundings } from "./surroundings.ts";
-import { TimerTable } from "./timers.ts";
-import { PROTOCOL_VERSION } from "./versions.ts";
+import { StubSurroundings, nodeNamed as id } from "./stub-surroundings.ts";
 
-const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const member = (n: number, version: number): Member => ({
   node: id(n),
   incarnation: 1,
@@ -46,61 +42,50 @@ class Talk {
   readonly nodes: Gossip[];
   readonly way: { from: number; to: number; message: Message }[] = [];
   readonly prng: Prng;
-  readonly notes: Note[] = [];
-  readonly config: Config;
+  readonly #surroundings: readonly StubSurroundings[];
   sent = 0;
   peersOf: (n: number) => number[];
   seedsOf: (n: number) => number[] = () => [];
 
   constructor(views: (View | undefined)[], seed: number, config = defaultConfig) {
     this.views = views;
-    this.config = config;
     this.prng = Prng.fromNumber(seed);
     this.peersOf = (n) => views.map((_, m) => m).filter((m) => m !== n);
-    this.nodes = views.map((_, n) => this.#node(n));
+    this.#surroundings = views.map((own, n) => new StubSurroundings(id(n), own, config, this.prng.fork()));
+    this.nodes = this.#surroundings.map((surroundings, n) => this.#node(n, surroundings));
   }
 
-  #node(n: number): Gossip {
+  get notes(): Note[] {
+    return this.#surroundings.flatMap(({ notes }) => notes);
+  }
+
+  #node(n: number, surroundings: StubSurroundings): Gossip {
     const { views } = this;
-    const surroundings: Surroundings = {
-      self: id(n),
-      config: this.config,
-      random: this.prng.fork(),
-      timers: new TimerTable(),
-      now: 0,
-      get ring() {
-        const own = views[n];
-        return own === undefined ? undefined : new Ring(own);
-      },
-      reachable: () => true,
-      slow: () => false,
-      reads: () => true,
-      protocol: PROTOCOL_VERSION,
-      mayWork: () => true,
-      mayStore: () => true,
-      mayAnswer: () => true,
-      listOf: () => undefined,
-      nextRequest: () => 1,
-      nextTicket: () => 1,
-      epochOf: () => 1,
-      send: (to, message) => {
-        this.sent++;
-        this.way.push({ from: n, to: Number.parseInt(to, 16), message });
-        return true;
-      },
-      emit: () => {},
-      store: () => {},
-      complete: () => {},
-      note: (note) => this.notes.push(note),
-    };
     return new Gossip(surroundings, {
       peers: () => this.peersOf(n).map(id),
       seeds: () => this.seedsOf(n).map(id),
       learn: (news) => {
         const own = views[n];
-        views[n] = own === undefined ? news.view : mergeView(own, news.members, news.claims, news.buckets);
+        const view = own === undefined ? news.view : mergeView(own, news.members, news.claims, news.buckets);
+        views[n] = view;
+        surroundings.ring = view === undefined ? undefined : new Ring(view);
       },
     });
+  }
+
+  /** What they have sent is on its way. */
+  #collect(): void {
+    for (const [from, surroundings] of this.#surroundings.entries())
+      for (const { to, message } of surroundings.takeSent()) {
+        this.sent++;
+        this.way.push({ from, to: Number.parseInt(to, 16), message });
+      }
+  }
+
+  /** The timer of everybody goes off; nothing arrives yet. */
+  tick(): void {
+    for (const node of this.nodes) node.onTimer();
+    this.#collect();
   }
 
   deliver(loss: number): void {
@@ -109,6 +94,7 @@ class Talk {
       if (this.prng.chance(loss)) continue;
       this.#receive(next!);
       if (this.prng.chance(loss)) this.#receive(next!);
+      this.#collect();
     }
   }
 
@@ -119,7 +105,7 @@ class Talk {
   }
 
   round(loss = 0): void {
-    for (const node of this.nodes) node.onTimer();
+    this.tick();
     this.deliver(loss);
   }
 }
@@ -205,7 +191,7 @@ describe("gossip", () => {
     talk.seedsOf = (n) => (n === 0 ? [] : [0]);
     let greeted = 0;
     for (let i = 0; i < 50; i++) {
-      for (const node of talk.nodes) node.onTimer();
+      talk.tick();
       greeted += talk.way.filter(({ to }) => to === 0).length;
       talk.way.length = 0;
     }

@@ -1,18 +1,13 @@
 /** Letting go of a partition: only on the word of all owners, and only while both sides see the same claims. */
 
 import { expect, test } from "vitest";
-import { Prng } from "../base/prng.ts";
-import { defaultConfig, parametersFrom } from "./config.ts";
-import type { Effect } from "./effect.ts";
+import { parametersFrom } from "./config.ts";
 import { HandOver } from "./hand-over.ts";
 import type { NodeId } from "./identifiers.ts";
 import { type Member, type View, allHolders } from "./membership.ts";
 import { Ring, claimsDigest } from "./ring.ts";
-import type { Surroundings } from "./surroundings.ts";
-import { TimerTable } from "./timers.ts";
-import { PROTOCOL_VERSION } from "./versions.ts";
+import { StubSurroundings, nodeNamed as id } from "./stub-surroundings.ts";
 
-const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const member = (n: number): Member => ({
   node: id(n),
   incarnation: 1,
@@ -36,44 +31,15 @@ const former = view([2, 3], 2);
 const other = view([1, 2], 3);
 
 function handOver(start: View) {
+  const surroundings = new StubSurroundings(id(1), start);
   const world = {
-    view: start,
+    set view(view: View) {
+      surroundings.ring = new Ring(view);
+    },
     out: [] as number[],
     unopened: new Set<number>(),
-    effects: [] as Effect[],
+    effects: surroundings.effects,
     exchanges: [] as { owner: NodeId; partitions: readonly number[]; round: number }[],
-  };
-  const surroundings: Surroundings = {
-    self: id(1),
-    config: defaultConfig,
-    random: Prng.fromNumber(1),
-    timers: new TimerTable(),
-    now: 0,
-    get ring() {
-      return new Ring(world.view);
-    },
-    reachable: () => true,
-    slow: () => false,
-    reads: () => true,
-    protocol: PROTOCOL_VERSION,
-    mayWork: () => true,
-    mayStore: () => true,
-    mayAnswer: () => true,
-    listOf: () => undefined,
-    nextRequest: (() => {
-      let last = 0;
-      return () => ++last;
-    })(),
-    nextTicket: () => 1,
-    epochOf: () => 1,
-    send: (to, message, lane) => {
-      world.effects.push({ kind: "send", to, epoch: 1, lane, message });
-      return true;
-    },
-    emit: (effect) => world.effects.push(effect),
-    store: () => {},
-    complete: () => {},
-    note: () => {},
   };
   const mechanism = new HandOver(surroundings, {
     isOpen: (partition) => !world.unopened.has(partition),

@@ -2,19 +2,14 @@
 
 import { expect, test } from "vitest";
 import fc from "fast-check";
-import { Prng } from "../base/prng.ts";
-import { type Config, defaultConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import { EMPTY } from "./dvvset.ts";
-import type { Note } from "./effect.ts";
-import { type Key, MEMBERS_MAX, type NodeId, type OperationId } from "./identifiers.ts";
+import { type Key, MEMBERS_MAX, type OperationId } from "./identifiers.ts";
 import type { Message, PutPurpose } from "./message.ts";
 import { PeerLimits, limitedWork } from "./peer-limits.ts";
 import { NO_STATISTICS } from "./statistics.ts";
-import type { Surroundings } from "./surroundings.ts";
-import { TimerTable } from "./timers.ts";
-import { PROTOCOL_VERSION } from "./versions.ts";
+import { StubSurroundings, nodeNamed as id } from "./stub-surroundings.ts";
 
-const id = (n: number) => n.toString(16).padStart(32, "0") as NodeId;
 const header = { request: 1, ring: 0, ttlMs: 1_000, key: "a" as Key };
 const get: Message = { kind: "coordinate-get", ...header, hops: 1, r: undefined };
 const put: Message = {
@@ -34,35 +29,8 @@ const record = (purpose: PutPurpose): Message => ({
 const page: Message = { kind: "transfer-request", request: 1, partition: 0, after: "", bytesMax: 1 };
 
 function limits(change: Partial<Config>) {
-  const at = { now: 0 };
-  const notes: Note[] = [];
-  const surroundings: Surroundings = {
-    self: id(1),
-    config: { ...defaultConfig, ...change },
-    random: Prng.fromNumber(1),
-    timers: new TimerTable(),
-    get now() {
-      return at.now;
-    },
-    ring: undefined,
-    reachable: () => true,
-    slow: () => false,
-    reads: () => true,
-    protocol: PROTOCOL_VERSION,
-    mayWork: () => true,
-    mayStore: () => true,
-    mayAnswer: () => true,
-    listOf: () => undefined,
-    nextRequest: () => 1,
-    nextTicket: () => 1,
-    epochOf: () => 1,
-    send: () => false,
-    emit: () => undefined,
-    store: () => undefined,
-    complete: () => undefined,
-    note: (note) => notes.push(note),
-  };
-  return { at, notes, limits: new PeerLimits(surroundings) };
+  const surroundings = new StubSurroundings(id(1), undefined, change);
+  return { surroundings, notes: surroundings.notes, limits: new PeerLimits(surroundings) };
 }
 const small = {
   peerRequestsPerSecond: 2,
@@ -72,13 +40,13 @@ const small = {
 };
 
 test("a burst is admitted, then so many a second, and what is refused is noted", () => {
-  const { at, notes, limits: own } = limits(small);
+  const { surroundings, notes, limits: own } = limits(small);
   expect([get, put, get, put].map((message) => own.admits(id(2), message))).toEqual([true, true, true, false]);
   expect(notes).toEqual([{ what: "peer-limited", peer: id(2), message: "coordinate-put" }]);
-  at.now = 500;
+  surroundings.now = 500;
   expect([get, get].map((message) => own.admits(id(2), message))).toEqual([true, false]);
   // What is left unused is kept up to the burst, and no longer.
-  at.now = 60_000;
+  surroundings.now = 60_000;
   expect([get, get, get, get].map((message) => own.admits(id(2), message))).toEqual([true, true, true, false]);
 });
 
@@ -136,11 +104,11 @@ test("questions of light clients draw on a bucket of each and on one of all, wha
       fc.array(fc.record({ peer: fc.integer({ min: 2, max: 6 }), ms: fc.nat(400) }), { maxLength: 200 }),
       (questions) => {
         const rates = { peerViewsPerSecond: 2, peerViewsBurst: 3, viewsPerSecond: 4, viewsBurst: 5 };
-        const { at, limits: own } = limits(rates);
+        const { surroundings, limits: own } = limits(rates);
         const served: { peer: number; at: number }[] = [];
         for (const { peer, ms } of questions) {
-          at.now += ms;
-          if (own.admits(id(peer), ask)) served.push({ peer, at: at.now });
+          surroundings.now += ms;
+          if (own.admits(id(peer), ask)) served.push({ peer, at: surroundings.now });
         }
         // In no span of time more than the burst and what was refilled meanwhile.
         for (const first of served) {

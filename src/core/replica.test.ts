@@ -1,24 +1,21 @@
 /** The replica against a disk that answers late, fails and forgets: acknowledgements, the actor rule, hints. */
 
 import { describe, expect, test } from "vitest";
-import { Prng } from "../base/prng.ts";
-import { type Config, defaultConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import { type DvvSet, EMPTY, update } from "./dvvset.ts";
-import type { Effect, Note, StoredRecord } from "./effect.ts";
+import type { StoredRecord } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
 import { MerkleForest } from "./merkle-forest.ts";
-import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
+import type { Actor, Key, OperationId } from "./identifiers.ts";
 import type { ClientWrite } from "./message.ts";
 import { Replica } from "./replica.ts";
-import type { Completion, Origin, Surroundings } from "./surroundings.ts";
+import type { Origin } from "./surroundings.ts";
 import { Ring } from "./ring.ts";
-import { viewOf } from "./stub-surroundings.ts";
-import { TimerTable } from "./timers.ts";
-import { PROTOCOL_VERSION } from "./versions.ts";
+import { StubSurroundings, nodeNamed, viewOf } from "./stub-surroundings.ts";
 
-const self = "0".repeat(31) + "1";
-const other = ("0".repeat(31) + "2") as NodeId;
-const third = ("0".repeat(31) + "3") as NodeId;
+const self = nodeNamed(1);
+const other = nodeNamed(2);
+const third = nodeNamed(3);
 const key = "carts/ada" as Key;
 const origin = (request: number): Origin => ({ kind: "put", request });
 const operation = (n: number) => n.toString(16).padStart(32, "0") as OperationId;
@@ -40,64 +37,28 @@ const foreign = (n: number): DvvSet =>
   }).set;
 
 /** A replica on a disk whose every answer the test gives. */
-class Fixture {
+class Fixture extends StubSurroundings {
   readonly index = new HintIndex();
-  readonly completions: Completion[] = [];
-  readonly notes: Note[] = [];
-  readonly pending: Effect[] = [];
   readonly disk = new Map<string, StoredRecord>();
-  replica: Replica;
-  ring: Ring | undefined;
-  #tickets = 0;
-  readonly #seed: number;
-  readonly #config: Partial<Config>;
+  replica = this.#make();
 
-  constructor(seed = 1, config: Partial<Config> = {}) {
-    this.#seed = seed;
-    this.#config = config;
-    this.replica = this.#make();
+  constructor(config: Partial<Config> = {}) {
+    super(self, undefined, config);
   }
 
   #make(): Replica {
-    const ring = (): Ring | undefined => this.ring;
-    const surroundings: Surroundings = {
-      self: self as NodeId,
-      config: { ...defaultConfig, ...this.#config },
-      random: Prng.fromNumber(this.#seed + this.#tickets),
-      timers: new TimerTable(),
-      now: 0,
-      get ring() {
-        return ring();
-      },
-      reachable: () => true,
-      slow: () => false,
-      reads: () => true,
-      protocol: PROTOCOL_VERSION,
-      mayWork: () => true,
-      mayStore: () => true,
-      mayAnswer: () => true,
-      listOf: () => undefined,
-      nextRequest: () => 1,
-      nextTicket: () => ++this.#tickets,
-      epochOf: () => 1,
-      send: () => false,
-      emit: (effect) => this.pending.push(effect),
-      store: (ticket, writes, durability) => this.pending.push({ kind: "store", ticket, writes, durability }),
-      complete: (completion) => this.completions.push(completion),
-      note: (note) => this.notes.push(note),
-    };
-    return new Replica(surroundings, this.index, new MerkleForest());
+    return new Replica(this, this.index, new MerkleForest());
   }
 
   restart(): void {
-    this.pending.length = 0;
+    this.effects.length = 0;
     this.completions.length = 0;
     this.replica = this.#make();
   }
 
   /** Answers the oldest effect: well, or not. */
   answer(how: "well" | "lost" | "failed but written" = "well"): void {
-    const effect = this.pending.shift();
+    const effect = this.effects.shift();
     if (effect?.kind === "load") {
       const records = effect.reads.map(({ store, address }) => this.disk.get(`${store} ${address}`));
       this.replica.onLoaded(effect.ticket, how === "well" ? records : records.map(() => "failed"));
@@ -114,7 +75,7 @@ class Fixture {
   }
 
   settle(): void {
-    while (this.pending.length > 0) this.answer();
+    while (this.effects.length > 0) this.answer();
   }
 
   take(): string[] {
@@ -161,7 +122,7 @@ describe("acknowledgements", () => {
     f.answer("lost");
     expect(f.take()).toEqual(["refused:storage", "refused:storage"]);
     f.replica.read(key, origin(3));
-    expect(f.pending[0]).toMatchObject({ kind: "load" });
+    expect(f.effects[0]).toMatchObject({ kind: "load" });
     f.answer();
     expect(f.take()).toEqual(["read:missing"]);
   });
@@ -395,7 +356,7 @@ describe("hints", () => {
   });
 
   test("beyond hintsMax a hint is refused by name, and those kept may still grow", () => {
-    const f = new Fixture(1, { hintsMax: 1 });
+    const f = new Fixture({ hintsMax: 1 });
     f.replica.keepHint(key, other, foreign(1), origin(1));
     f.replica.keepHint(key, third, foreign(1), origin(2));
     f.replica.keepHint(key, other, foreign(2), origin(3));
@@ -405,7 +366,7 @@ describe("hints", () => {
 });
 
 test("memory is bounded, and what was forgotten is read from the disk again", () => {
-  const f = new Fixture(1, { cachedRecordsMax: 10 });
+  const f = new Fixture({ cachedRecordsMax: 10 });
   for (let n = 0; n < 100; n++) {
     f.replica.mint(`k${n}` as Key, write(n), 0, "record", origin(n));
     f.settle();
@@ -413,7 +374,7 @@ test("memory is bounded, and what was forgotten is read from the disk again", ()
   expect(f.replica.sizes.keys).toBeLessThanOrEqual(10);
   f.take();
   f.replica.read("k3" as Key, origin(1));
-  expect(f.pending).toHaveLength(1);
+  expect(f.effects).toHaveLength(1);
   f.settle();
   expect(f.take()).toEqual(["read:found"]);
 });

@@ -58,7 +58,7 @@ type Sent = Extract<Effect, { kind: "send" }>;
 export class StubSurroundings implements Surroundings {
   readonly self: NodeId;
   readonly config: Config;
-  readonly random = Prng.fromNumber(1);
+  readonly random: Prng;
   readonly timers = new TimerTable();
   now: Millis = 0;
   ring: Ring | undefined;
@@ -80,8 +80,9 @@ export class StubSurroundings implements Surroundings {
   #requests = 0;
   #tickets = 0;
 
-  constructor(self: NodeId, view?: View, config: Partial<Config> = {}) {
+  constructor(self: NodeId, view?: View, config: Partial<Config> = {}, random = Prng.fromNumber(1)) {
     this.self = self;
+    this.random = random;
     this.config = { ...defaultConfig, ...config };
     this.ring = view === undefined ? undefined : new Ring(view);
   }

@@ -2,21 +2,18 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Prng } from "../base/prng.ts";
 import { positionOf, recordAddress } from "./address.ts";
-import { type Config, defaultConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import { type DvvSet, EMPTY, update } from "./dvvset.ts";
-import type { Effect, Note, StoredRecord } from "./effect.ts";
+import type { StoredRecord } from "./effect.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HistoryLedger } from "./history-ledger.ts";
-import type { Actor, Durability, Key, NodeId, OperationId } from "./identifiers.ts";
+import type { Actor, Durability, Key, OperationId } from "./identifiers.ts";
 import { MerkleForest } from "./merkle-forest.ts";
 import { Replica } from "./replica.ts";
-import type { Completion, Surroundings } from "./surroundings.ts";
-import { TimerTable } from "./timers.ts";
+import { StubSurroundings, nodeNamed } from "./stub-surroundings.ts";
 import { BUFFERED_BYTES_MAX, BUFFERED_OBJECTS_MAX, BUFFER_MS, WriteBuffer } from "./write-buffer.ts";
 import { WriteLog } from "./write-log.ts";
-import { PROTOCOL_VERSION } from "./versions.ts";
 
 const hex = (n: number, digits: number) => n.toString(16).padStart(digits, "0");
 const keys = ["a", "b", "c"] as Key[];
@@ -74,56 +71,25 @@ describe("a buffer", () => {
   });
 });
 
-class Fixture {
-  readonly pending: Effect[] = [];
-  readonly completions: Completion[] = [];
-  readonly notes: Note[] = [];
-  readonly timers = new TimerTable();
+/** A replica with a buffer, on a disk whose every answer the test gives. */
+class Fixture extends StubSurroundings {
   readonly forest = new MerkleForest();
   /** What has been applied, in order; a power failure leaves what is up to `flushed`. */
   readonly log: { readonly address: string; readonly record: StoredRecord | null }[] = [];
   flushed = 0;
   marked = true;
   ended = 0;
-  now = 0;
   readonly replica: Replica;
-  #tickets = 0;
 
   constructor(config: Partial<Config> = {}) {
-    const now = () => this.now;
-    const surroundings: Surroundings = {
-      self: hex(1, 32) as NodeId,
-      config: { ...defaultConfig, ...config },
-      random: Prng.fromNumber(1),
-      timers: this.timers,
-      get now() {
-        return now();
-      },
-      ring: undefined,
-      reachable: () => true,
-      slow: () => false,
-      reads: () => true,
-      protocol: PROTOCOL_VERSION,
-      mayWork: () => true,
-      mayStore: () => true,
-      mayAnswer: () => true,
-      listOf: () => undefined,
-      nextRequest: () => 1,
-      nextTicket: () => ++this.#tickets,
-      epochOf: () => 1,
-      send: () => false,
-      emit: (effect) => this.pending.push(effect),
-      store: (ticket, writes, durability) => this.pending.push({ kind: "store", ticket, writes, durability }),
-      complete: (completion) => this.completions.push(completion),
-      note: (note) => this.notes.push(note),
-    };
+    super(nodeNamed(1), undefined, config);
     this.replica = new Replica(
-      surroundings,
+      this,
       new HintIndex(),
       this.forest,
       new WriteLog("", 0, 0),
       () => undefined,
-      new HistoryLedger(surroundings.config),
+      new HistoryLedger(this.config),
       { begin: () => this.marked, ended: () => this.ended++ },
     );
   }
@@ -134,7 +100,7 @@ class Fixture {
 
   /** The disk answers the oldest effect. */
   answer(well = true): boolean {
-    const effect = this.pending.shift();
+    const effect = this.effects.shift();
     if (effect?.kind === "load") {
       const found = effect.reads.map(({ address }) => this.log.findLast((entry) => entry.address === address)?.record);
       this.replica.onLoaded(
@@ -154,7 +120,7 @@ class Fixture {
 
   /** A store is applied, and said to have failed. */
   answerUnsure(): void {
-    const effect = this.pending.shift();
+    const effect = this.effects.shift();
     if (effect?.kind !== "store") throw new Error("nothing was stored");
     for (const item of effect.writes)
       if (item.store === "records") this.log.push({ address: item.address, record: item.record });
@@ -185,13 +151,13 @@ describe("a replica", () => {
   test("acknowledges from memory what may be buffered, shows it to reads, and writes it down in time", () => {
     const f = ready();
     f.merge(keys[0]!, 1, "buffered");
-    expect([f.take(), f.pending.length]).toEqual([[[1, "buffered"]], 0]);
+    expect([f.take(), f.effects.length]).toEqual([[[1, "buffered"]], 0]);
     expect([...f.replica.buffered()].map(([key]) => key)).toEqual([keys[0]]);
     f.replica.read(keys[0]!, { kind: "put", request: 2 });
     expect(f.completions.pop()).toMatchObject({ outcome: "found", set: version(1) });
     expect(f.timers.earliest()).toBe(BUFFER_MS);
     f.replica.flush();
-    expect(f.pending).toMatchObject([{ kind: "store", durability: "relaxed" }]);
+    expect(f.effects).toMatchObject([{ kind: "store", durability: "relaxed" }]);
     expect(f.ended).toBe(0);
     f.answer();
     expect([[...f.replica.buffered()], f.ended, f.take()]).toEqual([[], 1, []]);
@@ -240,7 +206,7 @@ describe("a replica", () => {
       expect(f.flushed).toBe(f.log.length);
       // Now it is, and nothing is to be done.
       f.merge(keys[0]!, 1, "strict");
-      expect([f.take(), f.pending]).toEqual([[[1, "strict"]], []]);
+      expect([f.take(), f.effects]).toEqual([[[1, "strict"]], []]);
     }
   });
 
@@ -265,7 +231,7 @@ describe("a replica", () => {
     f.merge(keys[0]!, 1, "strict");
     f.answer();
     f.take();
-    expect(f.pending).toMatchObject([{ kind: "store", durability: "strict" }]);
+    expect(f.effects).toMatchObject([{ kind: "store", durability: "strict" }]);
     f.answer();
     expect(f.take()).toEqual([[1, "strict"]]);
   });
@@ -307,7 +273,7 @@ describe("a replica", () => {
     const f = ready({ durability: "buffered" });
     for (const purpose of ["hint", "repair", "transfer"] as const)
       f.replica.merge(keys[0]!, version(purpose.length), purpose, { kind: "put", request: 1 }, "relaxed");
-    expect(f.pending.map((effect) => effect.kind === "store" && effect.durability)).toEqual([
+    expect(f.effects.map((effect) => effect.kind === "store" && effect.durability)).toEqual([
       "strict",
       "strict",
       "strict",
@@ -358,7 +324,7 @@ describe("a replica", () => {
           if (each.do === "write") f.merge(each.key, each.n + 100 * keys.indexOf(each.key), each.asked);
           else if (each.do === "flush") f.replica.flush();
           else if (each.do === "mark") f.marked = !f.marked;
-          else if (each.do === "unsure" && f.pending[0]?.kind === "store") f.answerUnsure();
+          else if (each.do === "unsure" && f.effects[0]?.kind === "store") f.answerUnsure();
           else f.answer(each.do !== "fail");
           judge();
         }
