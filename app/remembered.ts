@@ -4,45 +4,26 @@
  * may be switched off or full: then nothing is remembered and nothing fails.
  */
 
-import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import { fragmentOf, parseInvite, type Invite } from "./invite.ts";
+import { KeptMap } from "./kept-map.ts";
 
-interface InviteSchema extends DBSchema {
-  /** By cluster; the value is the link's fragment, which is checked again when it is read. */
-  invites: { key: string; value: { readonly fragment: string; readonly atMs: number } };
-}
-
-async function withInvites<T>(work: (database: IDBPDatabase<InviteSchema>) => Promise<T>, otherwise: T): Promise<T> {
-  try {
-    const database = await openDB<InviteSchema>("tabring-shop", 1, {
-      upgrade(upgraded) {
-        upgraded.createObjectStore("invites");
-      },
-    });
-    try {
-      return await work(database);
-    } finally {
-      database.close();
-    }
-  } catch {
-    return otherwise; // storage is blocked or full
-  }
-}
+/** By cluster; the value is the link's fragment, which is checked again when it is read. */
+const invites = new KeptMap<{ readonly fragment: string; readonly atMs: number }>("tabring-shop", "invites");
 
 /** Newest first. */
 export async function rememberedInvites(): Promise<readonly Invite[]> {
-  const known = await withInvites((database) => database.getAll("invites"), []);
+  const known = (await invites.all()).map(([, value]) => value);
   return known.sort((a, b) => b.atMs - a.atMs).flatMap(({ fragment }) => parseInvite(fragment) ?? []);
 }
 
 /** What of the link is about the cluster, and not about one tab. */
-export async function rememberInvite({ cluster, secret, sameBrowser }: Invite): Promise<void> {
-  const value = { fragment: fragmentOf({ cluster, secret, ...(sameBrowser && { sameBrowser }) }), atMs: Date.now() };
-  await withInvites((database) => database.put("invites", value, cluster), undefined);
+export function rememberInvite({ cluster, secret, sameBrowser }: Invite): Promise<void> {
+  const fragment = fragmentOf({ cluster, secret, ...(sameBrowser && { sameBrowser }) });
+  return invites.keep(cluster, { fragment, atMs: Date.now() });
 }
 
-export async function forgetInvite(cluster: string): Promise<void> {
-  await withInvites((database) => database.delete("invites", cluster), undefined);
+export function forgetInvite(cluster: string): Promise<void> {
+  return invites.forget(cluster);
 }
 
 /** Of this tab, in this cluster: `shopper`, `cart`, or `founding` (this tab is about to make the cluster, and must go on if it is reloaded). */
