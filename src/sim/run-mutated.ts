@@ -59,6 +59,17 @@ export function removeTree(tree: string): void {
   rmSync(tree, { recursive: true, force: true });
 }
 
+/** Those that run; they end with this process when it is told to end, and take their trees with them. */
+const running = new Map<ChildProcess, string>();
+
+function endAll(): never {
+  for (const [child, tree] of running) {
+    child.kill("SIGKILL");
+    removeTree(tree);
+  }
+  process.exit(1);
+}
+
 /** Starts a command line of the simulator in a tree; what it prints goes to us or, with "pipe", to whoever reads it. */
 function startIn(
   tree: string,
@@ -67,12 +78,19 @@ function startIn(
   words: readonly string[],
   output: "inherit" | "pipe",
 ): ChildProcess {
-  return spawn(process.execPath, ["--import", "tsx", join(tree, "sim", script), ...words], {
+  const child = spawn(process.execPath, ["--import", "tsx", join(tree, "sim", script), ...words], {
     cwd: PROJECT,
     // The trees are used once: what tsx would remember of them only fills the disk.
     env: { ...process.env, TABRING_MUTANT: mutant?.name ?? "", TSX_DISABLE_CACHE: "1" },
     stdio: ["ignore", output, "inherit"],
   });
+  if (process.listenerCount("SIGTERM", endAll) === 0) {
+    process.once("SIGTERM", endAll);
+    process.once("SIGINT", endAll);
+  }
+  running.set(child, tree);
+  child.once("close", () => running.delete(child));
+  return child;
 }
 
 /**
