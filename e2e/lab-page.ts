@@ -8,6 +8,9 @@ import AxeBuilder from "@axe-core/playwright";
 import { type BrowserContextOptions, expect, type Page, test as plainTest } from "@playwright/test";
 import { type StaticFiles, serveStaticFiles } from "./static-files.ts";
 
+/** What the first page asks to learn whether there is a server. Plain files have none, and the browser writes that down. */
+const HEALTH_PATH = "/health";
+
 /** The place is what stands after the address: "#/lab", or nothing. */
 export type OpenPage = (place: string, options?: BrowserContextOptions) => Promise<Page>;
 
@@ -33,7 +36,9 @@ export const test = plainTest.extend<Fixtures, { readonly files: StaticFiles }>(
       const context = await browser.newContext({ baseURL: files.address, ...options });
       context.on("weberror", (error) => troubles.push(String(error.error())));
       context.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warning") troubles.push(message.text());
+        const isTrouble = message.type() === "error" || message.type() === "warning";
+        if (isTrouble && message.location().url !== new URL(HEALTH_PATH, files.address).href)
+          troubles.push(message.text());
       });
       const page = await context.newPage();
       opened.push(page);
