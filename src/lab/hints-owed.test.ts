@@ -57,14 +57,39 @@ test("since when, and what was tried: nothing while its target is away, and a tr
   expect(hint).toMatchObject({ target: owner, key, tries: 0, triedAt: undefined });
   expect(hint!.keptAt).toBeGreaterThan(putAt);
   expect(hint!.keptAt).toBeLessThan(putAt + 1_000);
-  // While its delivery is on the way it is still there.
-  of.act({ do: "heal" });
-  let tried = hint;
-  while (tried?.tries === 0) {
-    of.runUntil(of.now + 1);
-    [tried] = hintsOwed(of.trace, of.nodes);
+  // More for the same target and key is the same hint, and as old as it was.
+  of.act({ do: "put", node: others[0]!, key, value: "another book", context: "none" });
+  of.runUntil(of.now + 2_000);
+  expect(hintsOwed(of.trace, of.nodes)).toEqual([hint]);
+  // While its delivery is on the way it is still there; lost on the way, it is tried again.
+  for (const tries of [1, 2]) {
+    of.act({ do: "heal" });
+    let tried = hint;
+    while (tried?.tries !== tries) {
+      of.runUntil(of.now + 1);
+      [tried] = hintsOwed(of.trace, of.nodes);
+    }
+    expect(tried).toEqual({ ...hint, tries, triedAt: tried.triedAt });
+    expect(tried.triedAt).toBeGreaterThan(of.now - 1);
+    if (tries === 2) break;
+    of.act({ do: "cut", side: [name], other: others });
+    of.runUntil(of.now + 20_000);
   }
-  expect(tried).toMatchObject({ target: owner, key, tries: 1 });
   of.runUntil(of.now + 5_000);
+  expect(hintsOwed(of.trace, of.nodes)).toEqual([]);
+});
+
+test("a disk that is lost takes its hints with it", () => {
+  const of = new SimulatedWorld(defaultLabOptions);
+  const [key] = KEYS as [Key];
+  const owner = of.preferenceListAt(of.idOf("a"), key)!.owners[1]!;
+  const { name } = of.nodes.find(({ id }) => id === owner)!;
+  of.act({ do: "cut", side: [name], other: of.nodes.flatMap((node) => (node.id === owner ? [] : [node.name])) });
+  of.runUntil(of.now + 20_000);
+  const asked = of.nodes.find(({ id }) => id !== owner)!;
+  of.act({ do: "put", node: asked.name, key, value: "a book", context: "none" });
+  of.runUntil(of.now + 2_000);
+  const [hint] = hintsOwed(of.trace, of.nodes);
+  of.act({ do: "wipe", node: of.nodes.find(({ id }) => id === hint!.keeper)!.name, successor: "f" });
   expect(hintsOwed(of.trace, of.nodes)).toEqual([]);
 });

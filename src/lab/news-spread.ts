@@ -1,6 +1,7 @@
 /**
  * How the latest news of the ring went round (paper, section 4.8.1): from the first node that saw something new to the last one, in milliseconds, rounds of
- * gossip and messages. News is a wave: changes of views, or of buckets, with no more than two rounds between them, told by the trace. Two changes at the same time are one wave.
+ * gossip and messages. News is a wave: changes of views (members, claims or buckets) with no more than two rounds between them, told by the trace. Two changes
+ * at the same time are one wave.
  *
  * Limits: those of the trace. Whether all have it now is for the ring digests to tell, not for this.
  */
@@ -10,8 +11,6 @@ import type { Millis, NodeId } from "../core/identifiers.ts";
 import type { TraceRecord } from "./world.ts";
 
 const ROUND_MS = defaultConfig.gossipMs;
-/** Notes of a node that sees the ring, or a bucket, in another way than before. */
-const NEWS: ReadonlySet<string> = new Set(["view", "bucket"]);
 const GOSSIP: ReadonlySet<string> = new Set(["gossip-digest", "gossip-versions", "gossip-news"]);
 
 export interface NewsSpread {
@@ -37,7 +36,7 @@ export function newsSpread(trace: readonly TraceRecord[]): NewsSpread | undefine
     const { at, node, event } = trace[i]!;
     if (beganAt !== undefined && beganAt - at > 2 * ROUND_MS) break;
     if (event.what === "sent" && GOSSIP.has(event.kind) && endedAt !== undefined) since++;
-    if (event.what !== "note" || !NEWS.has(event.note) || node === undefined) continue;
+    if (event.what !== "note" || event.note !== "view" || node === undefined) continue;
     endedAt ??= at;
     beganAt = at;
     from = node;
