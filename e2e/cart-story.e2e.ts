@@ -2,6 +2,7 @@
 
 import { expect, type Locator, test } from "@playwright/test";
 import { type Cluster, openCluster, type Tab, waitUntil } from "./cluster.ts";
+import { demandAccessible } from "./lab-page.ts";
 
 const CART = "story";
 const KEY = `carts/${CART}`;
@@ -45,6 +46,7 @@ async function shownCart(tab: Tab): Promise<Record<string, string>> {
 }
 
 test("cut 2 | 3, change one cart on both sides, heal: two siblings everywhere; one tab reconciles: one cart everywhere", async () => {
+  test.setTimeout(180_000);
   const [ada, bela, chidi, dora, emil] = cluster.tabs as [Tab, Tab, Tab, Tab, Tab];
   const books = await ada.page
     .getByTestId("book")
@@ -92,6 +94,9 @@ test("cut 2 | 3, change one cart on both sides, heal: two siblings everywhere; o
       .evaluateAll((siblings: HTMLElement[]) => siblings.map((sibling) => sibling.dataset["operation"]));
     expect(shown.sort()).toEqual(operations);
   }
+
+  await emil.page.bringToFront();
+  await demandAccessible(emil.page, "[data-testid=siblings]");
 
   // The paper's union brings the removed book back; the default does not.
   const outcome = (strategy: string): Locator =>

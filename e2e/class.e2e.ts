@@ -13,7 +13,7 @@ import { assignmentNamed } from "../app/lab/assignments/index.ts";
 import { lessonNamed } from "../app/lab/lessons/index.ts";
 import { parseInvite } from "../app/invite.ts";
 import { ServerProcess } from "./cluster.ts";
-import { demandNoViolations, test } from "./lab-page.ts";
+import { demandAccessible, test } from "./lab-page.ts";
 
 /** Which squares of the drawn code are dark. */
 async function drawnCode(page: Page): Promise<{ readonly size: number; readonly dark: ReadonlySet<string> }> {
@@ -74,8 +74,8 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
       await page.reload();
       await expect(page.getByTestId("pupil")).toBeVisible();
     }
-    await demandNoViolations(teacher, "teacher");
-    await demandNoViolations(ada, "pupil");
+    await demandAccessible(teacher);
+    await demandAccessible(ada);
 
     // Something half typed is not lost, and the keyboard comes back to it.
     const search = ada.getByTestId("search");
@@ -84,7 +84,7 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
     await teacher.getByTestId("teach-freeze").click();
     for (const page of [ada, ben]) await expect(page.getByTestId("pupil-stopped")).toBeVisible();
     await expect(ada.locator("#stopped-title")).toBeFocused();
-    await demandNoViolations(ada, "stopped");
+    await demandAccessible(ada);
     for (const key of ["Escape", "Escape", "Tab", "Enter"]) await ada.keyboard.press(key);
     await expect(ada.getByTestId("pupil-stopped")).toBeVisible();
     await teacher.getByTestId("teach-freeze").click();
@@ -119,7 +119,7 @@ test("a class: the link in the picture, stop and go on, an assignment answered",
         });
         expect(keeper).toEqual(right);
       }
-      await demandNoViolations(lab, "assignment");
+      await demandAccessible(lab);
       await lab.close();
     }
     await expect(teacher.getByTestId("teach-answers")).toHaveAttribute("data-answers", "2");
@@ -153,7 +153,7 @@ test.describe("in the lab, without a server", () => {
     await expect(page.getByRole("tablist")).toBeHidden();
     await page.reload();
     await expect(page.getByTestId("lab-page")).toHaveAttribute("data-big", "true");
-    await demandNoViolations(page, "big type");
+    await demandAccessible(page);
 
     const lesson = lessonNamed("hinted-handoff")!;
     const step = (name: string) => expect(page.getByTestId("lesson")).toHaveAttribute("data-step", name);
@@ -206,6 +206,6 @@ test.describe("in the lab, without a server", () => {
       await expect(page.locator(`[data-seed="${seed}"] strong`)).toHaveText(
         answerTo(assignmentNamed("owners")!.pose(seed)).join(", "),
       );
-    await demandNoViolations(page, "answers");
+    await demandAccessible(page);
   });
 });

@@ -60,7 +60,7 @@ function startLoad(tab: Tab, name: string): Promise<void> {
       };
       load.ended = (async () => {
         // A caller thinks between its requests; the cluster's two cores are for the joins as well.
-        const think = () => new Promise((resolve) => setTimeout(resolve, 40));
+        const think = () => new Promise((resolve) => setTimeout(resolve, 150));
         while (load.running)
           await round()
             .catch((error: unknown) => void load.failures.push(String(error)))
