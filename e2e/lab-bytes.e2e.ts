@@ -97,6 +97,7 @@ test("a damaged record is said to be one", async ({ openLab }) => {
   await page.getByTestId("lab-put").click();
   await pass(page, 1);
   await look(page, "Bytes");
+  await expect(page.getByTestId("lab-keeper").locator("option")).toHaveCount(3);
   const [keeper] = await page.getByTestId("lab-keeper").locator("option").allInnerTexts();
   await page.locator(`[data-node="${keeper!}"]`).click();
   await look(page, "Node");

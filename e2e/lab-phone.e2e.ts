@@ -39,14 +39,16 @@ async function demandPhone(page: Page, what: string): Promise<void> {
 }
 
 async function demandRing(page: Page, what: string): Promise<void> {
-  const hidden = await page.evaluate(() =>
-    [...document.querySelectorAll("[data-testid=lab-ring] [data-node]")].flatMap((node) => {
-      const { left, top, width, height } = node.getBoundingClientRect();
-      const seen = document.elementFromPoint(left + width / 2, top + height / 2);
-      return seen !== null && node.contains(seen) ? [] : [node.getAttribute("data-node")];
-    }),
-  );
-  expect(hidden, `${what}: nodes of the ring that are covered`).toEqual([]);
+  const hidden = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll("[data-testid=lab-ring] [data-node]")].flatMap((node) => {
+        const { left, top, width, height } = node.getBoundingClientRect();
+        const seen = document.elementFromPoint(left + width / 2, top + height / 2);
+        return seen !== null && node.contains(seen) ? [] : [node.getAttribute("data-node")];
+      }),
+    );
+  // The ring makes room for the sheet, and is scrolled to, when the sheet has its height.
+  await expect.poll(hidden, { message: `${what}: nodes of the ring that are covered` }).toEqual([]);
 }
 
 const height = (page: Page) => page.getByTestId("sheet").getAttribute("data-height");

@@ -113,6 +113,8 @@ test("a full disk refuses, others keep the put, reads go on; a wrong clock loses
   await choose(sick!.name);
   await press("disk-full");
   await expect.poll(() => faultsOf(sick!.tab)).toEqual(["disk-full"]);
+  // The same button ends it, once the lab has heard of it.
+  await expect(lab.getByTestId("lab-faults-on")).toContainText("has a full disk");
   await act(lab, { do: "put", node: writer!.name, key: CART, value: "elsewhere", context: "none" });
   await waitUntil(async () => (await lastAnswer(CART))?.outcome === "ok", { what: "the put is answered" });
   const refused = (id: string): Promise<boolean> =>
