@@ -158,6 +158,10 @@ test("a full disk refuses, others keep the put, reads go on; a wrong clock loses
 });
 
 test("the next write is dropped and a read repairs it; others are doubled and delayed, and the recording says so", async () => {
+  // While a new shop puts its books on the shelves any of them may be the next write.
+  for (const { page } of cluster.tabs)
+    await expect(page.getByTestId("catalogue")).toHaveAttribute("data-phase", "ready", { timeout: 60_000 });
+  await waitUntil(async () => (await cluster.hints()) === 0, { what: "no hint is left", timeoutMs: 60_000 });
   const [writer, reader] = await ownersOf(CART);
   const [from, to] = [await writer!.tab.node(), await reader!.tab.node()];
   const fatesOf = (key: string): Promise<readonly string[]> =>
