@@ -65,7 +65,9 @@ test("since when, and what was tried: nothing while its target is away, and a tr
   for (const tries of [1, 2]) {
     of.act({ do: "heal" });
     let tried = hint;
+    const healedAt = of.now;
     while (tried?.tries !== tries) {
+      expect(of.now).toBeLessThan(healedAt + 10_000);
       of.runUntil(of.now + 1);
       [tried] = hintsOwed(of.trace, of.nodes);
     }
