@@ -8,6 +8,9 @@
  *   entrusting  only when this node is about to go for good and the target does not answer: another one who has no copy of the key takes the hint over
  *   let go      acknowledged as durable, and unchanged since it was sent: removed; else it stays kept
  *
+ * What fails on the way ends a delivery, and it stays kept; but one whose own disk has not answered yet is over only when it has: its late answer would be
+ * taken for one to the next delivery.
+ *
  * Looked through when a peer comes up and every `hintScanMs`. A target that is no owner of the key any more gets nothing: the hint goes to all
  * present owners, and is let go only when W of them hold it durably (one acknowledgement and one lost disk would lose the write) and the others have a
  * hint here instead: a put may have been promised more copies than W.
@@ -38,13 +41,18 @@ export interface HandoffActions {
 interface Delivery {
   readonly key: Key;
   readonly target: NodeId;
-  readonly startedAt: Millis;
+  /** When it was sent; before that, when its hint began to be read. */
+  startedAt: Millis;
   set: DvvSet | undefined;
   tally: Tally | undefined;
   recipients: readonly NodeId[];
-  /** Hints for others that are on their way to the disk; undefined until there are any. */
-  passing: number | undefined;
   readonly sent: Map<RequestId, NodeId>;
+  /** What this node's own disk was asked for, and has not answered yet. */
+  waiting: number;
+  /** These are hints for others. */
+  passing: boolean;
+  /** It came to nothing. */
+  over: boolean;
 }
 
 /** Who should have a hint. */
@@ -154,7 +162,7 @@ export class HintedHandoff {
     const { now, config } = this.#in;
     for (const deliveries of this.#underWay.values())
       for (const delivery of deliveries.values())
-        if (now - delivery.startedAt > config.transferTimeoutMs) this.#end(delivery);
+        if (delivery.sent.size > 0 && now - delivery.startedAt > config.transferTimeoutMs) this.#end(delivery);
     for (const target of this.#index.targets()) this.#scan(target);
   }
 
@@ -168,10 +176,12 @@ export class HintedHandoff {
     if (origin.kind !== "handoff") return;
     const delivery = this.#underWay.get(origin.target)?.get(origin.key);
     if (delivery === undefined) return;
-    if (completion.kind === "read") {
+    delivery.waiting--;
+    if (delivery.over) this.#end(delivery);
+    else if (completion.kind === "read") {
       if (completion.outcome === "found") this.#deliver(delivery, completion.set);
       else this.#end(delivery);
-    } else if (delivery.passing !== undefined) this.#passed(delivery, delivery.passing, completion.kind === "stored");
+    } else if (delivery.passing) this.#passed(delivery, completion.kind === "stored");
     else if (completion.kind === "stored") this.#answered(delivery, this.#in.self);
     else if (completion.kind === "refused") {
       delivery.tally?.refuse(this.#in.self);
@@ -221,8 +231,10 @@ export class HintedHandoff {
         set: undefined,
         tally: undefined,
         recipients: [],
-        passing: undefined,
         sent: new Map(),
+        waiting: 1,
+        passing: false,
+        over: false,
       };
       (this.#underWay.get(target) ?? this.#underWay.set(target, new Map()).get(target)!).set(key, delivery);
       this.#do.readHint(key, target);
@@ -230,9 +242,9 @@ export class HintedHandoff {
   }
 
   #deliver(delivery: Delivery, set: DvvSet): void {
-    if (delivery.set !== undefined) return;
-    const { ring, config } = this.#in;
+    const { ring, config, now } = this.#in;
     const { key, target } = delivery;
+    delivery.startedAt = now;
     const { nodes, needed, entrusted } = this.#recipients(key, target);
     delivery.set = set;
     delivery.recipients = nodes;
@@ -240,6 +252,7 @@ export class HintedHandoff {
     for (const node of nodes) {
       if (node === this.#in.self) {
         delivery.tally.ask(node);
+        delivery.waiting++;
         this.#do.mergeHere(key, target, set);
         continue;
       }
@@ -281,7 +294,7 @@ export class HintedHandoff {
   #judge(delivery: Delivery): void {
     const outcome = delivery.tally?.outcome();
     const { set, tally, passing } = delivery;
-    if (set === undefined || tally === undefined || passing !== undefined || outcome === "pending") return;
+    if (set === undefined || tally === undefined || passing || outcome === "pending") return;
     if (outcome !== "met") {
       this.#end(delivery);
       return;
@@ -293,17 +306,14 @@ export class HintedHandoff {
       this.#letGo(delivery, set);
       return;
     }
-    delivery.passing = without.length;
+    delivery.passing = true;
+    delivery.waiting += without.length;
     for (const node of without) this.#do.keepHint(delivery.key, delivery.target, set, node);
   }
 
-  #passed(delivery: Delivery, passing: number, stored: boolean): void {
-    if (!stored) {
-      this.#end(delivery);
-      return;
-    }
-    delivery.passing = passing - 1;
-    if (delivery.passing === 0 && delivery.set !== undefined) this.#letGo(delivery, delivery.set);
+  #passed(delivery: Delivery, stored: boolean): void {
+    if (!stored) this.#end(delivery);
+    else if (delivery.waiting === 0 && delivery.set !== undefined) this.#letGo(delivery, delivery.set);
   }
 
   #letGo(delivery: Delivery, set: DvvSet): void {
@@ -315,6 +325,9 @@ export class HintedHandoff {
 
   #end(delivery: Delivery): void {
     for (const sent of delivery.sent.keys()) this.#bySent.delete(sent);
+    delivery.sent.clear();
+    delivery.over = true;
+    if (delivery.waiting > 0) return;
     const deliveries = this.#underWay.get(delivery.target);
     if (deliveries?.get(delivery.key) !== delivery) return;
     deliveries.delete(delivery.key);

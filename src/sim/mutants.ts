@@ -440,8 +440,8 @@ export const mutants: readonly Mutant[] = [
     bug: "a delivery whose acknowledgement was lost is never tried again",
     caughtBy: ["convergence"],
     file: "core/hinted-handoff.ts",
-    find: "if (now - delivery.startedAt > config.transferTimeoutMs) this.#end(delivery);",
-    replace: "if (now < delivery.startedAt) this.#end(delivery);",
+    find: "now - delivery.startedAt > config.transferTimeoutMs) this.#end(delivery);",
+    replace: "now < delivery.startedAt) this.#end(delivery);",
   },
   {
     name: "hint-kept-as-own-record",
