@@ -7,7 +7,7 @@
  */
 
 import { Histogram, VALUE_MAX } from "../base/histogram.ts";
-import type { Effect, Note } from "../core/effect.ts";
+import type { Effect } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { Millis, NodeId, RequestId } from "../core/identifiers.ts";
 import type { Message } from "../core/message.ts";
@@ -22,6 +22,7 @@ import {
   requestsOf,
 } from "../core/statistics.ts";
 import { InvariantViolation } from "./checkers.ts";
+import { noted } from "./noted.ts";
 import type { Simulator } from "./simulator.ts";
 
 const MINUTE_MS = 60_000;
@@ -47,10 +48,16 @@ interface Book {
   readonly open: Map<RequestId, Asked>;
   readonly told: Told[];
   abandoned: number;
+  /** It is past its start: until then it answers nobody. */
+  isAwake: boolean;
   /** What each peer may still ask, by peer and kind of work. */
   readonly allowances: Map<string, { left: number; at: Millis }>;
   /** The node's own clock. */
   now: Millis;
+}
+
+function newBook(now: Millis): Book {
+  return { open: new Map(), told: [], abandoned: 0, isAwake: false, allowances: new Map(), now };
 }
 
 /** On which account a peer draws with a message; undefined: it is never limited. */
@@ -80,8 +87,7 @@ export class Audit {
   }
 
   onStep(node: NodeId, event: NodeEvent, effects: readonly Effect[]): void {
-    if (event.kind === "started")
-      this.#books.set(node, { open: new Map(), told: [], abandoned: 0, allowances: new Map(), now: event.at });
+    if (event.kind === "started") this.#books.set(node, newBook(event.at));
     const book = this.#books.get(node);
     if (book === undefined) return;
     book.now = Math.max(book.now, event.at);
@@ -100,18 +106,15 @@ export class Audit {
     { from, message }: NodeEvent & { kind: "message-received" },
     effects: readonly Effect[],
   ): void {
-    const noted = (what: Note["what"]) => effects.some((effect) => effect.kind === "note" && effect.note.what === what);
-    const refused = noted("peer-limited");
+    const refused = noted(effects, "peer-limited");
     const account = accountOf(message);
-    const complain = (what: string): never => {
-      const [own, other] = [this.#simulator.nameOf(node), this.#simulator.nameOf(from)];
-      throw new InvariantViolation("bounded", `${own} ${what} ${other}`);
-    };
     if (account === undefined) {
-      if (refused) complain(`refused a ${message.kind}, which is never limited, of`);
+      if (refused) this.#complain(node, `refused a ${message.kind}, which is never limited, of`, from);
       return;
     }
-    if (noted("late-dropped") || this.#simulator.inspect(node)?.phase === "starting") return;
+    if (noted(effects, "late-dropped")) return;
+    book.isAwake ||= this.#simulator.inspect(node)?.phase !== "starting";
+    if (!book.isAwake) return;
     const config = this.#simulator.configOf(node);
     const limits = {
       requests: [config.peerRequestsPerSecond, config.peerRequestsBurst],
@@ -121,17 +124,22 @@ export class Audit {
     const own = this.#allowance(book, `${from} ${account}`, ...limits[account]);
     const ofAll = this.#allowance(book, "views of all", config.viewsPerSecond, config.viewsBurst);
     if (account !== "views") {
-      if (refused && own.left >= 1 + 1e-6) complain(`refused a ${message.kind}, though it had room for it, of`);
+      if (refused && own.left >= 1 + 1e-6)
+        this.#complain(node, `refused a ${message.kind}, though it had room for it, of`, from);
       if (!refused) own.left -= 1;
     } else {
       if (refused && own.left >= 1 + 1e-6 && ofAll.left >= 1 + 1e-6)
-        complain("refused a question about the view, though it had room for it, of");
+        this.#complain(node, "refused a question about the view, though it had room for it, of", from);
       // What the one bucket gave is gone, though the other one had nothing.
       if (own.left >= 1 - 1e-6) own.left = Math.max(0, own.left - 1);
       else if (!refused) own.left -= 1;
       if (!refused) ofAll.left -= 1;
     }
-    if (own.left < -1e-6 || ofAll.left < -1e-6) complain(`did more ${account} than it may for`);
+    if (own.left < -1e-6 || ofAll.left < -1e-6) this.#complain(node, `did more ${account} than it may for`, from);
+  }
+
+  #complain(node: NodeId, what: string, from: NodeId): never {
+    throw new InvariantViolation("bounded", `${this.#simulator.nameOf(node)} ${what} ${this.#simulator.nameOf(from)}`);
   }
 
   #allowance(book: Book, name: string, perSecond: number, burst: number): { left: number; at: Millis } {

@@ -57,6 +57,7 @@ import type { NodeView } from "../core/node.ts";
 import { Ring } from "../core/ring.ts";
 import { reads } from "../core/versions.ts";
 import type { History, KeyHistory, Operation } from "./history.ts";
+import { noted } from "./noted.ts";
 import type { HostState } from "./simulator.ts";
 
 /** What is durable on a disk now. */
@@ -235,7 +236,7 @@ export class Checkers {
       this.#checkLateness(node, event, effects);
       if (event.message.kind === "replica-put") this.#onToKeep(node, event.from, event.message);
     }
-    const gently = effects.some((effect) => effect.kind === "note" && effect.note.what === "epochs-renewed");
+    const gently = noted(effects, "epochs-renewed");
     for (const effect of effects) {
       switch (effect.kind) {
         case "store":
@@ -515,7 +516,7 @@ export class Checkers {
 
   #checkReport(node: NodeId, effects: readonly Effect[]): void {
     if (!this.#mustReport.delete(node)) return;
-    if (effects.some((effect) => effect.kind === "note" && effect.note.what === "buffer-lost")) return;
+    if (noted(effects, "buffer-lost")) return;
     throw new InvariantViolation(
       "no-lost-write",
       `${this.#name(node)} has lost what it had acknowledged from memory, and does not say so`,

@@ -12,7 +12,7 @@
  */
 
 import { partitionOf, positionOf } from "../core/address.ts";
-import type { Effect, Note } from "../core/effect.ts";
+import type { Effect } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import { HOPS_MAX } from "../core/handing.ts";
 import type { Key, Millis, NodeId, RingDigest } from "../core/identifiers.ts";
@@ -24,6 +24,7 @@ import { PROTOCOL_VERSION } from "../core/versions.ts";
 import { EXTRA_BURST, EXTRA_PER_SECOND } from "../core/view-refresh.ts";
 import { InvariantViolation } from "./checkers.ts";
 import { isOlder } from "./mixed-versions.ts";
+import { noted } from "./noted.ts";
 import type { Simulator } from "./simulator.ts";
 
 /** Turns of a light client come at least this share of their interval apart, and a question may take two messages. */
@@ -221,10 +222,6 @@ export class Routing {
   #complain(node: NodeId, what: string): never {
     throw new InvariantViolation("routing", `${this.#name(node)} ${what}`);
   }
-}
-
-function noted(effects: readonly Effect[], what: Note["what"]): boolean {
-  return effects.some((effect) => effect.kind === "note" && effect.note.what === what);
 }
 
 const rings = new WeakMap<View, Ring>();

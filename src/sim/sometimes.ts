@@ -6,6 +6,7 @@
 import type { Effect, Note } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import { PROTOCOL_VERSION } from "../core/versions.ts";
+import { noted } from "./noted.ts";
 
 /** All of these must be reached by a standard run. */
 export const sometimesPoints = [
@@ -126,11 +127,7 @@ export class Sometimes {
       const { message } = event;
       if (message.kind === "transfer-page" && message.outcome === "refused") this.reached("page refused");
       if (message.kind === "release-reply" && message.partitions.length === 0) this.reached("release refused");
-      if (
-        message.kind === "gossip-news" &&
-        effects.some((effect) => effect.kind === "note" && effect.note.what === "bucket")
-      )
-        this.reached("bucket heard of");
+      if (message.kind === "gossip-news" && noted(effects, "bucket")) this.reached("bucket heard of");
       if (message.kind === "replica-put-reply" && message.outcome === "early") this.reached("early answer");
       if (message.kind === "replica-put-reply" && message.outcome === "hinted")
         this.reached("write kept by one who does not count");
