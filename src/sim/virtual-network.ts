@@ -131,12 +131,13 @@ interface Parcel {
   readonly to: NodeId;
   readonly generation: number;
   readonly late: boolean;
-  readonly kind: Message["kind"];
+  readonly message: Message;
+  /** What is read on its arrival instead of the message, where there is a codec. */
+  readonly bytes: Uint8Array | undefined;
   /** The version of its form. */
   readonly form: number;
   readonly epoch: Epoch;
   readonly protocol: number | undefined;
-  readonly deliver: () => void;
   /** 0 when nobody watched as it was sent. */
   readonly flight: FlightId;
 }
@@ -144,7 +145,7 @@ interface Parcel {
 interface Watched {
   readonly watcher: NetworkWatcher;
   /** What has neither arrived nor been lost, and when it is due; undefined while it is kept back. */
-  readonly underWay: Map<FlightId, { readonly parcel: Parcel; readonly message: Message; dueAt: Millis | undefined }>;
+  readonly underWay: Map<FlightId, { readonly parcel: Parcel; dueAt: Millis | undefined }>;
 }
 
 /** Drawn in quarters of a millisecond: exact in binary, and no node may rely on whole ones. */
@@ -261,18 +262,13 @@ export class VirtualNetwork {
     }
     const bytes = this.#codec?.encode(message, epoch, protocol, from);
     const form = formOf(message.kind, protocol ?? PROTOCOL_VERSION) ?? PROTOCOL_VERSION;
-    const deliver = (): void => {
-      const parsed = bytes === undefined ? undefined : this.#codec?.decode(bytes, to);
-      this.#host.received(to, from, parsed?.epoch ?? epoch, parsed?.message ?? message);
-    };
     const copies = profile.duplicationProbability > 0 && prng.chance(profile.duplicationProbability) ? 2 : 1;
     let original: FlightId | undefined;
     for (let copy = 0; copy < copies; copy++) {
       const late = profile.lateProbability > 0 && prng.chance(profile.lateProbability);
       const flight = this.#watched === undefined ? 0 : ++this.#flights;
       const { generation } = end;
-      const { kind } = message;
-      const parcel: Parcel = { from, to, generation, late, kind, form, epoch, protocol, deliver, flight };
+      const parcel: Parcel = { from, to, generation, late, message, bytes, form, epoch, protocol, flight };
       let delay =
         profile.drawMs?.(prng) ??
         this.#latencyOf(from, to) + (profile.jitterMs > 0 ? prng.below(profile.jitterMs * 4) / 4 : 0);
@@ -291,7 +287,7 @@ export class VirtualNetwork {
       }
       if (this.#watched !== undefined) {
         const dueAt = this.#now() + delay;
-        this.#watched.underWay.set(flight, { parcel, message, dueAt });
+        this.#watched.underWay.set(flight, { parcel, dueAt });
         this.#watched.watcher.sent(flight, from, to, message, dueAt, original, epoch, protocol);
         original ??= flight;
       }
@@ -312,7 +308,7 @@ export class VirtualNetwork {
     if (this.#watched === undefined || underWay?.dueAt === undefined) return false;
     const parcel = { ...underWay.parcel, late: true };
     const dueAt = underWay.dueAt + byMs;
-    this.#watched.underWay.set(flight, { parcel, message: underWay.message, dueAt });
+    this.#watched.underWay.set(flight, { parcel, dueAt });
     this.#watched.watcher.goesOn(flight, dueAt);
     this.#host.schedule(dueAt - this.#now(), () => this.#arrive(parcel));
     return true;
@@ -322,11 +318,10 @@ export class VirtualNetwork {
   duplicateFlight(flight: FlightId): boolean {
     const underWay = this.#watched?.underWay.get(flight);
     if (this.#watched === undefined || underWay?.dueAt === undefined) return false;
-    const { message } = underWay;
     const parcel = { ...underWay.parcel, flight: ++this.#flights };
     const dueAt = underWay.dueAt + DUPLICATE_AFTER_MS;
-    this.#watched.underWay.set(parcel.flight, { parcel, message, dueAt });
-    const { from, to, epoch, protocol } = parcel;
+    this.#watched.underWay.set(parcel.flight, { parcel, dueAt });
+    const { from, to, message, epoch, protocol } = parcel;
     this.#watched.watcher.sent(parcel.flight, from, to, message, dueAt, flight, epoch, protocol);
     this.#host.schedule(dueAt - this.#now(), () => this.#arrive(parcel));
     return true;
@@ -473,7 +468,7 @@ export class VirtualNetwork {
     const underWay = this.#watched?.underWay.get(parcel.flight);
     if (this.#watched === undefined || underWay === undefined) return;
     const dueAt = this.#now() + delayMs;
-    this.#watched.underWay.set(parcel.flight, { parcel, message: underWay.message, dueAt });
+    this.#watched.underWay.set(parcel.flight, { parcel, dueAt });
     this.#watched.watcher.goesOn(parcel.flight, dueAt);
   }
 
@@ -512,8 +507,9 @@ export class VirtualNetwork {
     const { from, to, flight } = parcel;
     // Dropped meanwhile, perhaps where it was kept back, or put off: then another parcel has its number.
     if (flight > 0 && this.#watched?.underWay.get(flight)?.parcel !== parcel) return;
-    const held = this.#held.get(`${from} ${to}`);
-    if (held !== undefined && (held.kinds === undefined || held.kinds.has(parcel.kind))) {
+    const { kind } = parcel.message;
+    const held = this.#held.size === 0 ? undefined : this.#held.get(`${from} ${to}`);
+    if (held !== undefined && (held.kinds === undefined || held.kinds.has(kind))) {
       if (held.parcels.length < STALLED_MAX) {
         held.parcels.push(parcel);
         this.#waits(parcel);
@@ -521,7 +517,7 @@ export class VirtualNetwork {
       return;
     }
     if (this.#doomed.size > 0) {
-      const direction = `${from} ${to} ${parcel.kind}`;
+      const direction = `${from} ${to} ${kind}`;
       const doomed = this.#doomed.get(direction) ?? 0;
       if (doomed > 0) {
         this.#doomed.set(direction, doomed - 1);
@@ -544,11 +540,13 @@ export class VirtualNetwork {
     if (parcel.form > this.#host.readsUpTo(to)) {
       this.#landed(flight, "unread");
       // A late one may have been meant for a newer build that ran there before.
-      if (!parcel.late) this.#host.unread(to, from, parcel.kind);
+      if (!parcel.late) this.#host.unread(to, from, kind);
       return;
     }
     this.#landed(flight, parcel.late ? "arrived late" : "arrived");
-    parcel.deliver();
+    const { bytes, epoch, message } = parcel;
+    const parsed = bytes === undefined ? undefined : this.#codec?.decode(bytes, to);
+    this.#host.received(to, from, parsed?.epoch ?? epoch, parsed?.message ?? message);
   }
 
   #noticeLater(near: NodeId, far: NodeId): void {
