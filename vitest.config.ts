@@ -5,6 +5,7 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { chromiumLaunch } from "./e2e/browser.ts";
+import { hashesInNode } from "./src/sim/run-seed-hashes.ts";
 
 export default defineConfig({
   test: {
@@ -43,12 +44,12 @@ export default defineConfig({
         },
         test: {
           name: "browser",
-          include: ["src/**/*.browser.test.ts"],
-          globalSetup: ["src/sim/seed-hashes.setup.ts"],
+          include: ["{src,app}/**/*.browser.test.ts"],
           browser: {
             enabled: true,
             headless: true,
             screenshotFailures: false,
+            commands: { hashesInNode },
             provider: playwright({ launchOptions: chromiumLaunch() }),
             instances: [{ browser: "chromium" }],
           },

@@ -5,7 +5,7 @@ import { runSeed } from "./swarm.ts";
 
 process.on("message", (order: SeedOrder) => {
   const { seed, twice } = order;
-  const options = { ...order.options, trace: twice };
+  const options = { ...order.options, trace: twice || order.options.trace === true };
   const outcome = runSeed(seed, options);
   const same = !twice || runSeed(seed, options).transcriptHash === outcome.transcriptHash;
   process.send?.({ outcome, same } satisfies SeedReport);
