@@ -8,7 +8,7 @@ import { type DvvSet, EMPTY, equal, sync, update } from "./dvvset.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
 import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
-import type { View } from "./membership.ts";
+import { type View, withHolder } from "./membership.ts";
 import type { ReplicaPut } from "./message.ts";
 import { type PreferenceList, Ring } from "./ring.ts";
 import { StubSurroundings, nodeNamed, viewOf } from "./stub-surroundings.ts";
@@ -41,6 +41,13 @@ const view = viewOf({
   partitions: PARTITIONS,
   holds: (node, partition) => (node - 1 - partition + 2 * NODES) % NODES < 3,
 });
+/** The same, and node 4 has not let go of partition 0 yet. */
+const withFormerOwner: View = {
+  ...view,
+  members: view.members.map((member) =>
+    member.node === FOUR ? { ...member, holders: withHolder(member.holders, 0, true) } : member,
+  ),
+};
 /** The same, and this node has said that it is about to go for good. */
 const going: View = {
   ...view,
@@ -304,6 +311,25 @@ test("who owns the key no more gets nothing: it goes to all who do, and those wh
   expect([...keeper.index.targetsOf(KEY)]).toEqual([THREE]);
 });
 
+test("a former owner that still counts gets what it is owed", () => {
+  const keeper = new Keeper({}, withFormerOwner);
+  keeper.keep(KEY, FOUR);
+  keeper.up(FOUR);
+  expect(keeper.deliver().map(({ to }) => to)).toEqual([FOUR]);
+});
+
+test("an answer is waited for from the sending on, however long the disk took to read it", () => {
+  const keeper = new Keeper();
+  keeper.keep(KEY, ONE);
+  keeper.up(ONE);
+  keeper.pass(TIMEOUT_MS);
+  const asked = keeper.deliver()[0]!;
+  keeper.pass(SCAN_MS);
+  expect(keeper.reads).toEqual([]);
+  keeper.answer(asked);
+  expect(keeper.dropped).toHaveLength(1);
+});
+
 test("it stays where the hint for the owner who did not take it cannot be kept, and where fewer than W take it", () => {
   const keeper = new Keeper();
   keeper.keep(KEY, FIVE);
@@ -379,6 +405,17 @@ test("who is about to go entrusts it to another who has no copy, where its targe
   expect(keeper.surroundings.notes).toEqual([{ what: "hint-entrusted", key: KEY, target: ONE, to: asked!.to }]);
   keeper.answer(asked!);
   expect(keeper.dropped).toHaveLength(1);
+
+  // Only to one who is there.
+  keeper.goDown(FOUR);
+  for (const key of [1, 2, 3, 4, 5, 6].map((skip) => keyIn(0, skip))) keeper.keep(key, ONE);
+  keeper.pass(SCAN_MS);
+  while (keeper.reads.length > 0) for (const each of keeper.deliver()) expect(each.to).toBe(FIVE);
+  keeper.up(ONE);
+  keeper.keep(KEY, ONE);
+  keeper.pass(SCAN_MS);
+  expect(keeper.deliver().map(({ to }) => to)).toEqual([ONE]);
+  keeper.goDown(ONE);
 
   // With nobody to entrust it to it waits for the target itself; and goes there when it is back.
   keeper.goDown(FOUR, FIVE);
