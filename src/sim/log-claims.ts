@@ -14,7 +14,7 @@ import { type DvvSet, equal, sync } from "../core/dvvset.ts";
 import type { CaughtUp, Effect, RecordStore, StoredRecord, Write } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
 import type { NodeId, Ticket } from "../core/identifiers.ts";
-import { InvariantViolation, type Watched } from "./checkers.ts";
+import { InvariantViolation, type Watched, type WatchedDisk } from "./checkers.ts";
 
 interface Told {
   readonly set: DvvSet;
@@ -36,11 +36,16 @@ interface Watching {
   readonly judged: Map<NodeId, Map<number, string>>;
 }
 
+/** What it looks at; a `Simulator` is one. */
+export interface WatchedRecords extends Pick<Watched, "nameOf"> {
+  diskOf(node: NodeId): Pick<WatchedDisk, "get">;
+}
+
 export class LogClaims {
-  readonly #world: Watched;
+  readonly #world: WatchedRecords;
   readonly #nodes = new Map<NodeId, Watching>();
 
-  constructor(world: Watched) {
+  constructor(world: WatchedRecords) {
     this.#world = world;
   }
 
