@@ -146,7 +146,8 @@ const out = (text: string): boolean => process.stdout.write(text);
 const err = (text: string): boolean => process.stderr.write(text);
 const totals = { seeds: 0, failed: 0, acknowledged: 0, lost: 0, simulatedMs: 0, events: 0, large: 0, asBytes: 0 };
 const sometimes: Record<string, number> = {};
-const settled: number[] = [];
+/** The seed that took longest to come to rest after its last fault. */
+let slowest = { seed: 0, ms: 0 };
 const startedAt = performance.now();
 
 function add(outcome: SeedOutcome): void {
@@ -157,7 +158,8 @@ function add(outcome: SeedOutcome): void {
   totals.events += outcome.events;
   if (outcome.nodes >= 12 && outcome.simulatedMs >= 600_000) totals.large++;
   if (outcome.usedCodec) totals.asBytes++;
-  if (outcome.settledMs !== undefined) settled.push(outcome.settledMs);
+  const { seed, settledMs: ms = 0 } = outcome;
+  if (ms > slowest.ms) slowest = { seed, ms };
   for (const [name, count] of Object.entries(outcome.sometimes)) sometimes[name] = (sometimes[name] ?? 0) + count;
 }
 
@@ -197,7 +199,6 @@ if (failed !== undefined) {
 }
 
 const seconds = (performance.now() - startedAt) / 1_000;
-settled.sort((a, b) => a - b);
 const neverReached =
   totals.seeds >= STANDARD_SEEDS ? sometimesPoints.filter((point) => (sometimes[point] ?? 0) === 0) : [];
 const versionsRead = versionsReadPoints.map((point) => sometimes[point] ?? 0);
@@ -213,7 +214,8 @@ const summary = {
   simulatedHours: Number((totals.simulatedMs / 3_600_000).toFixed(3)),
   largeSeeds: totals.large,
   seedsAsBytes: totals.asBytes,
-  settledMsMax: settled.at(-1) ?? 0,
+  settledMsMax: slowest.ms,
+  settledMsMaxSeed: slowest.seed,
   processes: Math.min(words.jobs, words.seeds),
   events: totals.events,
   eventsPerSecond: Math.round(totals.events / seconds),
@@ -226,7 +228,7 @@ if (words.json) out(`${JSON.stringify(summary)}\n`);
 else {
   out(
     `${summary.seeds} seeds, ${summary.failed} failed; ${summary.acknowledged} puts acknowledged, ${summary.lost} lost; ` +
-      `${summary.simulatedHours} simulated hours in ${seconds.toFixed(1)} s, ${summary.eventsPerSecond} events a second; settled within ${summary.settledMsMax} ms\n`,
+      `${summary.simulatedHours} simulated hours in ${seconds.toFixed(1)} s, ${summary.eventsPerSecond} events a second; settled within ${summary.settledMsMax} ms (seed ${summary.settledMsMaxSeed})\n`,
   );
   for (const [name, count] of Object.entries(summary.sometimes)) out(`  ${name}: ${count}\n`);
   if (neverReached.length > 0) out(`  never reached: ${neverReached.join(", ")}\n`);
