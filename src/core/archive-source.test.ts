@@ -3,12 +3,12 @@
 import { beforeEach, expect, test } from "vitest";
 import { hintAddress, historyAddress, partitionOf, partitionRange, positionOf, recordAddress } from "./address.ts";
 import { ArchiveSource } from "./archive-source.ts";
-import { type DvvSet, EMPTY, update } from "./dvvset.ts";
+import { type DvvSet, EMPTY } from "./dvvset.ts";
 import type { Effect, ReadRecord } from "./effect.ts";
-import type { Actor, Epoch, Key, Millis, NodeId, OperationId, Partition } from "./identifiers.ts";
+import type { Epoch, Key, Millis, NodeId, Partition } from "./identifiers.ts";
 import { recordDigest } from "./merkle-forest.ts";
 import type { ArchivePage, ArchiveRequest } from "./message.ts";
-import { StubSurroundings, nodeNamed, viewOf } from "./stub-surroundings.ts";
+import { StubSurroundings, freshWrite, nodeNamed, viewOf } from "./stub-surroundings.ts";
 
 const PAGES_MAX = 64;
 const PARTITIONS = 8;
@@ -20,12 +20,6 @@ const [ADA, BEN, CAT] = Array.from({ length: 200 }, (_, i) => `carts/${i}` as Ke
 const at = (key: Key): string => recordAddress(key, positionOf(key));
 const RANGE = partitionRange(0, PARTITIONS);
 
-let operations = 0;
-function put(writtenAt: Millis = 0): DvvSet {
-  const operation = (++operations).toString(16).padStart(32, "0") as OperationId;
-  const actor = operation.padStart(48, "a") as Actor;
-  return update(EMPTY, [], actor, { operation, at: writtenAt, value: null, checksum: 0 }).set;
-}
 const entry = (address: string, record: DvvSet | "failed" | "damaged"): { address: string; record: ReadRecord } => ({
   address,
   record: typeof record === "string" ? record : { set: record, minted: undefined },
@@ -78,7 +72,7 @@ function read(entries: readonly { address: string; record: ReadRecord }[], done 
 test("a page has what the disk has of the partition, by the epoch of the asker as it asked, and says where the next begins", () => {
   ask();
   expect(source.size).toBe(1);
-  const [ada, ben] = [put(), put()];
+  const [ada, ben] = [freshWrite(), freshWrite()];
   const page = read([entry(at(ADA), ada), entry(at(BEN), ben)], false);
   expect(page).toEqual({
     kind: "archive-page",
@@ -96,7 +90,7 @@ test("a page has what the disk has of the partition, by the epoch of the asker a
   });
   expect([given[0]!.to, given[0]!.epoch, source.size]).toEqual([OTHER, around.epochOf(OTHER), 0]);
   ask({ after: at(BEN) });
-  expect(read([entry(at(CAT), put())]).next).toBeUndefined();
+  expect(read([entry(at(CAT), freshWrite())]).next).toBeUndefined();
 });
 
 test("it is read from where the asker goes on to where it wants no more, and never beyond the partition", () => {
@@ -136,7 +130,7 @@ test("records are given by those who answer reads, before and after the disk was
   ask();
   const [scan] = scans();
   answers.clear();
-  source.onScanned(scan!.ticket, [entry(at(ADA), put())], true);
+  source.onScanned(scan!.ticket, [entry(at(ADA), freshWrite())], true);
   expect(given.at(-1)!.page).toMatchObject({ outcome: "refused", records: [] });
 });
 
@@ -161,7 +155,10 @@ test("so many pages at once, and beyond them none", () => {
 
 test("a record that could not be read makes a refusal, a damaged one is counted, a disk that fails refuses", () => {
   ask();
-  expect(read([entry(at(ADA), put()), entry(at(BEN), "failed")])).toMatchObject({ outcome: "refused", records: [] });
+  expect(read([entry(at(ADA), freshWrite()), entry(at(BEN), "failed")])).toMatchObject({
+    outcome: "refused",
+    records: [],
+  });
   ask({ prefix: ADA });
   expect(read([entry(at(ADA), "damaged"), entry(at(CAT), "damaged")])).toMatchObject({ outcome: "page", damaged: 1 });
   ask();
@@ -173,7 +170,7 @@ test("a record that could not be read makes a refusal, a damaged one is counted,
 });
 
 test("what has another prefix, and what the asker has already, is not sent, and the next page begins behind it all the same", () => {
-  const [ada, ben, cat] = [put(), put(), put()];
+  const [ada, ben, cat] = [freshWrite(), freshWrite(), freshWrite()];
   ask({
     known: [
       { key: ADA, digest: recordDigest(ADA, ada) },
@@ -187,13 +184,13 @@ test("what has another prefix, and what the asker has already, is not sent, and 
 });
 
 test("hints and history are known by their own addresses; of the history goes what may have stood at the moment", () => {
-  const set = put();
+  const set = freshWrite();
   ask({ store: "hints", prefix: ADA });
   expect(read([entry(hintAddress(ADA, positionOf(ADA), OTHER), set)]).records).toEqual([{ key: ADA, set }]);
 
   ask({ store: "history", moment: 100 });
   const replaced = (writtenAt: Millis, until: Millis) => {
-    const of = put(writtenAt);
+    const of = freshWrite(EMPTY, writtenAt);
     return entry(historyAddress(ADA, positionOf(ADA), until, 1), of);
   };
   const rows = [replaced(50, 99), replaced(50, 100), replaced(50, 101), replaced(100, 101), replaced(101, 200)];

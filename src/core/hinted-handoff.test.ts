@@ -4,14 +4,14 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hintAddress, partitionOf, positionOf } from "./address.ts";
 import type { Config } from "./config.ts";
-import { type DvvSet, EMPTY, equal, sync, update } from "./dvvset.ts";
+import { type DvvSet, EMPTY, equal, sync } from "./dvvset.ts";
 import { HintIndex } from "./hint-index.ts";
 import { HintedHandoff } from "./hinted-handoff.ts";
-import type { Actor, Key, NodeId, OperationId } from "./identifiers.ts";
+import type { Key, NodeId } from "./identifiers.ts";
 import { type View, withHolder } from "./membership.ts";
 import type { ReplicaPut } from "./message.ts";
 import { type PreferenceList, Ring } from "./ring.ts";
-import { StubSurroundings, nodeNamed, viewOf } from "./stub-surroundings.ts";
+import { StubSurroundings, freshWrite, nodeNamed, viewOf } from "./stub-surroundings.ts";
 
 const PARTITIONS = 12;
 const NODES = 6;
@@ -55,15 +55,6 @@ const going: View = {
     member.node === SELF ? { ...member, departure: { standing: "leaving", by: SELF, at: 0 } } : member,
   ),
 };
-
-let operations = 0;
-/** Each by an actor of its own, so that none replaces another unless it has seen it. */
-function put(seen: DvvSet = EMPTY): DvvSet {
-  const operation = (++operations).toString(16).padStart(32, "0") as OperationId;
-  const actor = operation.padStart(48, "a") as Actor;
-  return update(seen, seen.clock, actor, { operation, at: operations, value: new Uint8Array(8), checksum: operations })
-    .set;
-}
 
 interface Asked extends ReplicaPut {
   readonly to: NodeId;
@@ -112,7 +103,7 @@ class Keeper {
   }
 
   /** A hint is durable here. */
-  keep(key: Key, target: NodeId, set = put()): DvvSet {
+  keep(key: Key, target: NodeId, set = freshWrite()): DvvSet {
     const merged = sync(this.kept(key, target), set);
     (this.disk.get(target) ?? this.disk.set(target, new Map()).get(target)!).set(key, merged);
     this.index.add(key, target);
@@ -254,7 +245,7 @@ test("what has changed since it was sent stays", () => {
   const before = keeper.keep(KEY, ONE);
   keeper.up(ONE);
   const asked = keeper.deliver()[0]!;
-  const after = keeper.keep(KEY, ONE, put(before));
+  const after = keeper.keep(KEY, ONE, freshWrite(before));
   keeper.answer(asked);
   // It is the replica that compares: it is told what was sent.
   expect(keeper.dropped).toEqual([{ key: KEY, target: ONE, set: before }]);

@@ -3,8 +3,9 @@
 import { Prng } from "../base/prng.ts";
 import { partitionOf, positionOf } from "./address.ts";
 import { type Config, defaultConfig, parametersFrom } from "./config.ts";
+import { type DvvSet, EMPTY, update } from "./dvvset.ts";
 import type { Effect, Lane, Note, Write } from "./effect.ts";
-import type { Epoch, Key, Millis, NodeId, Partition, RequestId, Ticket } from "./identifiers.ts";
+import type { Actor, Epoch, Key, Millis, NodeId, OperationId, Partition, RequestId, Ticket } from "./identifiers.ts";
 import { type Member, type View, noHolders, withHolder } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { type PreferenceList, Ring } from "./ring.ts";
@@ -51,6 +52,14 @@ export function viewOf({ nodes, n, r, w, partitions = 8, holds = () => true, ver
   });
   const claims = Array.from({ length: partitions }, (_, p) => ({ owner: nodeNamed(1 + (p % nodes)), version: 1 }));
   return { parameters: parametersFrom({ n, r, w, partitions }), members, claims, buckets: [] };
+}
+
+let writes = 0;
+/** A record with one more write, by an actor of its own: it replaces what it has seen, and nothing else. `at`: its wall-clock time. */
+export function freshWrite(seen: DvvSet = EMPTY, at: Millis = 0): DvvSet {
+  const operation = (++writes).toString(16).padStart(32, "0") as OperationId;
+  const actor = operation.padStart(48, "a") as Actor;
+  return update(seen, seen.clock, actor, { operation, at, value: new Uint8Array(8), checksum: writes }).set;
 }
 
 type Sent = Extract<Effect, { kind: "send" }>;

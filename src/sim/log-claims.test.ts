@@ -2,11 +2,11 @@
 
 import { beforeEach, expect, test } from "vitest";
 import { partitionOf, positionOf, recordAddress } from "../core/address.ts";
-import { type DvvSet, EMPTY, sync, update } from "../core/dvvset.ts";
+import { type DvvSet, sync } from "../core/dvvset.ts";
 import type { CaughtUp, NodeMeta, StoredRecord, Write } from "../core/effect.ts";
 import type { NodeEvent } from "../core/event.ts";
-import type { Actor, Key, NodeId, OperationId, Partition } from "../core/identifiers.ts";
-import { viewOf } from "../core/stub-surroundings.ts";
+import type { Key, NodeId, Partition } from "../core/identifiers.ts";
+import { freshWrite, viewOf } from "../core/stub-surroundings.ts";
 import { LogClaims } from "./log-claims.ts";
 
 const [ADA, BEN] = ["ada", "ben"] as NodeId[] as [NodeId, NodeId];
@@ -21,13 +21,6 @@ const [elsewhere, nowhere] = Array.from({ length: 50 }, (_, i) => `carts/${i}` a
   (key, i, all) =>
     partitionOfKey(key) !== partition && all.findIndex((one) => partitionOfKey(one) === partitionOfKey(key)) === i,
 ) as [Key, Key];
-
-let operations = 0;
-function put(seen: DvvSet = EMPTY): DvvSet {
-  const operation = (++operations).toString(16).padStart(32, "0") as OperationId;
-  const actor = operation.padStart(48, "a") as Actor;
-  return update(seen, seen.clock, actor, { operation, at: 0, value: null, checksum: 0 }).set;
-}
 
 const WAKE: NodeEvent = { kind: "wake", at: 0 };
 const recordOf = (set: DvvSet): StoredRecord => ({ set, minted: undefined });
@@ -90,7 +83,7 @@ beforeEach(() => {
 });
 
 test("who has what the peer was told is stored before it told its position may say so; who has not may not", () => {
-  const milk = put();
+  const milk = freshWrite();
   two.keep(BEN, milk);
   two.tell(7);
   expect(() => two.claim(7, partition)).toThrow(WRONG);
@@ -103,8 +96,8 @@ test("who has what the peer was told is stored before it told its position may s
 });
 
 test("it must be all of the record", () => {
-  const milk = put();
-  const both = sync(milk, put());
+  const milk = freshWrite();
+  const both = sync(milk, freshWrite());
   two.keep(BEN, both);
   two.tell(7);
   two.keep(ADA, milk);
@@ -113,9 +106,9 @@ test("it must be all of the record", () => {
 
 test("what the peer stored after it had told its position is not claimed, nor what is in other partitions", () => {
   two.tell(7);
-  two.keep(BEN, put());
+  two.keep(BEN, freshWrite());
   two.claim(7, partition);
-  two.keep(BEN, put(), elsewhere);
+  two.keep(BEN, freshWrite(), elsewhere);
   two.tell(8);
   two.claim(8, partitionOfKey(nowhere));
   expect(() => two.claim(8, partition)).toThrow(WRONG);
@@ -123,35 +116,35 @@ test("what the peer stored after it had told its position is not claimed, nor wh
 
 test("a position counts from when it was told first", () => {
   two.tell(8);
-  two.keep(BEN, put());
+  two.keep(BEN, freshWrite());
   two.tell(8);
   two.claim(8, partition);
 });
 
 test("one of a page that others follow does not count", () => {
-  two.keep(BEN, put());
+  two.keep(BEN, freshWrite());
   two.tell(7, true);
   two.claim(7, partition);
 });
 
 test("what the peer's disk has not any more, and what the claimant had once, is no reason to complain", () => {
-  two.keep(BEN, put());
+  two.keep(BEN, freshWrite());
   two.tell(7);
   two.apply(BEN, null);
   two.claim(7, partition);
 
   two = new TwoNodes();
-  const milk = put();
+  const milk = freshWrite();
   two.keep(BEN, milk);
   two.tell(7);
   two.apply(ADA, milk);
   two.apply(ADA, null);
-  two.apply(ADA, put());
+  two.apply(ADA, freshWrite());
   two.claim(7, partition);
 });
 
 test("what a power failure took and a repair brought back was not there all the time", () => {
-  const milk = put();
+  const milk = freshWrite();
   two.keep(BEN, milk);
   two.apply(BEN, null);
   two.start(BEN);
@@ -161,14 +154,14 @@ test("what a power failure took and a repair brought back was not there all the 
 });
 
 test("what was left after a start is still claimed", () => {
-  two.keep(BEN, put());
+  two.keep(BEN, freshWrite());
   two.start(BEN);
   two.tell(7);
   expect(() => two.claim(7, partition)).toThrow(WRONG);
 });
 
 test("a store that failed is claimed where it is on the disk", () => {
-  const milk = put();
+  const milk = freshWrite();
   two.store(BEN, "storage-failed", writeOf(milk));
   two.tell(7);
   two.claim(7, partition);
@@ -180,7 +173,7 @@ test("a store that failed is claimed where it is on the disk", () => {
   // And where it is not, what was there before still is.
   two = new TwoNodes();
   two.keep(BEN, milk);
-  two.store(BEN, "storage-failed", writeOf(put(milk)));
+  two.store(BEN, "storage-failed", writeOf(freshWrite(milk)));
   two.tell(7);
   expect(() => two.claim(7, partition)).toThrow(WRONG);
 });
